@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+UNSTARTED = "unstarted"
+"""In place of `gone`, as scheduler.protocol.UNSTARTED: it surely never started, and never will."""
+
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How an attempt ended. `reason`: exit | timeout | cancelled | start_failed | before_failed | gone."""
+    """How an attempt ended. `reason`: exit | timeout | cancelled | start_failed | before_failed | gone |
+    unstarted."""
 
     attempt: int
     started_ms: int | None

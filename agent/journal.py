@@ -49,6 +49,8 @@ class Book:
     finished: dict[int, Finished] = field(default_factory=dict)  #: attempt → its unacknowledged end
     next_event: int = 1
     works: dict[int, Work] = field(default_factory=dict)  #: attempt → what it is
+    spoolers: dict[int, str] = field(default_factory=dict)
+    """Claim → the name of the spooler's journal that would know of its start."""
     index: int = 0  #: highest index of the cluster's state that was seen
 
     def fold(self, row: list[Any]) -> None:
@@ -58,9 +60,12 @@ class Book:
             self.claims[row[1]] = row[2]
             if len(row) > 3:
                 self.works[row[1]] = Work(*row[3])
+            if len(row) > 4:
+                self.spoolers[row[1]] = row[4]
         elif kind == _FINISHED:
             end = Finished(*row[1:])
             self.claims.pop(end.attempt, None)
+            self.spoolers.pop(end.attempt, None)
             self.finished[end.attempt] = end
             self.next_event = max(self.next_event, end.event + 1)
         elif kind == _DROP:
@@ -68,6 +73,7 @@ class Book:
                 self.claims.pop(attempt, None)
                 self.finished.pop(attempt, None)
                 self.works.pop(attempt, None)
+                self.spoolers.pop(attempt, None)
         elif kind == _WORK:
             self.works[row[1]] = Work(*row[2])
         elif kind == _NEXT:
@@ -78,10 +84,18 @@ class Book:
     def rows(self) -> list[list[Any]]:
         """The shortest journal that folds to this."""
         rows: list[list[Any]] = [[_NEXT, self.next_event], [_INDEX, self.index]]
-        rows += [[_CLAIM, attempt, claim] for attempt, claim in self.claims.items()]
-        rows += [[_WORK, attempt, work] for attempt, work in self.works.items()]
+        rows += [
+            _claim_row(attempt, claim, self.works.get(attempt), self.spoolers.get(attempt, ""))
+            for attempt, claim in self.claims.items()
+        ]
+        rows += [[_WORK, attempt, work] for attempt, work in self.works.items() if attempt not in self.claims]
         rows += [_finished_row(end) for end in self.finished.values()]
         return rows
+
+
+def _claim_row(attempt: int, claim: str, work: Work | None, spooler: str) -> list[Any]:
+    said = [] if work is None else [work, spooler] if spooler else [work]
+    return [_CLAIM, attempt, claim, *said]
 
 
 _finished_fields = attrgetter(*(each.name for each in fields(Finished)))
@@ -127,9 +141,12 @@ class Journal:
 
     # -- what is recorded
 
-    def claim(self, attempt: int, claim: str, release: Release, work: Work | None = None) -> None:
-        """`work`: what the attempt is, for a restored cluster that does not know it."""
-        self._record([_CLAIM, attempt, claim] if work is None else [_CLAIM, attempt, claim, work], release)
+    def claim(
+        self, attempt: int, claim: str, release: Release, work: Work | None = None, spooler: str = ""
+    ) -> None:
+        """`work`: what the attempt is, for a restored cluster that does not know it. `spooler`: the name of
+        the spooler's journal that would know of its start."""
+        self._record(_claim_row(attempt, claim, work, spooler), release)
 
     def finish(self, end: Finished, release: Release) -> None:
         self._record(_finished_row(end), release)

@@ -7,13 +7,13 @@ is ready in one loop turn. This module is all that an agent knows of the schedul
 The talk, in order (docs/architecture.md, "Rules without exception", 1 and 5):
 
 1. node: Challenge, at once. agent: Hello, signed over it by the installation's key, with every attempt of its
-   journal that was not acknowledged: running | exited | gone.
+   journal that was not acknowledged: running | exited | gone | unstarted (gone, and it surely never started).
    node: Welcome once ConnectAgent is committed, or Leave (no quorum, behind, fenced, wrong cluster).
    A cluster that was restored since the agent was told so asks first: Recount, answered by Ran, page by page.
 2. node: Assign. agent: journals it, fsync, then Claim. node proposes a Grant and answers Grant or
    Refuse. Claims are sent again with the same claim id until answered; a repeated claim gets the same Grant.
    The agent starts the attempt at `due_ms` by the node's clock, not before, never without the Grant, and
-   never later than GRANT_VALID_MS after its latest sending of the claim (then it reports `gone`).
+   never later than GRANT_VALID_MS after its latest sending of the claim (then it reports `unstarted`).
 3. agent: Running (only when it still runs RUNNING_AFTER_MS after its start), Finished: journaled with
    an event id, sent again on every connection until the node's Ack, which follows the commit.
 4. node: Cancel; agent stops the process group (SIGTERM, grace, SIGKILL) and reports Finished(cancelled),
@@ -57,6 +57,8 @@ PING_BUSY_MS = 250
 SILENCE_MS = 1_000
 AGENT_SILENCE_MS = 5_000  #: a node closes the socket of an agent that sends nothing for so long
 NONCE_BYTES = 32
+UNSTARTED = "unstarted"
+"""Of Hello.held, and a reason of Finished: it never started, which the spooler's journal proves."""
 AROUND = "around"  #: in Hello.kinds: it runs what a namespace wants before and after the work
 TAIL_SUCCESS_BYTES = 2 << 10
 TAIL_FAILURE_BYTES = 16 << 10
@@ -77,7 +79,7 @@ class Hello:
     index: int  #: highest index seen, 0 at first
     cluster: str  #: cluster uid that the agent is pinned to, "" at first
     restores: int  #: restore number that the agent is pinned to
-    held: tuple[tuple[int, str], ...]  #: (attempt, running | exited | gone)
+    held: tuple[tuple[int, str], ...]  #: (attempt, running | exited | gone | unstarted)
     cloud_id: str = ""
     lineage: str = ""  #: uid of the first cluster of all that its own was restored from; "" as `cluster`
     told: int = 0  #: the restore that it has told its history to

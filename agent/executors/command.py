@@ -19,7 +19,7 @@ _FEATURES = frozenset(
         AROUND,
     }
 )
-_CAPABILITIES = Capabilities(frozenset({"shell", "exec"}), outlives=True, features=_FEATURES)
+_CAPABILITIES = Capabilities(frozenset({"shell", "exec"}), outlives=True, features=_FEATURES, spools=True)
 
 
 class CommandExecutor:

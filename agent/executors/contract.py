@@ -49,6 +49,8 @@ class Capabilities:
     kinds: frozenset[str]  #: of work, that it runs; names without a dot
     outlives: bool  #: what it has started goes on when the agent's process ends, and is recovered by the next
     features: frozenset[str] = frozenset()  #: that it knows of each of them
+    spools: bool = False
+    """It starts nothing but by `Host.spool`, so that the spooler's journal tells what never started."""
 
 
 class Host(Protocol):

@@ -32,6 +32,9 @@ class SpoolerState:
     boot_id: str
     running: dict[int, int]  #: attempt → started_ms
     exits: tuple[Exit, ...]
+    journal: str = ""
+    """The name of its journal: what was claimed under it, and is not here, was never started. Empty: that is
+    not known."""
 
 
 class Listener(Protocol):
@@ -67,6 +70,7 @@ class SpoolerClient:
         self._writer: asyncio.StreamWriter | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._lease_until = 0.0
+        self.journal = ""  #: as the spooler's newest state has it
         self._unanswered = 0  #: pings without a word since; counted, since an agent that was frozen itself
         # has not asked for as long as the clock says
         self.silent = False
@@ -103,6 +107,7 @@ class SpoolerClient:
             reader, writer, state = await self._connect()
         # Not before the state is settled: a start that it does not show would be called gone, and run.
         self._writer = writer
+        self.journal = state.journal
         self._heard()
         self._write(pack(["lease", self._lease_until]))
         listener.spooler_state(state)
@@ -175,6 +180,7 @@ class SpoolerClient:
             boot_id=message[1],
             running={attempt: started_ms for attempt, started_ms in message[2]},
             exits=tuple(Exit(*row) for row in message[3]),
+            journal=message[4] if len(message) > 4 else "",
         )
 
     def _spawn(self) -> None:

@@ -1,10 +1,10 @@
 """The spooler: one small detached process per agent that owns the processes of its attempts.
 
 1. It outlives its agent: an agent that comes back is told what runs and what ended, until it says forget.
-2. That an attempt will start and that it did are written to the journal (page cache: that outlives the
-   spooler), and an exit is synced before anybody is told. A spooler that starts finds starts without exits:
-   it kills what is left of them, by session and by the marks in their environment, and records them as gone.
-   What attempts left behind that have ended is not touched. After a reboot there is nothing to kill.
+2. What will start, what did and how it ended are in the journal (`journal`). A spooler that starts finds
+   there what has no exit: it kills what is left of that, by session and by the marks in its environment, and
+   records it as gone. What attempts left behind that have ended is not touched. After a reboot there is
+   nothing to kill.
 3. It holds the lease: attempts with kill_on_lease_end end when the agent has not renewed it in time.
 4. One connection at a time; a new one replaces the old, of which nothing unread is acted on: its sender is
    dead, and a start that is acted on after the state was told would be one too many.
@@ -28,13 +28,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import msgpack
-
 from agent.clock import HostClock
-from agent.exits import Exit
-from agent.records import DiskFull, RecordFile, frame
+from agent.exits import UNSTARTED, Exit
 from agent.spool import outputs, secret_files
 from agent.spool.child import Spooled
+from agent.spool.journal import SpoolJournal, exit_row
 from agent.spool.starting import StartFailed, Surroundings
 from agent.spool.survivors import FENCE, kill_survivors
 from agent.spool.wire import Command, Unpacker, is_ours, pack
@@ -43,7 +41,6 @@ IDLE_MS = 30_000  #: without an agent and without work it ends; the next agent s
 PARENT_GONE_GRACE_MS = 1_000
 LEASE_GRACE_MS = 5_000  #: scheduler.protocol.KILL_GRACE_MS: the leader waits no longer than this
 LOOK_MS = 20  #: between looks at a group that outlives its leader
-COMPACT_BYTES = 4 << 20
 REMEMBERED = 20_000
 FILES_WANTED = 1 << 16
 FILES_KEPT_BACK = 32  #: for the agent's connection, the journal, what a start needs for a moment
@@ -77,16 +74,14 @@ class Spooler:
         self._boot_id = boot_id
         self._installation = installation
         self._listener = listener
-        self._journal = RecordFile(data / "spool.journal")
+        self._journal = SpoolJournal(data / "spool.journal", boot_id)
         self._running: dict[int, Spooled] = {}
         self._by_pid: dict[int, Spooled] = {}
         self._leaving: list[Spooled] = []  #: of the running, those whose first process has ended
         self._by_pipe: dict[int, Spooled] = {}
         self._exits: dict[int, Exit] = {}
         self._seen: OrderedDict[int, None] = OrderedDict()
-        self._records: list[bytes] = []
-        self._unsynced: list[Exit] = []
-        self._dirty = False  #: exits are written or waiting that no sync has covered
+        self._untold: list[Exit] = []
         self._connection: socket.socket | None = None
         self._unpacker = Unpacker()
         self._outgoing = bytearray()
@@ -110,47 +105,28 @@ class Spooler:
     # -- what the last spooler left
 
     def _recover(self) -> None:
-        starts: dict[int, tuple[int, int, float, str]] = {}
-        fences: dict[int, str] = {}
-        known: dict[int, Exit] = {}
-        for payload in self._journal.records:
-            row = msgpack.unpackb(payload, raw=False, unicode_errors="surrogateescape")
-            if row[0] == "start":
-                starts[row[1]] = (row[2], row[3], row[4], row[5])
-            elif row[0] == "about":
-                fences[row[1]] = row[2]
-            elif row[0] == "known":
-                known[row[1]] = Exit(*row[1:])
-            elif row[0] == "exit":
-                starts.pop(row[1], None)
-                fences.pop(row[1], None)
-                self._exits[row[1]] = Exit(*row[1:])
-            else:
-                for attempt in row[1]:
-                    starts.pop(attempt, None)
-                    fences.pop(attempt, None)
-                    self._exits.pop(attempt, None)
-        self._journal.records = []
-        sessions = {pid: at for pid, _, at, boot in starts.values() if boot == self._boot_id}
-        if starts or fences:
-            kill_survivors(sessions, self._installation, set(fences.values()))
+        left = self._journal.left
+        self._exits = left.exits
+        starts = left.starts.values()
+        sessions = {each.pid: each.begun_boot_ms for each in starts if each.boot_id == self._boot_id}
+        if left.starts or left.fences:
+            kill_survivors(sessions, self._installation, set(left.fences.values()))
         secret_files.sweep(self._installation)
         outputs.sweep(self._installation)
-        for attempt, (_, started_ms, _, boot) in starts.items():
-            why = "its spooler died" if boot == self._boot_id else "the host was started again"
-            at_ms = self._clock.wall_ms()
-            gone = Exit(attempt, started_ms, at_ms, None, None, "gone", why, b"", None)
-            self._exits[attempt] = known.get(attempt, gone)
+        at_ms = self._clock.wall_ms()
+        for attempt in dict.fromkeys((*left.starts, *left.fences)):
+            start = left.starts.get(attempt)  # where none is noted there may have been one all the same
+            is_of_this_boot = start.boot_id == self._boot_id if start else bool(left.name)
+            why = "its spooler died" if is_of_this_boot else "the host was started again"
+            gone = Exit(attempt, start and start.started_ms, at_ms, None, None, "gone", why, b"", None)
+            self._exits[attempt] = left.known.get(attempt, gone)
         self._compact()
 
     def _compact(self) -> None:
-        rows: list[list[Any]] = [["exit", *e.row()] for e in self._exits.values()]
+        rows = [exit_row(end) for end in self._exits.values()]
         for spooled in self._running.values():
             rows += [_about(spooled.command), self._start_row(spooled), *_known(spooled)]
-        try:
-            self._journal.replace(_packed(row) for row in rows)
-        except DiskFull:
-            return  # the old journal still says the same
+        self._journal.compact(rows)
 
     def _start_row(self, spooled: Spooled) -> list[Any]:
         return [
@@ -198,7 +174,7 @@ class Spooler:
             kill_survivors({}, self._installation, self._doomed)
 
     def _timeout_s(self) -> float | None:
-        if self._records:
+        if self._journal.waits:
             return 0.5  # the disk was full: try again
         if self._running:
             now = self._clock.boot_ms()
@@ -257,7 +233,7 @@ class Spooler:
         self._outgoing.clear()
         running = [[s.attempt, s.started_ms] for s in self._running.values()]
         exits = [e.row() for e in self._exits.values()]
-        self._tell(["state", self._boot_id, running, exits])
+        self._tell(["state", self._boot_id, running, exits, self._journal.name])
 
     def _drop_connection(self) -> None:
         if self._connection is not None:
@@ -318,7 +294,7 @@ class Spooler:
         elif kind == "forget":
             for attempt in message[1]:
                 self._exits.pop(attempt, None)
-            self._records.append(_packed(["forget", message[1]]))
+            self._journal.note(["forget", message[1]])
         elif kind == "end":
             self._stop_all(0)
 
@@ -330,14 +306,16 @@ class Spooler:
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
         if self._clock.boot_ms() > command.valid_until_boot_ms:
-            self._unstarted(attempt, "gone", "the grant was void before the start")
+            self._unstarted(attempt, UNSTARTED, "the grant was void before the start")
             return
         if len(self._running) + self._write_ends // FILES_PER_ATTEMPT >= attempts_max(self._files):
             why = f"{len(self._running)} attempts run, {self._files} open files (ulimit -n) allow no more"
             self._unstarted(attempt, "start_failed", f"the agent's host: {why}")
             return
-        self._records.append(_packed(_about(command)))
-        self._write_records()
+        self._journal.note(_about(command))
+        if not self._journal.write():
+            self._unstarted(attempt, UNSTARTED, "the agent's disk is full: its start could not be noted")
+            return
         try:
             spooled = Spooled(
                 command, self._output, self._surroundings, self._clock, self._installation
@@ -360,12 +338,12 @@ class Spooler:
     def _note_start(self, spooled: Spooled) -> None:
         """Before the next spawn: a kill of the spooler must find this one."""
         self._by_pid[spooled.pid] = spooled
-        self._records.append(_packed(self._start_row(spooled)))
-        self._write_records()
+        self._journal.note(self._start_row(spooled))
+        self._journal.write()
 
     def _note_known(self, spooled: Spooled) -> None:
-        self._records += map(_packed, _known(spooled))
-        self._write_records()
+        self._journal.note(*_known(spooled))
+        self._journal.write()
 
     # -- ends
 
@@ -406,8 +384,8 @@ class Spooler:
 
     def _ended(self, ended: Exit) -> None:
         self._exits[ended.attempt] = ended
-        self._records.append(_packed(["exit", *ended.row()]))
-        self._unsynced.append(ended)
+        self._journal.note_exit(ended)
+        self._untold.append(ended)
 
     def _deadlines(self) -> None:
         now = self._clock.boot_ms()
@@ -419,30 +397,17 @@ class Spooler:
             if spooled.kill_at is not None and now >= spooled.kill_at:
                 spooled.kill()
 
-    def _write_records(self) -> bool:
-        if self._records:
-            try:
-                self._journal.write(b"".join(frame(r) for r in self._records))
-            except DiskFull:
-                return False
-            self._records.clear()
-        return True
-
     def _commit(self) -> None:
         """One sync for all the exits of this turn, then tell the agent.
 
         On a full disk the agent is told all the same: that the end is known here alone, in memory, is no
         reason to hold it back, and the agent's own journal decides when it may go on.
         """
-        written = self._write_records()
-        self._dirty = self._dirty or bool(self._unsynced)
-        if written and self._dirty:
-            self._journal.sync()
-            self._dirty = False
-        for ended in self._unsynced:
-            self._tell(["exit", *ended.row()])
-        self._unsynced.clear()
-        if written and self._journal.size > COMPACT_BYTES:
+        written = self._journal.commit()
+        for ended in self._untold:
+            self._tell(exit_row(ended))
+        self._untold.clear()
+        if written and self._journal.is_long:
             self._compact()
 
 
@@ -473,8 +438,3 @@ def _about(command: Command) -> list[Any]:
 def _known(spooled: Spooled) -> list[list[Any]]:
     end = spooled.known_end(_DETAILS)
     return [] if end is None else [["known", *end.row()]]
-
-
-def _packed(row: list[Any]) -> bytes:
-    packed: bytes = msgpack.packb(row, use_bin_type=True, unicode_errors="surrogateescape")
-    return packed

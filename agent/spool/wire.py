@@ -1,7 +1,7 @@
 """The bytes between agent and spooler: length-prefixed msgpack arrays over a Unix socket.
 
 Agent to spooler                                  Spooler to agent
-    ["start", Command fields…]                        ["state", boot_id, running, exits]  (first of all)
+    ["start", Command fields…]                        ["state", boot_id, running, exits, journal]  (at first)
     ["cancel", attempt]                               ["started", attempt, started_ms]
     ["lease", until_boot_ms]                          ["exit", Exit fields…]  (until forgotten)
     ["forget", [attempt, …]]

@@ -27,6 +27,7 @@ class Claimed:
     claim: str
     phase: Phase
     safe: bool = False  #: the claim is on disk
+    journal: str = ""  #: the spooler's, that would know of its start; empty: nothing surely does
     cancelled: bool = False
     spooled: bool = False  #: the spooler has to be told when its record may go
     fence: int = 0

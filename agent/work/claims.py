@@ -7,6 +7,7 @@ that has ended here, or that is held, is claimed a second time.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from agent.clock import HostClock
 from agent.history import Work
@@ -57,8 +58,10 @@ class Claims:
             return  # unclaimed, it is given to another agent, or pushed again when this one registers anew
         self._count += 1
         claimed = Claimed(attempt, assign, f"{self._session[:16]}-{self._count}", Phase.CLAIMED)
+        claimed.journal = self._spooler.journal if self._starting.spools(assign) else ""
         self._held[attempt] = claimed
-        self._journal.claim(attempt, claimed.claim, lambda: self._safe(claimed), work_of(assign))
+        release = partial(self._safe, claimed)
+        self._journal.claim(attempt, claimed.claim, release, work_of(assign), claimed.journal)
 
     def _safe(self, claimed: Claimed) -> None:
         claimed.safe = True

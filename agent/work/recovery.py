@@ -1,12 +1,16 @@
 """What an earlier session of this agent left, and a spooler that came anew: taken over, reported, or gone.
 
-Rule: gone is said only of what surely runs no more, and for ever. A claim of an earlier session that neither
-the spooler nor an executor has was never started, and will not be: its process was to be made by them.
+Rules:
+
+1. Gone is said only of what surely runs no more, and for ever. A claim of an earlier session that neither the
+   spooler nor an executor has is none's, and will not be: its process was to be made by them.
+2. That it never started is said of what the spooler alone was to start, and whose start would be in that
+   journal of the spooler's that is there now. An executor's own word is none: its process died.
 """
 
 from __future__ import annotations
 
-from agent.exits import Exit
+from agent.exits import UNSTARTED, Exit
 from agent.journal import Journal
 from agent.spool.client import SpoolerState
 from agent.work.claimed import Claimed, Phase
@@ -22,7 +26,7 @@ class Recovery:
         self._reports = reports
         self._starting = starting
         self._journal = journal
-        self.gone: set[int] = set()  #: claims of an earlier session that never started
+        self.gone: dict[int, str] = {}  #: claims of an earlier session that nobody has: gone | unstarted
 
     def spooler_state(self, state: SpoolerState) -> None:
         """What a spooler, the old one or a new one, runs and has ends of."""
@@ -35,13 +39,16 @@ class Recovery:
         for attempt in left:
             if attempt in exited:
                 self._adopt(attempt, "")
-        self._recover([attempt for attempt in left if attempt not in exited and attempt not in self.gone])
+        nobodys = [attempt for attempt in left if attempt not in exited and attempt not in self.gone]
+        self._recover(nobodys, state.journal)
         for end in state.exits:
             self.spooled_exit(end)
         for claimed in list(self._held.values()):
             if claimed.phase is not Phase.STARTED or not claimed.spooled:
                 continue
-            if claimed.attempt not in state.running:
+            if claimed.attempt not in state.running and proves(state.journal, claimed.journal):
+                self._reports.unstarted(claimed.attempt, UNSTARTED, "its spooler died before the start")
+            elif claimed.attempt not in state.running:
                 self._reports.unseen(claimed.attempt, "its spooler died")
             elif claimed.cancelled:
                 self._starting.cancel_spooled(claimed.attempt)
@@ -49,7 +56,7 @@ class Recovery:
     def _adopt(self, attempt: int, claim: str) -> None:
         self._held[attempt] = Claimed(attempt, None, claim, Phase.STARTED, safe=True, spooled=True)
 
-    def _recover(self, attempts: list[int]) -> None:
+    def _recover(self, attempts: list[int], journal: str) -> None:
         owners = self._starting.recover(attempts)
         for attempt in attempts:
             if attempt in owners:
@@ -58,7 +65,8 @@ class Recovery:
                     attempt, None, claim, Phase.STARTED, safe=True, executor=owners[attempt]
                 )
             else:
-                self.gone.add(attempt)
+                never = proves(journal, self._journal.book.spoolers.get(attempt, ""))
+                self.gone[attempt] = UNSTARTED if never else "gone"
 
     def spooled_exit(self, end: Exit) -> None:
         if end.attempt in self._held:
@@ -70,3 +78,8 @@ class Recovery:
         """The cluster has heard of them."""
         self._journal.drop(sorted(self.gone))
         self.gone.clear()
+
+
+def proves(journal: str, claimed: str) -> bool:
+    """Whether the spooler's journal of this name knows all starts of what was claimed under that one."""
+    return journal == claimed != ""

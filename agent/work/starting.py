@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from agent.clock import HostClock, NodeClock
 from agent.executors import executors
 from agent.executors.contract import Executor, Launch
-from agent.exits import Exit
+from agent.exits import UNSTARTED, Exit
 from agent.spool.client import SpoolerClient
 from agent.spool.wire import Command
 from agent.work.claimed import Claimed, Phase
@@ -56,6 +56,11 @@ class Starting:
             found += [kind, *(f"{kind}.{feature}" for feature in executor.capabilities().features)]
         return tuple(sorted(found))
 
+    def spools(self, assign: Assign) -> bool:
+        """Whether all that is started for it is the spooler's."""
+        executor = self._executors.get(str(assign.work.get("kind")))
+        return executor is not None and executor.capabilities().spools
+
     def when_due(self, claimed: Claimed, assign: Assign) -> None:
         """It is granted."""
         if not self._is_void(claimed):
@@ -64,7 +69,7 @@ class Starting:
     def _is_void(self, claimed: Claimed) -> bool:
         if self._clock.boot_ms() <= claimed.valid_until_ms:
             return False
-        self._reports.unstarted(claimed.attempt, "gone", "the grant was void before the start")
+        self._reports.unstarted(claimed.attempt, UNSTARTED, "the grant was void before the start")
         return True
 
     def _launch(self, attempts: list[int]) -> None:

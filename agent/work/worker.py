@@ -66,8 +66,7 @@ class Worker:
         """Every attempt that is not acknowledged, for Hello."""
         rows = [(attempt, "running") for attempt in self._held]
         rows += [(attempt, "exited") for attempt in self._journal.book.finished]
-        rows += [(attempt, "gone") for attempt in self._recovery.gone]
-        return tuple(rows)
+        return (*rows, *self._recovery.gone.items())
 
     @property
     def kinds(self) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ INSTANT_MS_MAX = 253_370_764_800_000  #: the year 9999, as in jobs
 INT32_MAX = (1 << 31) - 1
 HELD_MAX = 40_000  #: attempts that one agent may hold: they have to fit in one command
 CHUNK_BYTES_MAX = 1 << 20
-WORDS = frozenset({"running", "exited", "gone"})
+WORDS = frozenset({"running", "exited", "gone", p.UNSTARTED})
 
 Check = Callable[[Any], bool]
 

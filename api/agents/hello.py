@@ -17,7 +17,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from api.access import Principal
-from api.agents.bounds import COUNT_MAX, HELD_MAX, LETTERS_MAX, is_count, is_held, is_text
+from api.agents.bounds import COUNT_MAX, HELD_MAX, LETTERS_MAX, WORDS, is_count, is_held, is_text
 from scheduler.formats import supported
 from scheduler.machine.agents import SLOTS_MAX
 from scheduler.protocol import VERSION, Hello, installation_of, is_session, to_sign
@@ -105,7 +105,7 @@ def unsound_hello(hello: Hello) -> str | None:
     if not all(_is_plain(text) for pair in labels.items() for text in pair):
         return f"labels are not lines of text of at most {LETTERS_MAX} letters"
     if not is_held(hello.held):
-        return f"held is not a list of at most {HELD_MAX} attempts, each with running, exited or gone"
+        return f"held is not a list of at most {HELD_MAX} attempts, each with {', '.join(sorted(WORDS))}"
     kinds: Any = hello.kinds
     if type(kinds) is not tuple or len(kinds) > KINDS_MAX:
         return f"kinds are not a list of at most {KINDS_MAX}"

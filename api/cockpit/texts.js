@@ -245,6 +245,7 @@ export const TEXTS = {
   "state.timed_out": ["timed out", "Zeit überschritten"],
   "state.unplaceable": ["unplaceable", "kein Platz"],
   "state.unreachable": ["unreachable", "nicht erreichbar"],
+  "state.unstarted": ["never started", "nie begonnen"],
   "state.waiting": ["waiting", "wartet"],
   "state.warned": ["warned", "mit Warnung"],
   "times.changes": ["{n} changes of the leader; at most {span} without a decision", "{n} Führungswechsel; höchstens {span} ohne Entscheidung"],

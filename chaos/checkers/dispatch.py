@@ -6,7 +6,7 @@ Rules:
 2. All nodes tell the same events under the same ids, and none leaves out what others told before: there is
    one history. What lies before a `reset` may be missing, and what is younger than TELL_S.
 3. Every start that a payload wrote bears the fence of a committed grant of that very attempt. No fence is
-   used twice.
+   used twice, and none of an attempt of which its agent says that it never started.
 4. Two attempts of one run never run at the same time: the first one's last sign of life lies before the
    second one's start (a lease that is ignored shows here). Nor do two runs of a job under `overlap: skip`.
 """
@@ -130,15 +130,22 @@ def _gaps(told: set[EventId], resets: Sequence[EventId]) -> list[tuple[EventId, 
 
 def _claims(case: Case) -> Iterable[Offence]:
     granted: dict[tuple[int, str], dict[str, Any]] = {}
+    unstarted: set[int] = set()
     for run in case.final.get("runs", []):
         for task in run["tasks"].values():
             for attempt in task["attempts"]:
-                granted[int(run["id"]), str(attempt["number"])] = attempt
+                if attempt["state"] == "unstarted":  # the next one has its number
+                    unstarted.add(attempt["fence"])
+                else:
+                    granted[int(run["id"]), str(attempt["number"])] = attempt
     fences: dict[int, tuple[int, str]] = {}
     for mark in case.starts:
         attempt = granted.get((mark.run, mark.attempt))
         who = f"{mark.job}: attempt {mark.attempt} of run {mark.run} on {mark.agent}"
-        if attempt is None or attempt["fence"] is None:
+        if mark.fence in unstarted:
+            detail = f"{who} started with fence {mark.fence}, which its agent says never to have used"
+            yield Offence("unstarted-ran", detail, mark.at_s, mark.job, run=mark.run)
+        elif attempt is None or attempt["fence"] is None:
             yield Offence(
                 "no-grant", f"{who} started; no grant of it is known", mark.at_s, mark.job, run=mark.run
             )

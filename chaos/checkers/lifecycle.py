@@ -32,7 +32,7 @@ RUN: Mapping[str, frozenset[str]] = {
 }
 ATTEMPT: Mapping[str, frozenset[str]] = {
     "assigned": frozenset({"granted", "revoked"}),
-    "granted": frozenset({"running", "cancelling", *(_ENDS - {"cancelled"})}),
+    "granted": frozenset({"running", "cancelling", "unstarted", *(_ENDS - {"cancelled"})}),
     "running": frozenset({"running", "cancelling", *(_ENDS - {"cancelled"})}),
     "cancelling": frozenset({"cancelling", "running", *_ENDS}),
 }

@@ -33,7 +33,7 @@ class _Attempt:
     """A line of the journal."""
 
     task: int
-    state: str = "claimed"  #: claimed | running | exited
+    state: str = "claimed"  #: claimed | running | exited; of an earlier session: unstarted
     sent: float = -1e9
     ends: float = 0.0
     finish: Finish | None = None
@@ -89,10 +89,12 @@ class Agent:
         self._boot += boots
         self._boot_fires |= boots and self._world.are_put
         for attempt, line in list(self._journal.items()):
-            if line.state == "claimed" or (boots and line.state == "running"):
-                if line.state == "running":
-                    self._world.really_ended(attempt)
+            if boots and line.state == "running":
+                self._world.really_ended(attempt)
+            if boots and line.state != "exited":
                 del self._journal[attempt]
+            elif line.state == "claimed":
+                line.state = "unstarted"
         self._front = self._agent = None
 
     def _move(self) -> None:
@@ -118,6 +120,7 @@ class Agent:
             if self._front is not front or self.session != session or value is None:
                 return
             self._agent = int(str(value["agent"]))
+            self._journal = {a: line for a, line in self._journal.items() if line.state != "unstarted"}
             for row in attempt_rows.live_of_agent(world.state(front.node).store, self._agent):
                 if row.state == "assigned":
                     self._assigned(row.id, row.task)

@@ -355,7 +355,7 @@ class JobsWorld(World):
                 fail("audit", f"{node.name}: runs by hand {runs[-3:]}, noted {noted[-3:]}")
             for attempt, fence in self.started.items():
                 row = attempt_rows.get(store, attempt)
-                if row is None or row.fence != fence or row.state in ("assigned", "revoked"):
+                if row is None or row.fence != fence or row.state in ("assigned", "revoked", "unstarted"):
                     fail("starts", f"{node.name}: attempt {attempt} started with grant {fence}: {row}")
             for problem in self.outside.judge(store, TELLING):
                 fail("effects", f"{node.name}: {problem}")

@@ -8,10 +8,10 @@ Rules of this file (docs/architecture.md, "Rules without exception", 6 and 7):
 2. A name is taken while another installation under it is connected. While that is disconnected a new
    installation gets the name; the former one's row keeps its attempts under the name `name#id`, and gets the
    name back when it is free.
-3. Proof of death: the agent says `gone`; or its host booted anew; or a new process of the same installation
-   does not know the attempt (its journal is synced before a claim is acted on). The same session coming back
-   proves nothing about a granted attempt that it does not list: it may be the grant that got lost, and its
-   claim is sent again.
+3. Proof of death: the agent says `gone` (or `unstarted`: it never lived); or its host booted anew; or a new
+   process of the same installation does not know the attempt (its journal is synced before a claim is acted
+   on). The same session coming back proves nothing about a granted attempt that it does not list: it may be
+   the grant that got lost, and its claim is sent again.
 4. Attempts without a grant are left alone: the front pushes them again.
 5. No more than ROWS_MAX rows: whoever may use any name would fill the state. Where it is full, a former row
    that nothing is bound to makes room, the oldest first; without one a new agent is refused. One that has a
@@ -131,9 +131,9 @@ def _judge_attempts(ctx: Context, command: ConnectAgent, known: Agent) -> None:
         if attempt.fence is None:
             continue
         word = held.get(attempt.id)
-        if word == "gone":
-            ends.lose_soon(ctx, attempt, "gone")
-        elif word is not None:
+        if word == "gone" or (word == ends.UNSTARTED and not booted_anew):
+            ends.lose_soon(ctx, attempt, word)
+        elif word in ("running", "exited"):
             ends.reached_again(ctx, attempt)
         elif booted_anew:
             ends.lose_soon(ctx, attempt, "gone: the host booted anew")

@@ -186,7 +186,7 @@ TASK = Lifecycle(
         TaskEvent.PLACED: "an assignment is committed",
         TaskEvent.BEGUN: "its work in the state begins",
         TaskEvent.ADOPTED: "an agent tells after a restore that it started it before",
-        TaskEvent.TAKEN_BACK: "its attempt was revoked before the grant",
+        TaskEvent.TAKEN_BACK: "its attempt was revoked before the grant, or never started",
         TaskEvent.RETRY_LEFT: "its attempt ended badly and a retry remains",
         TaskEvent.WAITED: "the wait for the retry is over",
         TaskEvent.SUCCEEDED: "its attempt succeeded, or its work in the state is over",
@@ -284,6 +284,7 @@ class AttemptEvent(StrEnum):
     TIMED_OUT = "timed_out"
     STOPPED = "stopped"
     LOST = "lost"
+    UNSTARTED = "unstarted"
 
 
 _REPORTED = {
@@ -308,6 +309,7 @@ ATTEMPT = Lifecycle(
         AttemptEvent.TIMED_OUT: "its agent reports that its timeout passed",
         AttemptEvent.STOPPED: "its agent stopped it; where nobody asked for that, its lease had ended",
         AttemptEvent.LOST: "proof of death, a lease over under on_lost: fail or retry, or a person's word",
+        AttemptEvent.UNSTARTED: "its agent proves that it never started",
     },
     {
         START: {AttemptEvent.PLACED: "assigned", AttemptEvent.ADOPTED: "running"},
@@ -316,6 +318,7 @@ ATTEMPT = Lifecycle(
             AttemptEvent.RUNS: "running",
             AttemptEvent.ASKED_TO_STOP: "cancelling",
             AttemptEvent.STOPPED: "lost",
+            AttemptEvent.UNSTARTED: "unstarted",
             **_REPORTED,
         },
         "running": {
@@ -335,6 +338,7 @@ ATTEMPT = Lifecycle(
         "cancelled": {},
         "lost": {},
         "revoked": {},
+        "unstarted": {},
     },
 )
 

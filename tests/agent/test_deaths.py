@@ -93,7 +93,49 @@ async def test_an_end_does_not_wait_for_a_grant_that_does_not_come(host: Host, n
     assert host.kill(signal.SIGTERM) == 0
     host.start()
     await node.connected(2)
-    assert dict(node.hellos[1].held) == {1: "gone"}
+    assert dict(node.hellos[1].held) == {1: "unstarted"}
+
+
+@pytest.mark.parametrize(
+    ("work", "loses", "word"),
+    [
+        ({"kind": "shell", "run": "true"}, "", "unstarted"),
+        ({"kind": "shell", "run": "true"}, "spool.journal", "gone"),
+        ({"kind": "noop"}, "", "gone"),
+    ],
+    ids=["proved", "the spooler's journal is lost", "not the spooler's"],
+)
+async def test_what_was_granted_and_waits_when_all_of_its_agent_is_killed(
+    host: Host, node: FakeNode, work: dict[str, str], loses: str, word: str
+) -> None:
+    """That it never started is told where the spooler's journal proves it, and not by more than that."""
+    host.start()
+    await node.connected()
+    await node.send(assign(1, work, due_ms=node.now_ms() + 60_000))
+    await node.until(lambda: node.all(Claim, 1))
+    await node.send(assign(2, {"kind": "noop"}))
+    await node.finished(2)  # behind the grant of the first
+    host.kill(signal.SIGKILL)
+    os.kill(host.spooler_pid, signal.SIGKILL)
+    if loses:
+        (host.data / loses).unlink()
+    host.start()
+    await node.connected(2)
+    assert dict(node.hellos[1].held)[1] == word
+
+
+async def test_what_had_started_is_never_told_as_unstarted(host: Host, node: FakeNode) -> None:
+    host.start()
+    await node.connected()
+    started = host.folder / "started"
+    await node.send(shell(1, f"echo $$ >> {started}; sleep 60"))
+    await noted_pids(started)
+    host.kill(signal.SIGKILL)
+    os.kill(host.spooler_pid, signal.SIGKILL)
+    host.start()
+    await node.connected(2)
+    assert dict(node.hellos[1].held) == {1: "exited"}
+    assert (await node.finished(1)).reason == "gone"
 
 
 async def test_ends_are_said_until_they_are_acknowledged(host: Host, node: FakeNode) -> None:
@@ -117,7 +159,7 @@ async def test_ends_are_said_until_they_are_acknowledged(host: Host, node: FakeN
     assert node.hellos[3].held == ()
 
 
-async def test_a_claim_that_never_started_is_gone_in_the_next_session(host: Host, node: FakeNode) -> None:
+async def test_a_claim_that_never_started_is_told_so_by_the_next_session(host: Host, node: FakeNode) -> None:
     node.grants = False
     host.start()
     await node.connected()
@@ -128,7 +170,7 @@ async def test_a_claim_that_never_started_is_gone_in_the_next_session(host: Host
     host.kill(signal.SIGKILL)
     host.start()
     await node.connected(2)
-    assert dict(node.hellos[1].held) == {1: "gone"}
+    assert dict(node.hellos[1].held) == {1: "unstarted"}
     # The grant of the old session starts nothing; a new assignment does, under a new claim.
     await node.send(Grant(1, old.claim, 1, 9))
     node.grants = True

@@ -232,8 +232,9 @@ async def test_what_an_executor_has_still_goes_on_and_the_rest_is_gone(
 
     Remote.elsewhere = {5}
     journal = Journal(tmp_path / "journal", failed)
-    for attempt in (5, 6):
-        journal.claim(attempt, f"claim-{attempt}", lambda: None, Work(1, "d", "j", "t", "", 0, 1, None, 0))
+    work = Work(1, "d", "j", "t", "", 0, 1, None, 0)
+    for attempt, spooler in ((5, ""), (6, ""), (7, "now"), (8, "before")):
+        journal.claim(attempt, f"claim-{attempt}", lambda: None, work, spooler)
     client = SpoolerClient(tmp_path, boot_id="b", installation="i", parent_pid=0, job_umask=0o022)
     held: dict[int, Any] = {}
     said: list[Any] = []
@@ -242,11 +243,12 @@ async def test_what_an_executor_has_still_goes_on_and_the_rest_is_gone(
     starting._executors["remote"] = Remote(starting)
     recovery = Recovery(held, reports, starting, journal)
 
-    recovery.spooler_state(SpoolerState("b", {}, ()))
-    recovery.spooler_state(SpoolerState("b", {}, ()))  # its spooler ended and another came: not its affair
+    recovery.spooler_state(SpoolerState("b", {}, (), "now"))
+    # Its spooler ended and another came: not its affair.
+    recovery.spooler_state(SpoolerState("b", {}, (), "now"))
 
     assert list(held) == [5]
-    assert recovery.gone == {6}
+    assert recovery.gone == {6: "gone", 7: "unstarted", 8: "gone"}
     assert starting.kinds == tuple(sorted((*KINDS, "remote", "remote.cwd")))
     starting.cancel(held[5])
     async with asyncio.timeout(DEADLINE_S):

@@ -110,11 +110,11 @@ async def test_what_has_started_is_reported_whatever_a_late_refusal_says(desk: D
     assert desk.ends()[0].exit_code == 3
 
 
-async def test_a_grant_that_the_host_slept_through_is_gone(desk: Desk) -> None:
+async def test_what_a_grant_did_not_start_in_its_time_never_started(desk: Desk) -> None:
     await desk.granted(200)
     desk.slept_ms = GRANT_VALID_MS + 1
     await desk.until(desk.ends)
-    assert (desk.ends()[0].reason, desk.ends()[0].started_ms) == ("gone", None)
+    assert (desk.ends()[0].reason, desk.ends()[0].started_ms) == ("unstarted", None)
 
 
 def test_a_grant_counts_from_the_sending_that_it_surely_answers() -> None:

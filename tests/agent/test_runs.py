@@ -119,7 +119,7 @@ async def test_repeated_assignments_and_grants_start_once(host: Host, node: Fake
         assert len(node.all(Finished, attempt)) == 1
 
 
-async def test_a_grant_that_comes_too_late_is_gone(host: Host, node: FakeNode) -> None:
+async def test_a_grant_that_comes_too_late_starts_nothing(host: Host, node: FakeNode) -> None:
     node.grants = False
     host.start()
     await node.connected()
@@ -135,7 +135,7 @@ async def test_a_grant_that_comes_too_late_is_gone(host: Host, node: FakeNode) -
     await until(lambda: time.monotonic() - asleep > 10.2)
     host.agent.send_signal(signal.SIGCONT)
     end = await node.finished(1)
-    assert (end.reason, end.started_ms, end.exit_code) == ("gone", None, None)
+    assert (end.reason, end.started_ms, end.exit_code) == ("unstarted", None, None)
     assert "void" in end.detail
     assert not evidence.exists()
     assert claims >= 1

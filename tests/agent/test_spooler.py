@@ -203,7 +203,7 @@ def test_a_repeated_or_void_start_makes_no_process(spool: Spool) -> None:
     assert spool.expect("exit")[1] == 1
     spool.tell(start, command(2, f"echo y >> {evidence}", valid_until_boot_ms=boot_ms() - 1))
     void = spool.expect("exit")
-    assert (void[1], void[6]) == (2, "gone")
+    assert (void[1], void[6]) == (2, "unstarted")
     assert evidence.read_text() == "x\n"
 
 

@@ -173,6 +173,8 @@ DISPATCH = [
     plant(checker=dispatch, kind="two-histories", because="nodes differ", bug=histories_differ),
     plant(checker=dispatch, kind="no-grant", because="no claim", bug=no_claim),
     plant(checker=dispatch, kind="wrong-fence", because="old grant", bug=lambda s: _refence(s, 5, 4)),
+    plant(checker=dispatch, kind="unstarted-ran", because="an agent forgets",
+          bug=lambda s: s.run(5)["tasks"]["main"]["attempts"][0].update(state="unstarted")),
     plant(checker=dispatch, kind="fence-twice", because="one grant, two runs",
           bug=lambda s: _refence(s, 5, 10_006)),
     plant(checker=dispatch, kind="at-the-same-time", because="lease ignored", bug=beats_on),

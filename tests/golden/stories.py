@@ -499,6 +499,12 @@ def _lost_and_found(story: Recorder) -> None:
         held = ((attempt, "running"),) if fate == "back" else ()
         agent = story.connect("agent-1", session=session, held=held)
         story.settle()
+    story.tell_ok(c.RunJob("default", "long-back", b"{}", story.now_ms))
+    story.plan_and_apply()
+    attempt = story.machine.state.last_attempt
+    assert story.claim(attempt).ok
+    story.connect("agent-1", session="s6", held=((attempt, "unstarted"),))
+    story.settle()
     story.connect("agent-9", session="s1")
     meant = "installation of agent-9"
     story.tell_ok(c.DrainAgent("agent-9", "a new kernel", ADA), c.ResumeAgent("agent-9", ADA))

@@ -108,8 +108,8 @@ MUTANTS = (
         (
             (
                 "agent.work.claims",
-                "        self._journal.claim(attempt, claimed.claim, lambda: self._safe(claimed), "
-                "work_of(assign))\n",
+                "        self._journal.claim(attempt, claimed.claim, release, work_of(assign), "
+                "claimed.journal)\n",
                 "        claimed.phase, claimed.fence = Phase.GRANTED, 0\n"
                 "        claimed.environment = {'CRONCLAVE_JOB': assign.job, "
                 "'CRONCLAVE_RUN': str(assign.run), 'CRONCLAVE_ATTEMPT': str(assign.number)}\n"
@@ -121,14 +121,27 @@ MUTANTS = (
         _says("dispatch: wrong-fence", "dispatch: no-grant"),
     ),
     Mutant(
+        "says-that-it-never-started",
+        (
+            (
+                "agent.work.reports",
+                "        claimed = self._held.pop(end.attempt, None)\n",
+                "        if end.reason == 'exit' and end.attempt % 5 == 0:\n"
+                "            end = Exit.unstarted(end.attempt, 'unstarted', '', at_ms=end.finished_ms)\n"
+                "        claimed = self._held.pop(end.attempt, None)\n",
+            ),
+        ),
+        QUIET,
+        _says("dispatch: unstarted-ran"),
+    ),
+    Mutant(
         "double-spawn",
         (
             (
                 "agent.spool.server",
                 "            spooled = Spooled(\n",
                 "            Spooled(\n"
-                "                command, self._output, self._null, self._umask,"
-                " self._job_files, self._clock, self._installation,\n"
+                "                command, self._output, self._surroundings, self._clock, self._installation\n"
                 "            )\n"
                 "            spooled = Spooled(\n",
             ),

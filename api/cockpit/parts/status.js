@@ -19,7 +19,7 @@ const LOOKS = {
   failed: "bad", timed_out: "bad", lost: "bad", missed: "bad", unreachable: "bad", failing: "bad",
   running: "run", granted: "run",
   pending: "wait", assigned: "wait", queued: "wait", candidate: "wait", joining: "wait", blocked: "wait", retry_wait: "wait", waits: "wait", waiting: "wait",
-  paused: "stop", held: "stop", suspended: "stop", disabled: "stop", deleted: "stop", cancelled: "stop", cancelling: "stop", skipped: "stop", coalesced: "stop", stopping: "stop", draining: "stop", never: "stop",
+  paused: "stop", held: "stop", suspended: "stop", disabled: "stop", deleted: "stop", cancelled: "stop", cancelling: "stop", skipped: "stop", unstarted: "stop", coalesced: "stop", stopping: "stop", draining: "stop", never: "stop",
   unplaceable: "warn", warned: "warn", expired: "warn", disconnected: "warn", degraded: "warn", overloaded: "warn", late: "warn",
   leader: "lead",
 };

@@ -4,8 +4,10 @@ Rules of this file:
 
 1. Taking back an attempt without a grant is free (revoked). One with a grant ends by its agent's report, by
    proof of death, by `on_lost` at the end of the lease, or by a person.
-2. Terminal states never change. A report that comes after the end is kept beside it, once.
-3. Of very many attempts that are lost at once, those that find no room are noted and lost by a Continue."""
+2. What its agent proves to have never started goes back to its queue, with its fence burned and no retry
+   used, UNSTARTED_MAX times.
+3. Terminal states never change. A report that comes after the end is kept beside it, once.
+4. Of very many attempts that are lost at once, those that find no room are noted and lost by a Continue."""
 
 from __future__ import annotations
 
@@ -38,6 +40,8 @@ LOSS = 3 * ROW  #: what the loss of one attempt takes of the room, beside what f
 TAIL_BYTES_MAX = 16 << 10
 GOOD_TAIL_BYTES_MAX = 2 << 10  #: of an end that is neither a failure nor a warning
 DETAIL_LETTERS_MAX = 500
+UNSTARTED = AttemptEvent.UNSTARTED.value  #: as agents say it too
+UNSTARTED_MAX = 5  #: attempts of a task; those behind them are lost, as what may have started is
 WRONG = "what it wrote to $CRONCLAVE_OUTPUT"
 
 
@@ -54,6 +58,8 @@ def report(ctx: Context, command: Finish) -> Outcome:
         # Without a grant nothing can have run: the agent gives the place back.
         take_back(ctx, attempt, command.detail[:DETAIL_LETTERS_MAX] or command.reason)
         return done(revoked=True)
+    if command.reason == UNSTARTED and command.started_ms is None:
+        return done(state=unstarted(ctx, attempt, command.detail[:DETAIL_LETTERS_MAX]))
     task, run = _of(ctx, attempt)
     event, means, why = _judged(ctx, run, task, command)
     outputs, wrong = b"", command.outputs_wrong
@@ -109,7 +115,7 @@ def _judged(ctx: Context, run: Run, task: Task, command: Finish) -> verdicts.Exi
             return verdicts.ExitEnds(AttemptEvent.TIMED_OUT)
         case "cancelled":
             return verdicts.ExitEnds(AttemptEvent.STOPPED)
-        case "gone":
+        case "gone" | AttemptEvent.UNSTARTED:  # of which it says when it started
             return verdicts.ExitEnds(AttemptEvent.LOST)
         case _:
             return verdicts.BAD
@@ -277,6 +283,37 @@ def _needs_nothing(run: Run) -> TaskView:
 def take_back(ctx: Context, attempt: Attempt, reason: str) -> None:
     """Revoke and queue the task again; in a run that stops it ends, in one that is kept back it waits."""
     placing.revoke(ctx, attempt, reason)
+    _queue_again(ctx, attempt)
+
+
+def unstarted(ctx: Context, attempt: Attempt, detail: str) -> str:
+    """A granted attempt never started, by its agent's proof: as `take_back`. What was to stop has stopped;
+    what was told to run, belongs to a run of another cluster or comes too often is lost. Returns its
+    state."""
+    reason = f"{UNSTARTED}: {detail}" if detail else UNSTARTED
+    _, run = _of(ctx, attempt)
+    event = AttemptEvent.UNSTARTED
+    if attempt.state == "cancelling":
+        event = AttemptEvent.STOPPED
+    elif attempt.state != "granted" or run.cause == Kind.ORPHAN or _is_worn(ctx, attempt):
+        event = AttemptEvent.LOST
+    if event is not AttemptEvent.UNSTARTED:
+        return end(ctx, attempt, event, started_ms=None, finished_ms=ctx.stamp_ms, reason=reason)
+    state = attempt_rows.move(
+        ctx.store, attempt, event, finished_ms=ctx.stamp_ms, reason=reason, output_bytes=0
+    )
+    agent_rows.release(ctx.store, attempt.agent)
+    ctx.emit(e.AttemptEnded(attempt.id, attempt.task, attempt.run, attempt.agent, state, None))
+    _queue_again(ctx, attempt)
+    return state
+
+
+def _is_worn(ctx: Context, attempt: Attempt) -> bool:
+    return attempt_rows.unstarted(ctx.store, attempt.task, UNSTARTED_MAX) >= UNSTARTED_MAX
+
+
+def _queue_again(ctx: Context, attempt: Attempt) -> None:
+    """Its task, as if it had never had this attempt."""
     task, run = _of(ctx, attempt)
     attempts = task.attempts - 1
     if not never_starts(ctx, run, task) and not waits_with_run(ctx, run, task, attempts=attempts):
@@ -292,10 +329,11 @@ def lose(ctx: Context, attempt: Attempt, reason: str) -> None:
 
 
 def lose_soon(ctx: Context, attempt: Attempt, reason: str) -> None:
-    """As `lose`, for one of many: what finds no room is noted, and lost by a Continue."""
+    """As `lose`, or `unstarted` for that reason, for one of many: what finds no room is noted, and lost by
+    a Continue."""
     if ctx.room >= LOSS:
         ctx.room -= LOSS
-        lose(ctx, attempt, reason)
+        _lose(ctx, attempt, reason)
     else:
         doomed.put(ctx.store, attempt.id, reason)
 
@@ -307,7 +345,14 @@ def lose_doomed(ctx: Context) -> None:
         doomed.drop(ctx.store, noted.attempt)
         attempt = attempt_rows.get(ctx.store, noted.attempt)
         if attempt is not None and attempt.live and attempt.fence is not None:
-            lose(ctx, attempt, noted.reason)
+            _lose(ctx, attempt, noted.reason)
+
+
+def _lose(ctx: Context, attempt: Attempt, reason: str) -> None:
+    if reason == UNSTARTED:
+        unstarted(ctx, attempt, "")
+    else:
+        lose(ctx, attempt, reason)
 
 
 def reached_again(ctx: Context, attempt: Attempt) -> None:

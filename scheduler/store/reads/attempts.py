@@ -83,7 +83,8 @@ _OUTPUT = (
     + _WITH_AGENT
 )
 _LAST_OF = (
-    "SELECT id FROM attempts WHERE task = ? AND number <= ? AND state <> 'revoked' ORDER BY id DESC LIMIT 1"
+    "SELECT id FROM attempts WHERE task = ? AND number <= ? AND state NOT IN ('revoked', 'unstarted')"
+    " ORDER BY id DESC LIMIT 1"
 )
 _DISPATCH = (
     "SELECT a.id, a.agent, a.state, a.number, a.due_ms, t.name, t.member, t.round, r.id, r.job, "
@@ -189,7 +190,8 @@ def output(store: Store, task: int, *, number: int | None = None, after: int | N
         which, order = f"AND a.id > coalesce(({_LAST_OF}), 0)", ""
         values = (task, task, after)
     row = store.row(
-        f"SELECT {_OUTPUT} WHERE a.task = ? AND a.state <> 'revoked' {which} ORDER BY a.id {order} LIMIT 1",
+        f"SELECT {_OUTPUT} WHERE a.task = ? AND a.state NOT IN ('revoked', 'unstarted') {which}"
+        f" ORDER BY a.id {order} LIMIT 1",
         values,
     )
     return None if row is None else Output._make(row)

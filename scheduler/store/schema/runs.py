@@ -56,7 +56,7 @@ STATEMENTS: tuple[str, ...] = (
         member TEXT NOT NULL,               -- of a task that is divided: which part; empty: the whole
         round INTEGER NOT NULL,             -- how often the task had been begun anew; 0: the first time
         state TEXT NOT NULL,
-        attempts INTEGER NOT NULL,          -- made so far, revoked ones not counted
+        attempts INTEGER NOT NULL,          -- made so far, revoked and unstarted ones not counted
         open_needs INTEGER NOT NULL,        -- of a blocked task: what it needs, or asks, and has not ended
         met_needs INTEGER NOT NULL,         -- of a blocked task: needs that ended as its rule asks
         may_fail INTEGER NOT NULL,          -- 1: its failure does not fail the run
@@ -145,5 +145,6 @@ STATEMENTS: tuple[str, ...] = (
     "CREATE INDEX attempts_live ON attempts (agent, id) WHERE live = 1",
     "CREATE INDEX attempts_agent ON attempts (agent, id)",
     "CREATE INDEX attempts_unreachable ON attempts (id) WHERE unreachable = 1",
+    "CREATE INDEX attempts_unstarted ON attempts (task) WHERE state = 'unstarted'",
     "CREATE INDEX attempts_assigned ON attempts (assigned_ms, id) WHERE state = 'assigned'",
 )

@@ -58,11 +58,23 @@ def live_of_run(store: Store, run: int) -> list[Attempt]:
 
 
 def last_agent(store: Store, task: int) -> int:
-    """The agent that the newest attempt of a task was given to, revoked ones left out; 0: there is none."""
+    """The agent that the newest attempt of a task was given to, those left out that never started; 0: there
+    is none."""
     agent: int | None = store.value(
-        "SELECT agent FROM attempts WHERE task = ? AND state <> 'revoked' ORDER BY id DESC LIMIT 1", (task,)
+        "SELECT agent FROM attempts WHERE task = ? AND state NOT IN ('revoked', 'unstarted')"
+        " ORDER BY id DESC LIMIT 1",
+        (task,),
     )
     return agent or 0
+
+
+def unstarted(store: Store, task: int, limit: int) -> int:
+    """How many attempts of a task never started, counted up to the limit."""
+    found: int = store.value(
+        "SELECT count(*) FROM (SELECT 1 FROM attempts WHERE task = ? AND state = 'unstarted' LIMIT ?)",
+        (task, limit),
+    )
+    return found
 
 
 def live_of_task(store: Store, task: int) -> Attempt | None:

@@ -7,7 +7,8 @@ from scheduler.words.record import NOBODY, Actor, ByAgent, ByPerson, ByPlanner, 
 
 @command(20)
 class ConnectAgent(ByAgent):
-    """An agent registered. `held`: every attempt that its journal knows, with running | exited | gone."""
+    """An agent registered. `held`: every attempt that its journal knows, with running | exited |
+    gone | unstarted."""
 
     name: str
     installation: str

@@ -26,9 +26,9 @@ class ReportRunning(ByAgent):
 class Finish(ByAgent):
     """What became of a granted attempt, from the agent's journal (of any session).
 
-    `reason`: exit | exists | unmet | timeout | cancelled | start_failed | before_failed | gone. `gone`: it
-    never started or nothing is known of its end, and it surely runs no more. `exists`, `unmet`: what it was
-    to make was there before, and nothing was run; or it was run, and that is not there.
+    `reason`: exit | exists | unmet | timeout | cancelled | start_failed | before_failed | gone | unstarted.
+    `gone`: it may have started, and it surely runs no more. `unstarted`: it surely never did. `exists`,
+    `unmet`: what it was to make was there before, and nothing was run; or it was run, and that is not there.
     `output_bytes`: where its output ends, of which `tail` holds the last bytes; None: nobody knows.
     `wrote_stderr`: whether something was written there; None: nobody looked.
     """

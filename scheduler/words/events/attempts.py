@@ -48,7 +48,7 @@ class AttemptUnreachable(Event):
 
 @event(14, wakes=SOON)
 class AttemptEnded(Event):
-    """state: succeeded | failed | timed_out | cancelled | lost | revoked."""
+    """state: succeeded | failed | timed_out | cancelled | lost | revoked | unstarted."""
 
     attempt: int
     task: int

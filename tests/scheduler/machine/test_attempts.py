@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from scheduler.machine.steps import ends
 from scheduler.words import commands as c
 from scheduler.words import events as e
+from scheduler.words.outcomes import Outcome
 from tests.scheduler.story import START_MS, Story, job
 
 
@@ -121,6 +123,75 @@ def test_an_attempt_ends_as_its_agent_reports(
     assert story.run(1).state == state
     assert story.run(1).exit_code == exit_code
     assert story.job().last_state == state
+
+
+def never_started(story: Story, attempt: int, detail: str = "") -> Outcome:
+    agent = story.attempt(attempt).agent
+    return story.one(c.Finish(attempt, agent, None, story.now_ms, None, "unstarted", detail=detail))
+
+
+@pytest.mark.parametrize("said", ["in its report", "when it comes back"])
+def test_what_surely_never_started_is_queued_again_with_another_fence_and_no_retry_used(
+    story: Story, said: str
+) -> None:
+    attempt = granted(story, policies={"on_lost": "fail"})
+    fence = story.attempt(attempt).fence
+    if said == "in its report":
+        assert never_started(story, attempt, "slept").ok
+    else:
+        story.connect(session="s2", held=((attempt, "unstarted"),))
+    assert story.attempt(attempt).state == "unstarted"
+    assert story.tasks(1) == {"main": "queued"}
+    assert story.run(1).state == "running"
+    assert story.store.value("SELECT busy FROM agents") == 0
+    story.plan_and_apply()
+    assert [(row.state, row.number) for row in story.attempts(1)] == [("unstarted", 1), ("assigned", 1)]
+    assert story.claim(2).ok
+    assert story.attempt(2).fence != fence
+    story.finish(2)
+    assert story.run(1).state == "succeeded"
+    # What it says later of the first one changes nothing.
+    assert never_started(story, attempt, "slept").ok
+    assert story.attempt(attempt).state == "unstarted"
+
+
+def test_what_never_starts_again_and_again_is_lost(story: Story) -> None:
+    attempt = granted(story)
+    for _ in range(ends.UNSTARTED_MAX):
+        never_started(story, attempt)
+        story.plan_and_apply()
+        attempt = story.attempts(1)[-1].id
+        assert story.claim(attempt).ok
+    never_started(story, attempt, "slept")
+    assert [row.state for row in story.attempts(1)] == ["unstarted"] * 5 + ["lost"]
+    assert (story.run(1).state, story.attempt(attempt).reason) == ("lost", "unstarted: slept")
+
+
+def test_what_was_told_to_run_has_started_whatever_is_said_then(story: Story) -> None:
+    attempt = granted(story)
+    story.tell_ok(c.ReportRunning(attempt, 1, START_MS))
+    never_started(story, attempt)
+    assert (story.attempt(attempt).state, story.run(1).state) == ("lost", "lost")
+
+
+def test_what_says_when_it_started_has_started(story: Story) -> None:
+    attempt = granted(story)
+    story.finish(attempt, exit_code=None, reason="unstarted")
+    assert story.attempt(attempt).state == "lost"
+
+
+def test_what_never_started_on_a_host_that_booted_since_may_have_been_forgotten_by_it(story: Story) -> None:
+    attempt = granted(story)
+    story.connect(session="s2", boot_id="boot-2", held=((attempt, "unstarted"),))
+    assert story.attempt(attempt).state == "lost"
+
+
+def test_what_never_started_and_was_to_stop_has_stopped(story: Story) -> None:
+    attempt = granted(story)
+    story.tell_ok(c.CancelRun(1))
+    assert story.attempt(attempt).state == "cancelling"
+    never_started(story, attempt)
+    assert (story.attempt(attempt).state, story.run(1).state) == ("cancelled", "cancelled")
 
 
 def test_a_report_sent_again_changes_nothing_and_a_later_one_is_kept_beside(story: Story) -> None:

@@ -23,7 +23,7 @@ from tests.scheduler.story import KINDS, START_MS, Story, job
 
 OVERLAPS = ("skip", "queue_one", "queue_all", "cancel_running", "allow")
 CODES = (0, 1, 4, 75, 99)
-REASONS = ("exit", "exists", "unmet", "timeout", "cancelled", "gone", "start_failed")
+REASONS = ("exit", "exists", "unmet", "timeout", "cancelled", "gone", "unstarted", "start_failed")
 HANDS = (c.SuspendRun, c.ResumeRun, c.ReleaseRun, c.ResumeRun)
 TASK_HANDS = (c.HoldTask, c.ReleaseTask, c.RetryTask, c.StopTask, c.ReleaseTask, c.SkipTask, c.RetryTask)
 SMALL = st.integers(min_value=0, max_value=7)
@@ -180,7 +180,7 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
             return [c.RunJob("default", name, b"{}", story.now_ms, key=key, body=name.encode(), held=held)]
         case "connect":
             held = tuple(
-                (row[0], ("running", "exited", "gone")[place % 3])
+                (row[0], ("running", "exited", "gone", "unstarted")[place % 4])
                 for place, row in enumerate(story.store.rows(live))
                 if (row[0] + values[1]) % 3
             )
