@@ -35,9 +35,10 @@ from scheduler.store.connection import Store
 from scheduler.store.reads import tasks as task_reads
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
+from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import pauses, quotas, restores
 from scheduler.store.tables.attempts import Attempt
-from scheduler.store.tables.runs import FOR_NAMESPACE, FOR_WINDOW, Run
+from scheduler.store.tables.runs import FOR_NAMESPACE, FOR_TIME, Run
 from scheduler.store.tables.tasks import Task
 from scheduler.store.tables.zones import in_force
 from scheduler.words.causes import Kind
@@ -148,15 +149,18 @@ def _of_waiting(store: Store, run: Run, facts: Facts, compiled: Compiled) -> lis
     if not run.waiting:
         return [*passed, *(Finding(gate.NAME) for gate in gates.ADMIT)]
     view = AdmitView(store, run.namespace, facts.now_ms, quotas.first(store, run.namespace) == run.id)
-    if run.waiting == FOR_WINDOW:
-        view = with_window(view, _job_of(run, compiled), run.due_ms)
-    if run.waiting in (FOR_NAMESPACE, FOR_WINDOW):
+    if run.waiting == FOR_TIME:
+        view = with_times(view, run.job, _job_of(run, compiled), run.due_ms)
+    if run.waiting in (FOR_NAMESPACE, FOR_TIME):
         return [*passed, *ask(gates.ADMIT, view, facts)]
     return ask(gates.RUN, RunView(store, run.job, run.id), facts)
 
 
-def with_window(view: AdmitView, job: CompiledJob | None, due_ms: int) -> AdmitView:
-    """The same of a run that is due then, and concerned by its job's windows."""
+def with_times(view: AdmitView, job_id: int, job: CompiledJob | None, due_ms: int) -> AdmitView:
+    """The same of a run that is due then, fires by itself, and is concerned by its job's windows."""
+    if job is not None and job.failure_delays:
+        failures, delayed_ms = job_rows.delayed_ms(view.store, job_id, job.failure_delays)
+        view = view._replace(failures=failures, delayed_ms=delayed_ms)
     admission = None if job is None or job.openings is None else job.openings.admission
     if admission is None:
         return view

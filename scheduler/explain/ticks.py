@@ -25,7 +25,7 @@ from scheduler.explain.findings import (
     outcome_text,
     verdict_of,
 )
-from scheduler.explain.runs import Compiled, of_run, place_view, with_window
+from scheduler.explain.runs import Compiled, of_run, place_view, with_times
 from scheduler.machine.rules import gates, selectors
 from scheduler.machine.rules.gates import (
     AdmitView,
@@ -33,11 +33,11 @@ from scheduler.machine.rules.gates import (
     FireView,
     RunView,
     TickView,
+    admission,
     agents,
     blackout,
     kind,
     over,
-    quota,
     user,
 )
 from scheduler.model.compiled import CompiledJob
@@ -297,8 +297,9 @@ def _undecided(
     found += ask(
         gates.RUN, RunView(store, row.job, 0, policy, row.active_runs, catching_up), facts
     )
-    admit = with_window(AdmitView(store, namespace, cluster.now_ms), job, due_ms)
-    asked = (quota,) if job.openings is not None and job.openings.skips else gates.ADMIT
+    admit = with_times(AdmitView(store, namespace, cluster.now_ms), row.job, job, due_ms)
+    skips = job.openings is not None and job.openings.skips
+    asked = [gate for gate in gates.ADMIT if not skips or gate is not admission]
     found += ask(asked, admit, facts)
     return (*found, *_agents(facts, job))
 

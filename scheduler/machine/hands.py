@@ -11,7 +11,7 @@ from scheduler.store.tables import ends, listeners, overrides
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.overrides import Override
-from scheduler.store.tables.runs import BEHIND, FOR_WINDOW, Run
+from scheduler.store.tables.runs import BEHIND, FOR_TIME, Run
 from scheduler.words import events as e
 from scheduler.words.commands import OverrideRun, ReleaseRun, ResumeRun, SuspendRun
 from scheduler.words.outcomes import Code, Outcome
@@ -52,7 +52,7 @@ def release_run(ctx: Context, command: ReleaseRun) -> Outcome:
         return _note(ctx, run, state, command.reason)
     if run.waiting == BEHIND:
         admitting.release(ctx, run)
-    elif run.waiting == FOR_WINDOW:
+    elif run.waiting == FOR_TIME:
         admitting.let_pass(ctx, windows.let_pass(ctx, run, None))
     return _note(ctx, run, run.state, command.reason)
 

@@ -1,4 +1,4 @@
-"""What runs wait for and time brings: the admission windows of their jobs."""
+"""What runs wait for and time brings: admission windows of their jobs, the end of delays after failures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from scheduler.machine.steps import admitting, holding, quotas, stopping, window
 from scheduler.store.tables import quotas as quota_rows
 from scheduler.store.tables import run_waits
 from scheduler.store.tables import runs as run_rows
-from scheduler.store.tables.runs import FOR_NAMESPACE, FOR_WINDOW, Run
+from scheduler.store.tables.runs import FOR_NAMESPACE, FOR_TIME, Run
 from scheduler.ticks.windows import Opening
 from scheduler.words import reasons
 from scheduler.words.commands import Rejudge
@@ -25,19 +25,26 @@ def rejudge(ctx: Context, command: Rejudge) -> Outcome:
     if run is None or run.state in RUN_ENDS or run.stopping:
         run_waits.drop(ctx.store, command.run)
         return OK
-    openings = ctx.graph(run.job, run.namespace, run.name, run.revision).job.openings
-    assert openings is not None
-    assert openings.admission is not None
-    opening = windows.opening(ctx, openings.admission, run.due_ms)
-    if run.waiting == FOR_WINDOW and opening.is_open:
-        admitting.let_pass(ctx, windows.let_pass(ctx, run, opening.until_ms))
-    elif run.waiting == FOR_WINDOW or opening.is_open:
+    compiled = ctx.graph(run.job, run.namespace, run.name, run.revision).job
+    if run.waiting == FOR_TIME:
+        opening = windows.standing(ctx, run.job, compiled, run.cause, run.due_ms)
+        if opening is None or opening.is_open:
+            until_ms = None if opening is None else opening.until_ms
+            admitting.let_pass(ctx, windows.let_pass(ctx, run, until_ms))
+        else:
+            run_waits.put(ctx.store, wait._replace(at_ms=opening.until_ms))
+        return OK
+    assert compiled.openings is not None
+    assert compiled.openings.admission is not None
+    admission = compiled.openings.admission
+    opening = windows.opening(ctx, admission, run.due_ms)
+    if opening.is_open:
         run_waits.put(ctx.store, wait._replace(at_ms=opening.until_ms))
     elif run.started_ms is None:
         _keep_back_again(ctx, run, opening)
     else:
         run_waits.drop(ctx.store, run.id)
-        if openings.admission.terminates:
+        if admission.terminates:
             stopping.stop(ctx, run, stopping="timed_out", reason=reasons.ADMISSION)
     return OK
 

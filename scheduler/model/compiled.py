@@ -106,6 +106,7 @@ class CompiledJob:
     outputs: dict[str, tuple[str, ...]]  #: names, of those tasks alone that have any
     outputs_bytes_max: int  #: of each of them
     openings: Openings | None  #: when its runs may start; None: at any time
+    failure_delays: tuple[tuple[int, int], ...]  #: failed runs in a row, and how long the next waits, in ms
     spec_bytes: int  #: length of what it was made from
 
     @property
@@ -180,7 +181,7 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
         holds_failures=policies["on_failure"] == "hold",
         idempotent=policies["idempotent"],
         priority=policies["priority"],
-        pause_after_failures=policies.get("pause_after_failures"),
+        pause_after_failures=policies.get("pause_after_failures") or _pauses_after(policies),
         retention_runs=retention["runs"],
         retention_age_ms=parse_duration_ms(retention["age"]),
         params=_text(defaults),
@@ -201,6 +202,15 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
         outputs=outputs,
         outputs_bytes_max=share,
         openings=compiled_openings(policies),
+        failure_delays=tuple(
+            [
+                (int(number), parse_duration_ms(wait))
+                for number, wait in policies["failures"].items()
+                if wait != "pause"
+            ]
+        )
+        if "failures" in policies
+        else (),
         spec_bytes=spec_bytes,
     )
 
@@ -271,6 +281,12 @@ def _ends(entries: list[int | str]) -> frozenset[int | str]:
 
 def _notice(notice: dict[str, Any], owner: str) -> CompiledNotice:
     return CompiledNotice(tuple(notice["on"]), *compiled_target(notice), owner)
+
+
+def _pauses_after(policies: dict[str, Any]) -> int | None:
+    """Failed runs in a row, by its steps; None: it is never paused for that."""
+    steps = policies.get("failures", {}).items()
+    return next((int(number) for number, wait in steps if wait == "pause"), None)
 
 
 def _optional_ms(text: str | None) -> int | None:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from scheduler.model.admission import SPANS_MAX, Admission, Blackout
+from scheduler.model.failures import PAUSE, Failures
 from scheduler.model.fields import DurationMs, Model, Reference, as_tuple
 from scheduler.model.problems import Refused
 
@@ -41,6 +42,7 @@ class Policies(Model):
     idempotent: bool = False
     priority: Annotated[int, Field(ge=0, le=100)] = 50
     pause_after_failures: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+    failures: Failures = None
     retention: Retention = Retention()
     not_restartable: Annotated[
         bool | None,
@@ -66,6 +68,9 @@ class Policies(Model):
             raise Refused(
                 "on_lost: retry may run the same work twice", "add idempotent: true, or use wait or fail"
             )
+        if self.pause_after_failures is not None and PAUSE in (self.failures or {}).values():
+            detail = "pause_after_failures and failures say both when it is paused"
+            raise Refused(detail, "remove one of them")
         if self.not_restartable and self.on_lost != "wait":
             raise Refused(
                 f"not_restartable and on_lost: {self.on_lost} exclude each other",

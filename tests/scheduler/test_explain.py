@@ -49,6 +49,10 @@ def cluster(story: Story) -> Cluster:
     return Cluster(story.now_ms, "node-a", True)
 
 
+WAITS = ("overlap", "failures", "admission", "quota")
+"""Gates for which a run that is made waits."""
+
+
 def of_run(story: Story, run: int, known: Cluster | None = None) -> RunExplained:
     return explain_run(story.store, story.run(run), known or cluster(story), story.compiled)
 
@@ -516,10 +520,10 @@ def check_tick(story: Story, planned: c.Fire | c.Account) -> None:
         assert first.gate == "turn"
     else:
         run = story.run(int(str(outcome.value["run"])))
-        assert first is None or first.gate in ("overlap", "admission", "quota", "kind", "agent"), first
+        assert first is None or first.gate in (*WAITS, "kind", "agent"), first
         policy = story.compiled(run.job, run.revision, run.namespace, run.name).overlap
         if policy != "cancel_running":  # that first ends what it can
-            waits = first is not None and first.gate in ("overlap", "admission", "quota")
+            waits = first is not None and first.gate in WAITS
             assert bool(run.waiting) == waits
 
 

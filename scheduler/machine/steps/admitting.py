@@ -1,5 +1,6 @@
 """A run that waited goes on: behind others of its job (overlap: queue_one, queue_all, cancel_running), then
-for an admission window of the job, then until its namespace may have one more. Its roots go on."""
+for a time at which the job lets it (`steps.windows`), then until its namespace may have one more. Its roots
+go on."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from scheduler.machine.steps import beginning, quotas, walking, windows
 from scheduler.store.tables import quotas as quota_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
-from scheduler.store.tables.runs import FOR_NAMESPACE, FOR_WINDOW, Run
+from scheduler.store.tables.runs import FOR_NAMESPACE, FOR_TIME, Run
 from scheduler.store.tables.tasks import Task
 from scheduler.words.lifecycle import TaskEvent
 
@@ -30,10 +31,11 @@ def admit_next(ctx: Context, job: int) -> None:
 
 def release(ctx: Context, run: Run) -> None:
     """It waits behind other runs of its job no longer."""
-    openings = ctx.graph(run.job, run.namespace, run.name, run.revision).job.openings
-    if openings is not None and openings.admission is not None:
-        run = windows.note(ctx, run, windows.opening(ctx, openings.admission, run.due_ms))
-        if run.waiting == FOR_WINDOW:
+    compiled = ctx.graph(run.job, run.namespace, run.name, run.revision).job
+    opening = windows.standing(ctx, run.job, compiled, run.cause, run.due_ms)
+    if opening is not None:
+        run = windows.note(ctx, run, opening)
+        if run.waiting == FOR_TIME:
             return
     let_pass(ctx, run)
 

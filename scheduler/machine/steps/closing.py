@@ -61,7 +61,7 @@ def close_if_done(ctx: Context, run: Run, open_tasks: int, last: RunEnds | None 
         alone = last is not None and len(graph.job.tasks) == 1
         if graph.stands_still or run.state in KEPT_BACK:
             clocks.drop(ctx.store, run.id)
-        if graph.job.openings is not None:
+        if graph.job.openings is not None or graph.job.failure_delays:
             run_waits.drop(ctx.store, run.id)
     ends = _result(ctx, run, last if alone else None, rest=False)
     tell_rows.drop(ctx.store, run.id)

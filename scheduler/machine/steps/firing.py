@@ -42,7 +42,7 @@ from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.run_vars import RunVars
-from scheduler.store.tables.runs import BEHIND, FOR_NAMESPACE, FOR_WINDOW, Run
+from scheduler.store.tables.runs import BEHIND, FOR_NAMESPACE, FOR_TIME, Run
 from scheduler.store.tables.triggers import FiringTrigger
 from scheduler.words import events as e
 from scheduler.words.causes import KEPT, LEDGERED, STAYS, TICKS, Cause, Kind
@@ -124,10 +124,9 @@ def fire(
         deadline_ms += due_ms if cause.kind is Kind.TICK else max(due_ms, ctx.stamp_ms)
     waiting = 0 if verdict is READY else BEHIND
     opening = None
-    admission = None if compiled.openings is None or any_time else compiled.openings.admission
-    if not waiting and admission is not None:
-        opening = windows.opening(ctx, admission, due_ms)
-        waiting = 0 if opening.is_open else FOR_WINDOW
+    if not waiting and not any_time:
+        opening = windows.standing(ctx, job, compiled, cause.kind, due_ms)
+        waiting = FOR_TIME if opening is not None and not opening.is_open else 0
     if not waiting and quotas.keeps_back(ctx, namespace):
         waiting = FOR_NAMESPACE
     counts = 0 if waiting else quotas.count(ctx, state.last_run + 1, namespace)

@@ -1,4 +1,5 @@
-"""Admission windows of a run (`rules.gates.admission`): it waits for one, or goes on until it ends.
+"""What a run waits for and time brings: an admission window of its job (`rules.gates.admission`), in which it
+goes on until that ends, or the end of a delay after failures (`rules.gates.failures`).
 
 A start deadline stands still meanwhile, as under a hold of a person (`steps.holding`); what pauses and holds
 took beside it is not counted twice."""
@@ -6,14 +7,17 @@ took beside it is not counted twice."""
 from __future__ import annotations
 
 from scheduler.machine.context import Context
+from scheduler.model.compiled import CompiledJob
 from scheduler.model.openings import Admission, Openings
 from scheduler.store.tables import holds, pauses, run_waits, zones
+from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.run_waits import RunWait
-from scheduler.store.tables.runs import FOR_WINDOW, Run
+from scheduler.store.tables.runs import FOR_TIME, Run
 from scheduler.ticks.windows import Opening
 from scheduler.ticks.zones import Zone
 from scheduler.words import events as e
+from scheduler.words.causes import LEDGERED
 from scheduler.words.lifecycle import KEPT_BACK
 
 
@@ -26,6 +30,16 @@ def opening(ctx: Context, admission: Admission, due_ms: int) -> Opening:
     """How its windows stand when a run that is due then would start."""
     zone = zones.clock(ctx.store, ctx.state.zones, admission.tz)
     return admission.at(zone, max(due_ms, ctx.stamp_ms))
+
+
+def standing(ctx: Context, job: int, compiled: CompiledJob, cause: str, due_ms: int) -> Opening | None:
+    """How it stands for a run that is new, or about to go on; None: no instant concerns it."""
+    if compiled.failure_delays and cause in LEDGERED:
+        delayed_ms = job_rows.delayed_ms(ctx.store, job, compiled.failure_delays)[1]
+        if delayed_ms > max(due_ms, ctx.stamp_ms):
+            return Opening(False, delayed_ms)
+    admission = None if compiled.openings is None else compiled.openings.admission
+    return None if admission is None else opening(ctx, admission, due_ms)
 
 
 def has_ended(ctx: Context, run: Run, openings: Openings, due_ms: int) -> bool:
@@ -45,9 +59,9 @@ def note(ctx: Context, run: Run, opening: Opening) -> Run:
         return run
     wait = before._replace(at_ms=opening.until_ms, since_ms=ctx.stamp_ms, deadline_ms=run.deadline_ms)
     run_waits.put(ctx.store, wait)
-    run_rows.wait_for(ctx.store, run.id, FOR_WINDOW, deadline_ms=None)
+    run_rows.wait_for(ctx.store, run.id, FOR_TIME, deadline_ms=None)
     ctx.emit(e.RunWaits(run.id, run.job, run.namespace, run.name, opening.until_ms))
-    return run._replace(waiting=FOR_WINDOW, deadline_ms=None)
+    return run._replace(waiting=FOR_TIME, deadline_ms=None)
 
 
 def keep_deadline(ctx: Context, run: Run) -> None:

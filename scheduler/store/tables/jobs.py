@@ -221,6 +221,17 @@ def is_failing(store: Store, job: int, failures: Collection[str]) -> bool:
     return row is not None and (row.failures > 0 or row.last_state in failures)
 
 
+def delayed_ms(store: Store, job: int, delays: tuple[tuple[int, int], ...]) -> tuple[int, int]:
+    """How many runs of it failed in a row, and until when that delays the next, by steps of (failures, ms);
+    0: it does not."""
+    row = standing(store, job)
+    wait_ms = 0 if row is None else max((ms for number, ms in delays if number <= row.failures), default=0)
+    if row is None or not wait_ms:
+        return 0, 0
+    ended_ms = store.value("SELECT finished_ms FROM runs WHERE id = ?", (row.last_run,))
+    return row.failures, 0 if ended_ms is None else ended_ms + wait_ms
+
+
 def count_purged(store: Store, job: int, runs: int) -> None:
     row = standing(store, job)
     store.kept.update(STANDING, job, (runs, job), runs_stored=0 if row is None else row.runs_stored - runs)

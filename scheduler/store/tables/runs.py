@@ -59,7 +59,7 @@ class Run(NamedTuple):
         return self.kept_last > 0 and task > self.last_task - self.kept_last
 
 
-BEHIND, FOR_NAMESPACE, FOR_WINDOW = 1, 2, 3
+BEHIND, FOR_NAMESPACE, FOR_TIME = 1, 2, 3
 """What a run may be `waiting` for: other runs of its job, that its namespace may have one more, or that an
 admission window of its job opens."""
 COLUMNS = ", ".join(Run._fields)

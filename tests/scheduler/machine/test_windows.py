@@ -382,3 +382,83 @@ def test_notices_wait_for_the_end_of_a_blackout(story: Story) -> None:
     story.now_ms += 2 * HOUR_MS
     story.settle()
     assert story.runs() == [("notice", "succeeded")]
+
+
+# -- delays after failures ---------------------------------------------------------------------------------
+
+
+def fail(story: Story) -> None:
+    """Fire what is due, and let all of it fail."""
+    story.settle(exit_code=1)
+
+
+def test_after_so_many_failures_the_next_waits_and_a_success_ends_it(story: Story) -> None:
+    put(story, trigger={"every": "10s", "id": "t"}, failures={2: "25s", 3: "1m"})
+    story.now_ms += 10_000
+    fail(story)
+    story.now_ms += 10_000
+    fail(story)  # after one: at once
+    assert story.job().failures == 2
+    story.now_ms += 10_000
+    story.plan_and_apply()
+    assert story.run(3).waiting == 3
+    assert says(story, 3) == [("failures", "2 runs of its job failed in a row", START_MS + 45_000)]
+    assert wake_ms(story.store) == START_MS + 40_000, "the next tick, which is skipped"
+    story.now_ms += 15_000 - 1
+    story.settle()
+    assert story.run(3).waiting == 3
+    story.now_ms += 1
+    fail(story)
+    assert (story.run(3).state, story.job().failures) == ("failed", 3)
+    assert run_waits.next_ms(story.store) is None
+    story.now_ms = START_MS + 50_000
+    story.plan_and_apply()
+    assert run_waits.next_ms(story.store) == START_MS + 45_000 + 60_000, "the next step"
+    story.now_ms = START_MS + 105_000
+    story.settle()
+    assert story.job().failures == 0
+    story.now_ms = START_MS + 110_000
+    story.plan_and_apply()
+    assert story.store.value("SELECT waiting FROM runs ORDER BY id DESC LIMIT 1") == 0
+    sound(story)
+
+
+def test_what_a_person_asks_for_waits_for_no_delay_and_a_release_ends_it(story: Story) -> None:
+    put(story, trigger={"every": "10s", "id": "t"}, failures={1: "1h"}, overlap="allow")
+    story.now_ms += 10_000
+    fail(story)
+    story.now_ms += 10_000
+    story.plan_and_apply()
+    assert [story.run(2).waiting, story.run(run(story)).waiting] == [3, 0]
+    story.tell_ok(c.ReleaseRun(2))
+    assert story.run(2).waiting == 0
+    story.settle()
+    assert story.run(2).state == "succeeded"
+
+
+def test_the_last_step_pauses_the_job(story: Story) -> None:
+    put(story, trigger={"every": "10s", "id": "t"}, failures={"2": "pause"})
+    for _ in range(2):
+        assert story.job().state == "active"
+        story.now_ms += 10_000
+        fail(story)
+
+    assert (story.job().state, story.job().pause_reason) == ("paused", "failures")
+
+
+def test_behind_a_run_that_fails_the_next_waits_its_delay(story: Story) -> None:
+    put(
+        story, trigger={"every": "10s", "id": "t"}, failures={1: "25s"}, overlap="queue_one",
+        start_deadline="5s",
+    )  # fmt: skip
+    story.now_ms += 10_000
+    story.plan_and_apply()
+    story.claim(story.attempts(1)[0].id)
+    story.now_ms += 10_000
+    story.plan_and_apply()
+    assert story.run(2).waiting == 1
+    story.finish(story.attempts(1)[0].id, exit_code=1)
+    assert (story.run(2).waiting, story.run(2).deadline_ms) == (3, None)
+    story.now_ms += 25_000
+    story.settle()
+    assert story.run(2).state == "succeeded", "its start deadline stood still"

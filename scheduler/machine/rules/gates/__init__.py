@@ -10,7 +10,7 @@ Rules of this package:
 4. A list is asked for every tick, run and task: a gate that is open costs one comparison.
 
 The lists in the order of a tick's life: TICK (does it fire?), FIRE (does its job let it, then?), RUN (is it
-made, and do others of its job have to end first?), ADMIT (may it go on, by its windows and its namespace?),
+made, and do others of its job have to end first?), ADMIT (may it go on, by its job and its namespace?),
 TASK (is it queued?), PLACE (is it given to an agent?).
 """
 
@@ -23,6 +23,7 @@ from scheduler.machine.rules.gates import (
     admission,
     agents,
     blackout,
+    failures,
     held,
     hold,
     kind,
@@ -96,7 +97,7 @@ class Gate(Protocol[View]):
 TICK: tuple[Gate[TickView], ...] = (over, paused_all, paused, turn)
 FIRE: tuple[Gate[FireView], ...] = (blackout, admission)
 RUN: tuple[Gate[RunView], ...] = (overlap,)
-ADMIT: tuple[Gate[AdmitView], ...] = (admission, quota)
+ADMIT: tuple[Gate[AdmitView], ...] = (failures, admission, quota)
 TASK: tuple[Gate[TaskView], ...] = (stopping, waiting, needs, rest, when, suspended, held)
 PLACE: tuple[Gate[PlaceView], ...] = (retry, hold, paused_all, user, kind, agents)
 

@@ -72,6 +72,8 @@ class AdmitView(NamedTuple):
     namespace: str
     now_ms: int
     in_turn: bool = False  #: it waits, and is the next of those that do
+    failures: int = 0  #: of its job in a row, where these delay what fires by itself
+    delayed_ms: int = 0  #: until when they do
     admission: Admission | None = None
     opening: Opening | None = None  #: of its admission windows; None: it has none, or they are ignored
 
