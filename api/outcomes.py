@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from api.problems import FieldError, Problem
+from api.references import Places
 from scheduler.machine.rules import allowances, cycles, hooked, secret_uses, substitutes, tick_limits
 from scheduler.store.connection import Store
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables.jobs import Job
 from scheduler.store.tables.namespaces import KIND
+from scheduler.store.tables.refs import Named
 from scheduler.words import sizes
 from scheduler.words.commands import Apply, Command, PutJobs
 from scheduler.words.outcomes import Code, Outcome
@@ -40,8 +44,16 @@ FEWER_TICKS = (
 
 NO_CYCLE = "Leave one of these ends out, or say `allow_cycle: true` beside the `after` that closes it."
 
+PLACED: Mapping[Code, Mapping[str, object]] = {
+    Code.TOO_MANY_TICKS: {"pointer": "/triggers", "hint": FEWER_TICKS},
+    Code.CYCLE: {"pointer": "/triggers", "hint": NO_CYCLE},
+}
+"""Where these are to be mended, and how."""
 
-def need_proposable(command: Command, *, what: str, store: Store | None = None) -> None:
+
+def need_proposable(
+    command: Command, *, what: str, store: Store | None = None, places: Places | None = None
+) -> None:
     """What a dry run owes: raises the Problem that proposing this very command would end in. `store`: for
     jobs, whose triggers have to be within the limits of ticks, and whose secrets have to be granted."""
     written = sizes.written(command)
@@ -60,7 +72,7 @@ def need_proposable(command: Command, *, what: str, store: Store | None = None) 
             beside = substitutes.put_with(command.objects, gone_names)
             refusal = substitutes.judge(store, command.objects, beside)
         if refusal is not None:
-            expect_ok(refusal, what=what)
+            expect_ok(refusal, what=what, places=places)
 
 
 def _jobs_gone(store: Store, command: PutJobs | Apply) -> list[Job]:
@@ -70,8 +82,11 @@ def _jobs_gone(store: Store, command: PutJobs | Apply) -> list[Job]:
     return [row for row in found if row is not None]
 
 
-def expect_ok(outcome: Outcome, *, what: str, hint: str = "") -> dict[str, object]:
-    """The outcome's value; raises the Problem of a refusal."""
+def expect_ok(
+    outcome: Outcome, *, what: str, hint: str = "", places: Places | None = None
+) -> dict[str, object]:
+    """The outcome's value; raises the Problem of a refusal, with the place that it is about: of several
+    documents, in that of its name."""
     if outcome.ok:
         return dict(outcome.value or {})
     kind = KIND_OF_CODE.get(outcome.code, "conflict")
@@ -85,13 +100,12 @@ def expect_ok(outcome: Outcome, *, what: str, hint: str = "") -> dict[str, objec
         detail = f"{what} is at revision {outcome.value.get('revision')}"
     elif outcome.code == Code.TOO_LARGE:
         detail = f"{what} is too large: {detail}"
-    elif outcome.code == Code.TOO_MANY_TICKS:
-        hint = FEWER_TICKS
-    elif outcome.code == Code.CYCLE:
-        errors = [FieldError("/triggers", detail, NO_CYCLE)]
-        raise Problem(kind, detail, hint=NO_CYCLE, errors=errors, extra=extra)
-    if outcome.code == Code.NOT_ALLOWED and outcome.value:
-        hint = str(outcome.value["hint"])
-        error = FieldError(str(outcome.value["pointer"]), detail, hint)
-        raise Problem(kind, detail, hint=hint, errors=[error], extra=extra)
-    raise Problem(kind, detail or f"{what}: {outcome.code.replace('_', ' ')}", hint=hint, extra=extra)
+    told = {**PLACED.get(outcome.code, {}), **(outcome.value or {})}
+    hint = str(told.get("hint", hint))
+    detail = detail or f"{what}: {outcome.code.replace('_', ' ')}"
+    errors = []
+    if "pointer" in told:
+        who = Named(*(str(told.get(name, "job")) for name in Named._fields))
+        above, _ = (places or {}).get(who, ("", ()))
+        errors = [FieldError(above + str(told["pointer"]), detail, hint)]
+    raise Problem(kind, detail, hint=hint, errors=errors, extra=extra)

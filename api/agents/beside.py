@@ -19,6 +19,7 @@ class Beside:
         task = asyncio.create_task(_logged(work, name), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # of one that was cancelled before it began
 
     def cancel(self) -> None:
         """All that is still at work."""

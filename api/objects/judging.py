@@ -44,7 +44,7 @@ def places(items: Sequence[Item]) -> Places:
 def need_possible(store: Store, call: Call, command: Apply, items: Sequence[Item], *, what: str) -> None:
     """Raises the Problem that proposing this very command would end in: of its size, its ticks, and what
     refers to what. Of triggers in the past see `jobs.bodies`, of revisions `diff`."""
-    need_proposable(command, what=what, store=store)
+    need_proposable(command, what=what, store=store, places=places(items))
     puts = {item.what: item.prepared.refers for item in items}
     gone = {Named(each.kind, each.namespace, each.name): each for each in command.deletions}
     need_targets(store, call, puts, gone, places(items))

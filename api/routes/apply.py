@@ -118,7 +118,8 @@ async def apply_jobs(request: Request) -> Response:
     if not outcome.ok:
         with services.scheduler.read() as store:
             need_references(store, call, outcome, places(items))
-    return json_response({"dry_run": False, **committed(expect_ok(outcome, what="apply"))})
+    value = expect_ok(outcome, what="apply", places=places(items))
+    return json_response({"dry_run": False, **committed(value)})
 
 
 def _command(services: Services, call: Call, asked: _Asked, items: Sequence[Item], now_ms: int) -> Apply:

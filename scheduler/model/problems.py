@@ -22,12 +22,14 @@ class Problem:
 
 
 class Refused(ValueError):
-    """What a check of one value says of it, in words for whoever wrote it; the place is added outside."""
+    """What a check of one value says of it, in words for whoever wrote it; the place is added outside. `at`:
+    the place within the value, where the check is of a whole one."""
 
-    def __init__(self, detail: str, hint: str = "") -> None:
+    def __init__(self, detail: str, hint: str = "", *, at: tuple[str | int, ...] = ()) -> None:
         super().__init__(detail)
         self.detail = detail
         self.hint = hint
+        self.at = at
 
 
 class JobError(ValueError):

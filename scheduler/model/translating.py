@@ -12,7 +12,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from scheduler.model.fields import type_name
-from scheduler.model.problems import Problem, Refused, shortened
+from scheduler.model.problems import Problem, Refused, pointer_of, shortened
 from scheduler.model.server_facts import SERVER_FACTS
 
 Loc = Sequence[str | int]
@@ -50,7 +50,7 @@ def translated(error: Any, words: Vocabulary, pointer_at: Callable[[Loc], str]) 
     kind, context = error["type"], error.get("ctx", {})
     name, got = (str(loc[-1]) if loc else words.said), type_name(error.get("input"))
     if isinstance(refused := context.get("error"), Refused):
-        return Problem(pointer, refused.detail, refused.hint)
+        return Problem(pointer + pointer_of(*refused.at), refused.detail, refused.hint)
     if kind == "extra_forbidden":
         return _unknown_field(pointer, loc, words)
     if kind == "missing":

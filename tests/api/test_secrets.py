@@ -112,6 +112,23 @@ async def test_a_name_that_is_none_is_refused(client: httpx2.AsyncClient) -> Non
     assert "did you mean PASSWORD?" in (await client.get("/v1/secrets/PASSWRD")).json()["detail"]
 
 
+@pytest.mark.parametrize("dry_run", ["true", "false"])
+async def test_a_job_that_is_not_granted_a_secret_is_told_where_it_names_it(
+    client: httpx2.AsyncClient, dry_run: str
+) -> None:
+    await put(client)
+    body = {"tasks": {"first": {"noop": True}, "load": {"run": "true", "secrets": ["PASSWORD"]}}}
+    both = [{"job": "other", "noop": True}, {"job": "j", **body}]
+    query = {"dry_run": dry_run}
+    for reply, above in (
+        (await client.put("/v1/jobs/j", json=body, params=query), ""),
+        (await client.post("/v1/apply", json={"objects": both}, params=query), "/objects/1"),
+    ):
+        (error,) = reply.json()["errors"]
+        assert (reply.status_code, error["pointer"]) == (422, f"{above}/tasks/load/secrets")
+        assert "cronclave secret grant PASSWORD --namespace default --job j" in error["detail"]
+
+
 async def test_a_dry_run_changes_nothing(client: httpx2.AsyncClient) -> None:
     reply = await client.put("/v1/secrets/PASSWORD?dry_run", json={"value": VALUE})
     assert reply.json() == {"namespace": "default", "name": "PASSWORD", "version": 1, "dry_run": True}

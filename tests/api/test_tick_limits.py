@@ -22,9 +22,10 @@ async def test_a_flood_is_refused_at_the_door(client: httpx2.AsyncClient, query:
         await client.post(f"/v1/jobs{query}", json=fan("flood", 100)),
         await client.post(f"/v1/apply{query}", json={"jobs": [fan("small", 1), fan("flood", 100)]}),
     ]
-    for reply in refused:
+    for reply, above in zip(refused, ("", "", "/jobs/1"), strict=True):
         assert reply.status_code == 422, reply.text
         said = reply.json()
+        assert [error["pointer"] for error in said["errors"]] == [f"{above}/triggers"]
         assert "default/flood asks for 1,000 ticks a second; 100 a second are the most" in said["detail"]
         assert "longer periods" in said["hint"]
         assert said["value"]["limit"] == 100

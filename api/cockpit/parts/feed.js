@@ -2,9 +2,47 @@
 // Events are handed on in bundles, so that a thousand a second cost a page ten messages. A stream that the browser has
 // given up (the node closed it, or refused it) is opened anew after the last id, later each time.
 
-const TYPES = ["job_put", "job_deleted", "job_paused", "job_resumed", "paused", "resumed", "overload_began", "overload_ended", "tick_decided",
-  "run_created", "run_started", "finally_begun", "run_ended", "run_held", "run_released", "run_overridden", "task_held", "task_released", "task_queued", "task_begun", "task_ended", "agent_connected", "agent_disconnected", "agent_drained",
-  "agent_resumed", "object_put", "object_deleted", "notice_posted", "notice_deleted", "delivered", "secret_changed", "secret_deleted", "attempt_assigned", "attempt_running", "attempt_ended", "attempt_unreachable", "led", "node_lost", "token_withdrawn"];
+const TYPES = [
+  "agent_connected",
+  "agent_disconnected",
+  "agent_drained",
+  "agent_resumed",
+  "attempt_assigned",
+  "attempt_ended",
+  "attempt_running",
+  "attempt_unreachable",
+  "delivered",
+  "finally_begun",
+  "job_deleted",
+  "job_paused",
+  "job_put",
+  "job_resumed",
+  "led",
+  "node_lost",
+  "notice_deleted",
+  "notice_posted",
+  "object_deleted",
+  "object_put",
+  "overload_began",
+  "overload_ended",
+  "paused",
+  "resumed",
+  "run_created",
+  "run_ended",
+  "run_held",
+  "run_overridden",
+  "run_released",
+  "run_started",
+  "secret_changed",
+  "secret_deleted",
+  "task_begun",
+  "task_ended",
+  "task_held",
+  "task_queued",
+  "task_released",
+  "tick_decided",
+  "token_withdrawn",
+];
 const BUNDLE_MS = 150, BUNDLE_MAX = 5000, AGAIN_LEAST_MS = 500, AGAIN_MOST_MS = 8000;
 
 export class Feed {

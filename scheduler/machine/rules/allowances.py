@@ -41,7 +41,7 @@ def judge(store: Store, jobs: Iterable[tuple[PreparedJob, bool]], gone: Sequence
     for new, is_new in asked:
         more[new.namespace] = more.get(new.namespace, 0) + is_new
     counts = (judge_count(store, *each) for each in more.items())
-    words = (judge_words(store, new, place) for place, (new, _) in enumerate(asked))
+    words = (judge_words(store, new) for new, _ in asked)
     return next(filter(None, chain(counts, words)), None)
 
 
@@ -63,21 +63,20 @@ class Foreign(NamedTuple):
     allowed: Sequence[str]
 
 
-def judge_words(store: Store, new: PreparedJob, place: int = 0) -> Outcome | None:
-    """The refusal of a job, of several that in this place, for a pool or a user that its namespace may not
-    use."""
+def judge_words(store: Store, new: PreparedJob) -> Outcome | None:
+    """The refusal of a job for a pool or a user that its namespace may not use."""
     allowance = namespaces.allowance(store, new.namespace)
     if allowance is None or (allowance.pools == "[]" and allowance.users == "[]"):
         return None
     pools, users = allowance.allowed_pools, allowance.allowed_users
     if found := first_foreign(compile_job(new.spec), pools, users):
-        return _not_allowed(new, place, found)
+        return _not_allowed(new, found)
     for trigger in new.triggers if pools else ():
         event = event_of(trigger.spec)
         pool = event.removeprefix(BOOTED)
         if event.startswith(BOOTED) and pool not in pools:
             said = f"trigger {trigger.key} of {{job}} is for pool {pool}; its namespace may use"
-            return _not_allowed(new, place, Foreign("/triggers", said, pool, pools))
+            return _not_allowed(new, Foreign("/triggers", said, pool, pools))
     return None
 
 
@@ -101,12 +100,13 @@ def _too_many(allowance: Allowance, wanted: int) -> Outcome:
     return Outcome(Code.QUOTA, detail, value)
 
 
-def _not_allowed(new: PreparedJob, place: int, found: Foreign) -> Outcome:
+def _not_allowed(new: PreparedJob, found: Foreign) -> Outcome:
     allowed = ", ".join(found.allowed[:TOLD_MAX])
     detail = f"{found.said.format(job=f'{new.namespace}/{new.name}')} {allowed}"
     near = difflib.get_close_matches(found.named, found.allowed, 1) if found.named else []
     hint = f"did you mean {near[0]}?" if near else f"name one of {allowed}"
     value: dict[str, object] = {
-        "place": place, "pointer": found.pointer, "allowed": list(found.allowed), "hint": hint,
+        "namespace": new.namespace, "name": new.name, "pointer": found.pointer,
+        "allowed": list(found.allowed), "hint": hint,
     }  # fmt: skip
     return Outcome(Code.NOT_ALLOWED, detail, value)

@@ -15,6 +15,7 @@ from scheduler.words.outcomes import Code, Outcome
 
 TRIGGERS_MAX = 20
 HEARERS_MAX = 100
+FEWER = "Have further jobs wait for one of these (`after`)."
 
 
 def judge(store: Store, jobs: Sequence[PreparedJob]) -> Outcome | None:
@@ -31,8 +32,8 @@ def judge(store: Store, jobs: Sequence[PreparedJob]) -> Outcome | None:
         if len(others) + len(news) > most:
             kind, _, what = event.partition("/")
             said = f"{len(others) + len(news)} triggers would wait for {kind} {what}, {most} may"
-            named: dict[str, object] = {"namespace": news[-1].namespace, "name": news[-1].name}
-            return Outcome(Code.INVALID, f"{said}: have further jobs wait for one of these (`after`)", named)
+            told: dict[str, object] = {"namespace": news[-1].namespace, "name": news[-1].name}
+            return Outcome(Code.INVALID, said, told | {"pointer": "/triggers", "hint": FEWER})
     return None
 
 

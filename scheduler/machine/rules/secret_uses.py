@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 from scheduler.model.compiled import compile_job
+from scheduler.model.problems import pointer_of
 from scheduler.model.secret_uses import SecretUse, covers
 from scheduler.store.connection import Store
 from scheduler.store.tables import secrets
@@ -26,7 +27,9 @@ def judge(store: Store, jobs: Iterable[PreparedJob]) -> Outcome | None:
                 why = why_not(store, use, job.namespace, job.name)
                 if why:
                     said = f"{job.namespace}/{job.name}, task {task}: {why}"
-                    return Outcome(Code.INVALID, said, {"namespace": job.namespace, "name": job.name})
+                    place = pointer_of("tasks", task, "secrets")
+                    told: dict[str, object] = {"namespace": job.namespace, "name": job.name}
+                    return Outcome(Code.INVALID, said, told | {"pointer": place})
     return None
 
 

@@ -134,9 +134,10 @@ class Calendar(Described):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        for text in self.exclude:
+        for place, text in enumerate(self.exclude):
             if text in self.include or text in self.extra_working:
-                raise Refused(f"{text} is excluded, and taken back beside it", "remove one of the two")
+                detail = f"{text} is excluded, and taken back beside it"
+                raise Refused(detail, "remove one of the two", at=("exclude", place))
         return self
 
 

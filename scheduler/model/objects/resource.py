@@ -46,7 +46,7 @@ class Resource(Described):
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
         if self.count is not None and self.rate is not None:
-            raise Refused("count and rate exclude each other", "remove one")
+            raise Refused("count and rate exclude each other", "remove one", at=("rate",))
         return self
 
     def public(self) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from scheduler.model.parse import repeated_triggers
 from scheduler.model.problems import Problem, Refused, pointer_of
 from scheduler.model.trigger import Trigger
 
+PLACE = ("substitute",)
+
 
 class Valid(Model):
     """Of a substitute: from when it counts, and from when no more."""
@@ -47,17 +49,20 @@ class Schedule(Described):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.substitute is None and self.valid is not None:
-            raise Refused("valid is for substitutes", "say which schedule it takes the place of: substitute")
+            hint = "say which schedule it takes the place of: substitute"
+            raise Refused("valid is for substitutes", hint, at=("valid",))
         if self.substitute is not None and self.valid is None:
-            raise Refused("a substitute needs a time", "such as valid: {from: …, until: …}")
+            raise Refused("a substitute needs a time", "such as valid: {from: …, until: …}", at=PLACE)
         if self.substitute is None and not self.triggers:
-            raise Refused("it has no triggers", "give triggers, or the schedule that it substitutes")
+            hint = "give triggers, or the schedule that it substitutes"
+            raise Refused("it has no triggers", hint, at=("triggers",))
         base = None if self.substitute is None else resolved(self.substitute, self.namespace)
         if base == (self.namespace, self.name):
-            raise Refused("it cannot take its own place", "name another schedule in substitute")
+            raise Refused("it cannot take its own place", "name another schedule in substitute", at=PLACE)
         if base is not None and base[0] != self.namespace:
             detail = "it would take the place of a schedule of another namespace"
-            raise Refused(detail, "a substitute is of the namespace of what it substitutes: put it there")
+            hint = "a substitute is of the namespace of what it substitutes: put it there"
+            raise Refused(detail, hint, at=PLACE)
         return self
 
     def zones(self) -> list[str]:

@@ -232,6 +232,8 @@ def test_so_many_triggers_may_wait_for_one_hook(hooked: Story) -> None:
     refused = hooked.one(c.PutJobs((one_more,), hooked.now_ms))
     assert refused.code == Code.INVALID
     assert refused.detail.startswith("21 triggers would wait for hook default/deploys, 20 may")
+    assert refused.value is not None
+    assert refused.value["pointer"] == "/triggers"
     assert len(told(hooked.one(delivery(hooked)))) == TRIGGERS_MAX
 
 

@@ -50,15 +50,15 @@ WRONG_SCHEDULES: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     ),
     "another namespace's place": (
         {"substitute": "ops/s", "valid": TIME},
-        {"": "it would take the place of a schedule of another namespace"
+        {"/substitute": "it would take the place of a schedule of another namespace"
          " | a substitute is of the namespace of what it substitutes: put it there"},
     ),
     "its own place": (
         {"substitute": "s", "valid": TIME},
-        {"": "it cannot take its own place | name another schedule in substitute"},
+        {"/substitute": "it cannot take its own place | name another schedule in substitute"},
     ),
     "no time": (
-        {"substitute": "t"}, {"": "a substitute needs a time | such as valid: {from: …, until: …}"},
+        {"substitute": "t"}, {"/substitute": "a substitute needs a time | such as valid: {from: …, until: …}"},
     ),
     "a time that is none": (
         {"substitute": "t", "valid": {"from": TIME["until"], "until": TIME["from"]}},
