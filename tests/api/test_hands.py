@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from tests.api.single_node import SingleNode
-from tests.api.test_runs_and_ticks import connect, run_it
+from tests.api.working import connect, run_it
 
 JOB: dict[str, Any] = {"noop": True}
 

@@ -13,7 +13,7 @@ from scheduler.store.reads import jobs as job_reads
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.words import commands as c
 from tests.api.single_node import SingleNode
-from tests.api.test_runs_and_ticks import connect, must, run_it
+from tests.api.working import connect, must, run_it
 
 NOOP: dict[str, Any] = {"noop": True}
 

@@ -22,7 +22,7 @@ from node.index_watch import IndexWatch
 from scheduler.words.events import AttemptAssigned, Event
 from tests.api.served import DEADLINE_S, served
 from tests.api.single_node import ADMIN_TOKEN, SingleNode
-from tests.api.test_runs_and_ticks import NOOP
+from tests.api.working import NOOP
 
 AUTHORIZATION = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 

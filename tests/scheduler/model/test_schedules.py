@@ -58,7 +58,8 @@ WRONG_SCHEDULES: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
         {"/substitute": "it cannot take its own place | name another schedule in substitute"},
     ),
     "no time": (
-        {"substitute": "t"}, {"/substitute": "a substitute needs a time | such as valid: {from: …, until: …}"},
+        {"substitute": "t"},
+        {"/substitute": "a substitute needs a time | such as valid: {from: …, until: …}"},
     ),
     "a time that is none": (
         {"substitute": "t", "valid": {"from": TIME["until"], "until": TIME["from"]}},
