@@ -58,6 +58,7 @@ from api.routes import (
     pages,
     past,
     pauses,
+    resources,
     runs,
     schema,
     secrets,
@@ -74,9 +75,10 @@ from scheduler.store.tables import runs as run_rows
 from scheduler.ticks import SpecError
 
 NOUNS = (
-    jobs, namespaces, hooks, notices, objects, definitions, schema, past, apply, stages, bulk, runs, attempts,
-    logs, ticks, ledger, audit, explain, overview, agents, cluster, formats, tick_limits, pauses, backup,
-    events, outbox, secrets, tokens, join, session, health, demonstration, zones, pages, hands,
+    jobs, namespaces, hooks, notices, resources, objects, definitions, schema, past, apply, stages, bulk,
+    runs, attempts, logs, ticks, ledger, audit, explain, overview, agents, cluster, formats, tick_limits,
+    pauses, backup, events, outbox, secrets, tokens, join, session, health, demonstration, zones, pages,
+    hands,
 )  # fmt: skip
 
 

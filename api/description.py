@@ -23,7 +23,7 @@ from fastapi.openapi.utils import get_openapi
 from api.access import COOKIES
 from api.door import OWN_ACCESS, PUBLIC_PATHS, is_delivery
 from api.problems import KINDS, MEDIA_TYPE
-from api.schemas import answers, namespaces, replies
+from api.schemas import answers, holders, namespaces, replies
 from api.schemas.examples import with_examples
 from api.schemas.shapes import named_shapes
 
@@ -80,6 +80,8 @@ ANSWERS: Mapping[str, Mapping[int, Answer | None]] = {
     "sendDelivery": {200: _any(answers.DeliveryDryRun), 202: _any(answers.Delivered)},
     "postNotice": {200: _any(answers.NoticeDryRun), 201: _any(answers.Notice)},
     "listNotices": {200: _any(answers.NoticeList)},
+    "listHolders": {200: _any(holders.HolderList)},
+    "listWaiters": {200: _any(holders.WaiterList)},
     "deleteNotice": {200: _any(answers.NoticeGone), 204: None},
     "listDeliveries": {200: _any(answers.DeliveryList)},
     "cancelRun": {200: _any(replies.Run)},

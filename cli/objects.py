@@ -168,6 +168,36 @@ def next_(client: Client, name: str, count: int, namespace: str, stale: bool, fo
     output.show(form, items, columns, lambda: [(i["at"], i["trigger"], i.get("substitute")) for i in items])
 
 
+@GROUPS["resource"].command("show", epilog="Example: cronclave resource show warehouse")
+@click.argument("name")
+@LIMIT
+@namespaced
+@stale
+@formatted
+@connected
+def show(client: Client, name: str, limit: int, namespace: str, stale: bool, form: str) -> None:
+    """How much of a resource is free, who holds some, longest first, and who waits, in order."""
+    fresh = consistency(stale)
+    use = client.get(path_of("resources", name, "holders", namespace=namespace, limit=1, consistency=fresh))
+    found, more = {}, False
+    for what in ("holders", "waiters"):
+        path = path_of("resources", name, what, namespace=namespace, consistency=fresh)
+        found[what], there_is_more = client.items(path, limit)
+        more = more or there_is_more
+    told = {word: use[word] for word in ("amount", "period", "held", "free")}
+    columns = ("namespace", "job", "run", "task", "amount", "since")
+    rows = [
+        (state, *(each[word] for word in columns))
+        for state, what in (("holds", "holders"), ("waits", "waiters"))
+        for each in found[what]
+    ]
+    if form == "table":
+        of = f"{told['amount']} per {told['period']}" if told["period"] else told["amount"]
+        click.echo(f"{namespace}/{name}: {told['free']} of {of} free, {told['held']} held")
+    output.show(form, {**told, **found}, ("", *columns), lambda: rows)
+    output.more(more, limit)
+
+
 def __getattr__(name: str) -> click.Group:
     """A kind's commands, by its name."""
     if name not in GROUPS:

@@ -28,6 +28,7 @@ from scheduler.machine.rules.gates import (
     TaskView,
     agents,
     hold,
+    locks,
     suspended,
 )
 from scheduler.model.compiled import CompiledJob, CompiledTask
@@ -177,7 +178,17 @@ def place_view(facts: Facts, run: int) -> PlaceView:
     paused = pauses.stands(facts.store, facts.namespace, facts.now_ms)
     wanted = selectors.parse(facts.selector) if facts.selector else None
     allowed = wanted is None or users.allows(facts.store, wanted.namespace, wanted.user)
-    return PlaceView(run, retry_ms, held_through, free, offered, paused, allowed)
+    lacks = "" if wanted is None or not wanted.locks else _lacks(facts)
+    return PlaceView(run, retry_ms, held_through, free, offered, paused, allowed, lacks)
+
+
+def _lacks(facts: Facts) -> str:
+    """The first resource that keeps the task from an agent; empty: none."""
+    if hold.held_through(facts.restore):
+        return locks.RESTORE
+    task = facts.task
+    place = None if task is None or task.state != "queued" else (task.rank_ms, task.id)
+    return locks.lacks(facts.store, facts.selector, facts.now_ms, place)
 
 
 def _in_state(task: Task, wake_ms: int) -> Finding:

@@ -37,6 +37,7 @@ from scheduler.machine.rules.gates import (
     agents,
     blackout,
     kind,
+    locks,
     over,
     user,
 )
@@ -356,7 +357,7 @@ def _agents(facts: Facts, job: CompiledJob) -> list[Finding]:
         replace(facts, selector=selector, fits=agents.fits(facts.store, selector))
         for selector in dict.fromkeys(selectors.of_task(task, job.namespace) for task in roots)
     ]
-    for gate in (user, kind, agents):
+    for gate in (user, kind, locks, agents):
         found = [each for of_root in asked for each in ask((gate,), place_view(of_root, 0), of_root)]
         closed = [each for each in found if each.state != READY_WORD]
         told += closed[:1] or found[:1]

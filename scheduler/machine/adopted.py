@@ -15,12 +15,14 @@ Rules of this file (docs/decisions/0013-a-restore-is-a-new-cluster.md):
 from __future__ import annotations
 
 from scheduler.machine.context import Context, done, refused
+from scheduler.machine.rules import selectors
 from scheduler.machine.steps import (
     admitting,
     beginning,
     clock,
     ends,
     firing,
+    locking,
     plan_dates,
     reconstruct,
     registry,
@@ -106,6 +108,8 @@ def _join(ctx: Context, agent: Agent, run: Run, task: Task, ran: RanAttempt) -> 
     clock.count(ctx, run, graph, int(task.state in ("blocked", "held")))
     task_rows.move(ctx.store, task, TaskEvent.ADOPTED, attempts=ran.number)
     attempt = _insert(ctx, agent, run, task.id, ran)
+    if selectors.has_locks(task.selector):
+        locking.take_over(ctx, run.id, task.id, task.selector, alone=False)
     if run.waiting:
         run_waits.drop(ctx.store, run.id)
         run = run._replace(waiting=0, counts=admitting.count_in(ctx, run))
@@ -171,11 +175,13 @@ def _add_to_orphan(ctx: Context, agent: Agent, run: Run, ran: RanAttempt) -> Non
         task = Task(
             id=ctx.state.last_task, run=run.id, name=ran.task, member=ran.member, round=ran.round,
             state=TASK.after(START, TaskEvent.ADOPTED), attempts=ran.number, open_needs=0,
-            met_needs=0, may_fail=0, queued_ms=None, wake_ms=None, selector="", rank_ms=0,
+            met_needs=0, may_fail=0, queued_ms=None, wake_ms=None, selector=_locks(ctx, run, ran), rank_ms=0,
             started_ms=ran.started_ms, finished_ms=None, exit_code=None, reason="",
         )  # fmt: skip
         task_rows.insert(ctx.store, task)
     attempt = _insert(ctx, agent, run, task.id, ran)
+    if task.selector and not ran.ended:
+        locking.take_over(ctx, run.id, task.id, task.selector, alone=True)
     if ran.ended:
         _report(ctx, attempt, ran)  # which rebuilds
     else:
@@ -186,6 +192,16 @@ def _add_to_orphan(ctx: Context, agent: Agent, run: Run, ran: RanAttempt) -> Non
 
 
 
+
+
+def _locks(ctx: Context, run: Run, ran: RanAttempt) -> str:
+    """The selector of its task where that takes locks, by the job as it stands; empty: it takes none, or
+    nobody knows."""
+    if not job_rows.exists(ctx.store, run.job):
+        return ""
+    graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+    selector = graph.selectors.get(ran.task, "")
+    return selector if selectors.has_locks(selector) else ""
 
 
 def _lose_untold(ctx: Context, restore: Restore, agent: Agent, command: Adopt) -> None:

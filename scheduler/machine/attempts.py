@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.rules import selectors
-from scheduler.machine.steps import beginning, ends, placing, stopping, windows
+from scheduler.machine.rules.gates import READY, locks
+from scheduler.machine.steps import admitting, beginning, ends, locking, placing, stopping, windows
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import jobs as job_rows
@@ -32,7 +33,12 @@ def place(ctx: Context, command: Place) -> Outcome:
         return refused(Code.SUPERSEDED, f"task {command.task} is not queued")
     run = run_rows.get(ctx.store, task.run)
     assert run is not None
-    if not placing.may_take(ctx, run, command.agent, task.selector):
+    verdict = placing.judge(ctx, run, command.agent, task.selector)
+    if verdict is locks.WAITS:
+        # Its run may have lost its locks since it was queued, with the only attempt of it: it asks for them.
+        task_rows.set_selector(ctx.store, task.id, locking.as_it_is(ctx, run.id, task.selector))
+        return refused(Code.SUPERSEDED, f"task {task.id} has to wait for a resource")
+    if verdict is not READY:
         return refused(Code.NOT_CONNECTED, f"agent {command.agent} cannot take it")
     if ends.never_starts(ctx, run, task):
         return done(cancelled=True)
@@ -45,7 +51,10 @@ def place(ctx: Context, command: Place) -> Outcome:
     number = task.attempts + 1
     task_rows.move(ctx.store, task, TaskEvent.PLACED, attempts=number)
     due_ms = run.due_ms if number == 1 else ctx.stamp_ms
+    took = selectors.has_locks(task.selector) and locking.take(ctx, run.id, task.id, task.selector)
     attempt = placing.place(ctx, task=task.id, run=run.id, number=number, agent=command.agent, due_ms=due_ms)
+    if took:
+        admitting.let_inside(ctx, run)
     return done(attempt=attempt)
 
 

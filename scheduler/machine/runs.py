@@ -9,13 +9,14 @@ is admitted when the planner says that there is room.
 from __future__ import annotations
 
 from scheduler.machine.context import OK, ROW, Context, done, refused
-from scheduler.machine.rules import hands, verdicts, walks
+from scheduler.machine.rules import hands, selectors, verdicts, walks
 from scheduler.machine.steps import (
     admitting,
     closing,
     ends,
     firing,
     holding,
+    locking,
     starting,
     stopping,
     telling,
@@ -26,6 +27,7 @@ from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import holds, pauses, run_waits
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables import tells as tell_rows
 from scheduler.store.tables.runs import Run
 from scheduler.words.causes import Cause, Kind
@@ -43,6 +45,8 @@ from scheduler.words.lifecycle import RUN_ENDS
 from scheduler.words.outcomes import Code, Outcome
 
 TELLS_MAX = 300  #: looked at in one step
+LOOKED_MAX = 20  #: tasks of a run that wait, of which one may wait for a resource
+DEADLINE_ANEW_MS_MIN = 10_000
 
 
 def run_job(ctx: Context, command: RunJob) -> Outcome:
@@ -109,7 +113,7 @@ def expire_run(ctx: Context, command: ExpireRun) -> Outcome:
     run = run_rows.get(ctx.store, command.run)
     if run is None or run.state != "pending" or run.deadline_ms is None:
         return refused(Code.ENDED, f"run {command.run} waits for no start")
-    later_ms = _deadline_after_pauses(ctx, run)
+    later_ms = max(_deadline_after_pauses(ctx, run), _deadline_after_locks(ctx, run))
     if later_ms > ctx.stamp_ms:
         run_rows.set_deadline(ctx.store, run.id, later_ms)
         return done(deadline_ms=later_ms)
@@ -129,6 +133,19 @@ def _deadline_after_pauses(ctx: Context, run: Run) -> int:
         return 0
     from_ms = run.due_ms if run.cause == Kind.TICK else max(run.due_ms, run.created_ms)
     return from_ms + graph.job.start_deadline_ms + kept_back_ms
+
+
+def _deadline_after_locks(ctx: Context, run: Run) -> int:
+    """It stands still while a resource keeps the run back: where one does at the deadline, it is counted anew
+    from now; 0: none does."""
+    waits = any(
+        selectors.has_locks(task.selector) and locking.lacking(ctx, run.id, task.selector)
+        for task in task_rows.queued_of(ctx.store, run.id, LOOKED_MAX)
+    )
+    graph = ctx.graph(run.job, run.namespace, run.name, run.revision) if waits else None
+    if graph is None or graph.job.start_deadline_ms is None:
+        return 0
+    return ctx.stamp_ms + max(graph.job.start_deadline_ms, DEADLINE_ANEW_MS_MIN)
 
 
 def resolve_run(ctx: Context, command: ResolveRun) -> Outcome:

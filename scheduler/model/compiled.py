@@ -12,6 +12,7 @@ import msgspec
 
 from scheduler.model.exit_codes import Exits, codes_of, compiled_exits
 from scheduler.model.graph import topological_order
+from scheduler.model.locks import RUN, TASK, Lock, compiled_locks
 from scheduler.model.named import resolved
 from scheduler.model.notify import compiled_target
 from scheduler.model.openings import Openings, compiled_openings
@@ -59,6 +60,7 @@ class CompiledTask(NamedTuple):
     match: tuple[tuple[str, str], ...] = ()  #: labels and the patterns that they fit
     unlike: tuple[tuple[str, str], ...] = ()  #: or do not
     same_as: str = ""  #: it goes where this task had its last attempt
+    locks: tuple[Lock, ...] = ()  #: what it takes before it starts, and its run if that has not
 
 
 class CompiledNotice(NamedTuple):
@@ -107,6 +109,7 @@ class CompiledJob:
     outputs_bytes_max: int  #: of each of them
     openings: Openings | None  #: when its runs may start; None: at any time
     failure_delays: tuple[tuple[int, int], ...]  #: failed runs in a row, and how long the next waits, in ms
+    locks: tuple[Lock, ...]  #: that a run takes as its first task is placed
     spec_bytes: int  #: length of what it was made from
 
     @property
@@ -164,11 +167,13 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
         order.sort(key=last.__contains__)  # stable: those that are kept for last come behind all others
     outputs = {name: tuple(task["outputs"]) for name, task in tasks.items() if "outputs" in task}
     share = share_of(len(outputs))
+    namespace = shape["namespace"]
+    locks = compiled_locks(policies["locks"], namespace, RUN) if "locks" in policies else ()
     return CompiledJob(
-        namespace=shape["namespace"],
+        namespace=namespace,
         name=shape["job"],
         enabled=shape["enabled"],
-        tasks=tuple([_task(name, tasks[name], share, last) for name in order]),
+        tasks=tuple([_task(name, tasks[name], share, last, locks, namespace) for name in order]),
         kept_last=len(last),
         overlap=policies["overlap"],
         catchup_mode=catchup["mode"],
@@ -211,6 +216,7 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
         )
         if "failures" in policies
         else (),
+        locks=locks,
         spec_bytes=spec_bytes,
     )
 
@@ -218,7 +224,9 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
 _NO_RETRY: dict[str, Any] = {"max": 0, "backoff": "constant", "first": "10s", "cap": "10m"}
 
 
-def _task(name: str, task: dict[str, Any], share: int, last: frozenset[str]) -> CompiledTask:
+def _task(
+    name: str, task: dict[str, Any], share: int, last: frozenset[str], held: tuple[Lock, ...], namespace: str
+) -> CompiledTask:
     place, retry, timeout = task["on"], task.get("retry") or _NO_RETRY, task.get("timeout")
     pool, zone = place["pool"], place.get("zone")
     needs, rule, when = tuple(task["needs"]), task["rule"], task.get("when", "")
@@ -256,6 +264,7 @@ def _task(name: str, task: dict[str, Any], share: int, last: frozenset[str]) -> 
         tuple(sorted(place["match"].items())) if "match" in place else (),
         tuple(sorted(place["not"].items())) if "not" in place else (),
         place.get("same_as", ""),
+        (*held, *compiled_locks(task["locks"], namespace, TASK, held)) if "locks" in task else held,
     )
 
 

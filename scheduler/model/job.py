@@ -122,10 +122,19 @@ class Job(Model):
             for place, secret in enumerate(task.secrets or ()):
                 pointer = pointer_of("tasks", name, "secrets", place)
                 found.append(Target("secret", *resolved(secret.name, self.namespace), pointer))
+        found += self._resources()
         for place, trigger in enumerate(self.triggers):
             for kind, namespace, name, field in trigger.refers(self.namespace):
                 found.append(Target(kind, namespace, name, pointer_of("triggers", place, *field.split("/"))))
         return found + self._calendars()
+
+    def _resources(self) -> list[Target]:
+        of_tasks = [(("tasks", name, "locks"), task.locks) for name, task in self.tasks.items() if task.locks]
+        return [
+            Target("resource", *resolved(lock.resource, self.namespace), pointer_of(*place, number))
+            for place, locks in [(("policies", "locks"), self.policies.locks), *of_tasks]
+            for number, lock in enumerate(locks or ())
+        ]
 
     @property
     def schedules(self) -> list[tuple[str, str]]:

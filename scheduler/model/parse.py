@@ -31,6 +31,7 @@ from scheduler.model.given import Given
 from scheduler.model.graph import graph_problems
 from scheduler.model.job import CANONICAL_BYTES_MAX, Job, canonical
 from scheduler.model.known_dates import NO_CALENDARS, Calendars
+from scheduler.model.lock import Lock, lock_problems
 from scheduler.model.newer import given
 from scheduler.model.notice import Notice
 from scheduler.model.outputs import output_problems
@@ -53,10 +54,11 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     TriggerDays: (),
     Workday: (),
     Policies: ("active", "autonomy"),
-    Task: ("limits", "locks", "fanout", "join", "max_parallel", *work.PLANNED),
+    Task: ("limits", "fanout", "join", "max_parallel", *work.PLANNED),
     Notice: notify.PLANNED,
     Placement: (),
     Secret: (),
+    Lock: (),
     Retry: (),
     ExitClasses: (),
     Catchup: (),
@@ -124,12 +126,13 @@ def parse_job(
         problems += _caught_up_delays(job, lambda *place: _pointer(place, False, data))
         problems += _repeated_notices(job)
         problems += _repeated_vars(job)
+        of_tasks = {name: task.locks for name, task in job.tasks.items() if task.locks}
+        wrong = lock_problems(job.namespace, job.policies.locks or (), of_tasks)
+        problems += [_of_task(each, short) for each in wrong]
         problems += _days_without_calendar(job, data)
         problems += _lost_in_vain(job, short, data)
-        problems += [
-            replace(each, pointer="/on/same_as") if short else each
-            for each in same_as_problems(job.tasks, job.finally_ or ())
-        ]
+        in_turn = same_as_problems(job.tasks, job.finally_ or ())
+        problems += [_of_task(each, short) for each in in_turn]
         size = len(canonical(job, format=format))
         if size > CANONICAL_BYTES_MAX:
             detail = f"the job has {size} bytes with all defaults filled in, {CANONICAL_BYTES_MAX} at most"
@@ -144,6 +147,11 @@ def parse_job(
             unique = (*unique[:PROBLEMS_MAX], more)
         raise JobError(unique)
     return job
+
+
+def _of_task(problem: Problem, short: bool) -> Problem:
+    """In the short form the one task's fields stand at the top."""
+    return replace(problem, pointer=problem.pointer.removeprefix("/tasks/main")) if short else problem
 
 
 def _normalised(data: dict[Any, Any], namespace: str) -> tuple[dict[str, Any], bool, list[Problem]]:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from scheduler.model.admission import SPANS_MAX, Admission, Blackout
 from scheduler.model.failures import PAUSE, Failures
 from scheduler.model.fields import DurationMs, Model, Reference, as_tuple
+from scheduler.model.lock import Locks
 from scheduler.model.problems import Refused
 
 Overlap = Literal["skip", "queue_one", "queue_all", "cancel_running", "allow"]
@@ -44,6 +45,7 @@ class Policies(Model):
     pause_after_failures: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
     failures: Failures = None
     retention: Retention = Retention()
+    locks: Locks = None  #: held from a run's first placement to its end
     not_restartable: Annotated[
         bool | None,
         AfterValidator(lambda value: value or None),

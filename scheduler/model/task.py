@@ -19,6 +19,7 @@ from scheduler.model.fields import (
     Umask,
     User,
 )
+from scheduler.model.lock import Locks
 from scheduler.model.placement import Placement
 from scheduler.model.problems import Refused, shortened
 from scheduler.model.rule import N_OF, Rule
@@ -73,6 +74,7 @@ class Task(Work):
     allow_failure: bool = False
     outputs: Outputs = None
     env: Environment = Field(default_factory=dict)
+    locks: Locks = None
     secrets: Secrets = None
     run_as: Annotated[User | None, Field(description="a user of its host, else the agent's own")] = None
     umask: Annotated[Umask | None, Field(description="else the one that the agent was started with")] = None

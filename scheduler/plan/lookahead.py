@@ -39,6 +39,7 @@ class PlanCache:
         self.purge_cursor = 0  #: the run that the search for old ones has come to
         self.quota_cursor = ""  #: the namespace that the round over those in which runs wait has come to
         self.queue_cursor = ""  #: the selector that the round over more queues than one plan sees has come to
+        self.locks_open_ms: int | None = None  #: when time makes a resource free that tasks wait for
         self.share_cursor = ("", -1)  #: namespace and share that the round over more than one plan sees is at
         self.useful_queues: dict[str, None] = {}  #: selectors that had a place, the latest last
 

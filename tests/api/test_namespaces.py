@@ -65,6 +65,7 @@ async def run(client: httpx2.AsyncClient, node: SingleNode) -> int:
     assert (await client.put(f"/v1/vars/{JOB}", json=given)).status_code == 201
     assert (await client.put(f"/v1/calendars/{JOB}", json={"namespace": OURS})).status_code == 201
     assert (await client.put(f"/v1/boards/{JOB}", json={"namespace": OURS})).status_code == 201
+    assert (await client.put(f"/v1/resources/{JOB}", json={"namespace": OURS})).status_code == 201
     posted = await client.post(f"/v1/boards/{JOB}/notices", params={"namespace": OURS}, json={"key": "k"})
     assert posted.json()["serial"] == 1, posted.text
     (sealed,) = node.apply(PutSecret(OURS, JOB, 1, "key-1", b"sealed"))

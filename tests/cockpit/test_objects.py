@@ -347,3 +347,20 @@ async def test_a_board_shows_its_notices(url: str, tab: OpenTab, furnished: http
     assert posted.status_code == 201, posted.text
     await expect(stand).to_contain_text("counted")  # live
     assert await violations(page) == []
+
+
+async def test_a_resource_shows_who_holds_some_and_who_waits(
+    url: str, tab: OpenTab, furnished: httpx2.AsyncClient
+) -> None:
+    made = await furnished.put("/v1/resources/slots", json={"count": 2})
+    assert made.status_code == 201, made.text
+    job = {"run": "true", "locks": [{"resource": "slots", "amount": 2}], "on": {"pool": "nowhere"}}
+    assert (await furnished.put("/v1/jobs/takes", json=job)).status_code == 201
+    page = await tab(f"{url}cockpit/objects/resources/default/slots")
+    waits = page.locator("section", has=page.get_by_role("heading", name="Who waits"))
+    holds = page.locator("section", has=page.get_by_role("heading", name="Who holds some"))
+    await expect(waits).to_contain_text("Nobody waits.")
+    await expect(holds).to_contain_text("2 of 2 free")
+    run = (await furnished.post("/v1/jobs/takes/runs", json={})).json()["id"]
+    await expect(waits.get_by_role("link", name=f"#{run}")).to_be_visible()  # live
+    assert await violations(page) == []

@@ -18,7 +18,7 @@ from tests.golden.hands import hands
 from tests.golden.inside import inside
 from tests.golden.log import Recorder
 from tests.golden.windows import windows
-from tests.scheduler.machine.test_replay import OVERLAPS, REASONS, WEIGHTS, command
+from tests.scheduler.machine.test_replay import LOCKS, OVERLAPS, REASONS, WEIGHTS, command
 from tests.scheduler.story import START_MS, job
 
 FOREVER = 1 << 61
@@ -60,6 +60,31 @@ def every_command(story: Recorder) -> None:
     zones_change(story)
     delays_pass(story)
     _exits(story)
+    _locks(story)
+
+
+def _locks(story: Recorder) -> None:
+    """Taken by a run and by its tasks, waited for, spent, given back."""
+    tasks = {"a": {"noop": True}, "b": {"noop": True, "locks": ["pool"]}, "c": {"noop": True, "needs": ["b"]}}
+    holds = {"locks": ["lock", "calls"], "start_deadline": "3s"}
+    jobs = job("locked", tasks=tasks, policies=holds), job("one", locks=["lock", "pool"])
+    assert story.apply(*LOCKS, *jobs).ok
+    runs = [story.value(c.RunJob("default", name, b"{}", story.now_ms), "run") for name in ("locked", "one")]
+    story.tell_ok(c.RunJob("default", "locked", b"{}", story.now_ms))
+    story.plan_and_apply()
+    attempt = story.attempt(story.machine.state.last_attempt)
+    assert attempt.run == runs[0]
+    story.tell_ok(c.Revoke(story.epoch, attempt.id, "unclaimed"))
+    story.tell(*story.plan())  # its other task had been told that the run has locks: refused, and set right
+    story.now_ms += 2_000
+    story.plan_and_apply()
+    assert story.claim(story.machine.state.last_attempt).ok
+    story.now_ms += 2_000
+    story.plan_and_apply()  # the deadline of the one that waits is counted anew
+    story.settle()
+    story.now_ms += 10_000
+    story.settle()
+    assert {story.run(run).state for run in runs} == {"succeeded"}
 
 
 def _conditions(story: Recorder) -> None:
@@ -699,6 +724,7 @@ def long_story(story: Recorder, seed: int) -> None:
     rng = random.Random(seed)
     story.lead()
     story.connect("agent-0", session="s0", node="node-0", installation="agent-0-0", slots=3)
+    assert story.apply(*LOCKS).ok
     weights = {kind: weight for kind, weight in WEIGHTS.items() if kind != "stage"}  # told by every_command
     for kind in ["put", "put", *rng.choices(list(weights), list(weights.values()), k=300)]:
         values: list[Any] = [rng.randrange(8), rng.randrange(8), rng.randrange(8)]

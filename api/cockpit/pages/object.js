@@ -42,22 +42,31 @@ function Referrers({ one }) {
 
 const told = (one, ...types) => (event) => types.includes(event.type) && event.namespace === one.namespace && event.name === one.name;
 
-// What came to an object by and by: `row` makes the cells of an item.
-function Came({ one, what, types, heads, row, none }) {
-  const { data, error } = useRead(`${pathOf(one, what)}&limit=50`, { types: told(one, ...types) });
-  return html`<section aria-labelledby="came-title"><h2 id="came-title">${t(`objects.${what}`)}</h2><div class="card">${!data ? html`<${Loading} error=${error} />`
+// Who takes some of a resource tells of runs, whatever their namespace.
+const takes = (one) => (event) => event.type === "task_queued" || (["locks_taken", "locks_given_back"].includes(event.type) && event.resources.includes(`${one.namespace}/${one.name}`));
+
+// What came to an object by and by: `row` makes the cells of an item, `lead` says something of them all.
+function Came({ one, what, types, heads, row, none, lead }) {
+  const { data, error } = useRead(`${pathOf(one, what)}&limit=50`, { types });
+  const title = `${what}-title`;
+  return html`<section aria-labelledby=${title}><h2 id=${title}>${t(`objects.${what}`)}</h2><div class="card">${data && lead ? html`<p class="note">${lead(data)}</p>` : null}${!data ? html`<${Loading} error=${error} />`
     : data.items.length ? html`<table class="values"><thead><tr>${heads.map((head) => html`<th scope="col" key=${head}>${t(`objects.${head}`)}</th>`)}</tr></thead>
-      <tbody>${data.items.map((each) => html`<tr key=${each.serial || each.delivery}>${row(each).map((cell) => html`<td>${cell}</td>`)}</tr>`)}</tbody></table>`
+      <tbody>${data.items.map((each) => html`<tr key=${each.serial || each.delivery || `${each.run} ${each.task}`}>${row(each).map((cell) => html`<td>${cell}</td>`)}</tr>`)}</tbody></table>`
     : html`<p class="note">${t(none)}</p>`}</div></section>`;
 }
 
-// What only this kind has, beside its facts: what other systems sent to a hook in the last day, what stands on a board.
+const Takers = ({ one, what, none, lead }) => html`<${Came} one=${one} what=${what} types=${takes(one)} none=${none} lead=${lead} heads=${["run", "job", "task", "taken", "since"]}
+  row=${(each) => [html`<a href=${at("runs", String(each.run))}>#${each.run}</a>`, html`<a href=${at("jobs", each.namespace, each.job)}>${nameOf({ namespace: each.namespace, name: each.job })}</a>`, each.task || t("objects.whole"), each.amount, html`<${When} at=${each.since} />`]} />`;
+
+// What only this kind has, beside its facts: what other systems sent to a hook in the last day, what stands on a board, who has some of a resource.
 const CAME = {
-  hooks: (one) => html`<${Came} one=${one} what="deliveries" types=${["delivered"]} heads=${["came", "delivery", "cameOf"]} none="objects.noDeliveries"
+  hooks: (one) => html`<${Came} one=${one} what="deliveries" types=${told(one, "delivered")} heads=${["came", "delivery", "cameOf"]} none="objects.noDeliveries"
     row=${(each) => [html`<${When} at=${each.at} />`, html`<code>${each.delivery}</code>`, html`<ul class="plain-list">${each.firings.map((firing) => html`<li key=${`${firing.job} ${firing.trigger}`}><a href=${at("jobs", one.namespace, firing.job)}>${firing.job}</a>${" "}
       ${firing.outcome ? html`<${Status} state=${firing.outcome} /> ${firing.reason}` : html`<a href=${at("runs", String(firing.run))}>#${firing.run}</a>`}</li>`)}</ul>`]} />`,
-  boards: (one) => html`<${Came} one=${one} what="notices" types=${["notice_posted", "notice_deleted"]} heads=${["key", "came", "owner", "expires"]} none="objects.noNotices"
+  boards: (one) => html`<${Came} one=${one} what="notices" types=${told(one, "notice_posted", "notice_deleted")} heads=${["key", "came", "owner", "expires"]} none="objects.noNotices"
     row=${(each) => [html`<code>${each.key}</code>`, html`<${When} at=${each.posted} />`, each.poster, html`<${When} at=${each.expires} />`]} />`,
+  resources: (one) => html`<${Takers} one=${one} what="holders" none="objects.noHolders" lead=${({ amount, free, period }) => t(period ? "objects.left" : "objects.free", { n: free, of: amount, period })} />
+    <${Takers} one=${one} what="waiters" none="objects.noWaiters" />`,
 };
 
 function Whole({ one, again }) {

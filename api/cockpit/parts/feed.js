@@ -18,6 +18,8 @@ const TYPES = [
   "job_put",
   "job_resumed",
   "led",
+  "locks_given_back",
+  "locks_taken",
   "node_lost",
   "notice_deleted",
   "notice_posted",

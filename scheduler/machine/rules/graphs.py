@@ -20,9 +20,8 @@ class Graph:
     dependents: tuple[tuple[int, ...], ...]
     """Of each task by its place: the places of those that need it; ~place of one whose condition asks it."""
     selectors: dict[str, str]
-    single_root: (
-        CompiledTask | None
-    )  #: what a planned placement is meant for: the only task that can start first, on an agent
+    single_root: CompiledTask | None
+    """What a planned placement is meant for: the only first task, if on an agent and without locks."""
     stands_still: bool  #: its runs' timeout may stand still (`steps.clock`)
 
 
@@ -40,7 +39,8 @@ def build(job: CompiledJob) -> Graph:
         by_name={task.name: task for task in job.tasks},
         dependents=tuple(tuple(following) for following in dependents),
         selectors=_selectors(job),
-        single_root=roots[0] if len(roots) == 1 and roots[0].happens == "agent" else None,
+        single_root=roots[0] if len(roots) == 1 and roots[0].happens == "agent" and not roots[0].locks
+        else None,
         stands_still=job.timeout_ms is not None
         and (job.holds_failures or any(task.lasts_ms for task in job.tasks)),
     )
@@ -54,8 +54,10 @@ def _selectors(job: CompiledJob) -> dict[str, str]:
         if task.happens != "agent":
             found[task.name] = ""
             continue
-        where = (task.pool, task.labels, task.zone, task.match, task.unlike, task.executor, task.features,
-            task.user)
+        where = (
+            task.pool, task.labels, task.zone, task.match, task.unlike, task.executor, task.features,
+            task.user, task.locks,
+        )  # fmt: skip
         selector = made.get(where)
         if selector is None:
             selector = made[where] = selectors.of_task(task, job.namespace)

@@ -2,6 +2,9 @@
 an agent has to know, as one canonical string that the queue is indexed by. One that runs as a user of the
 host queues by that too, since its namespace may withdraw the user (the gate `user`).
 
+One that takes locks queues by these too: tasks that ask for the same wait in one queue, which a plan leaves
+alone while they cannot have it. Such a selector begins with a blank: nobody else needs to read it.
+
 `host` in a pattern is the label of that name; of an agent without one it is the agent's own name.
 """
 
@@ -13,9 +16,13 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from scheduler.model.compiled import CompiledTask
+from scheduler.model.locks import RUN, Lock
 from scheduler.model.patterns import fits
 
 HOST = "host"
+HELD = "held"  #: the holder of a lock that its run has, in place of the run
+_MARK = " "
+AFTER_LOCKS = "!"  #: behind those that take locks, in the order of text
 
 
 class Selector(NamedTuple):
@@ -30,6 +37,17 @@ class Selector(NamedTuple):
     namespace: str = ""  #: of one with a user: that allows it
     match: tuple[tuple[str, str], ...] = ()  #: labels, and patterns that they fit
     unlike: tuple[tuple[str, str], ...] = ()  #: none of these does
+    locks: tuple[Lock, ...] = ()  #: in the order in which they are taken, its run's first
+
+    @property
+    def wants(self) -> tuple[Lock, ...]:
+        """What it has to take, beside what its run has."""
+        return tuple([lock for lock in self.locks if lock.holder != HELD])
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether its run has its locks."""
+        return bool(self.locks) and self.locks[0].holder == HELD
 
     @property
     def asks_name(self) -> bool:
@@ -39,28 +57,51 @@ class Selector(NamedTuple):
 
 def of_task(task: CompiledTask, namespace: str) -> str:
     """Canonical JSON: [pool, {labels}, zone or null, kind], with a user [..., 0, user, namespace], with
-    patterns [..., 0, user, namespace, match, unlike]. Features stand behind the kind: "shell nice umask"."""
+    patterns [..., 0, user, namespace, match, unlike], with locks a blank and [..., match, unlike, locks].
+    Features stand behind the kind: "shell nice umask"."""
     kind = " ".join((task.executor, *task.features)) if task.features else task.executor
     wanted: list[object] = [task.pool, dict(task.labels), task.zone, kind]
-    if task.match or task.unlike:
+    if task.match or task.unlike or task.locks:
         wanted += [0, task.user, namespace if task.user else "", task.match, task.unlike]
     elif task.user:
         wanted += [0, task.user, namespace]
+    if not task.locks:
+        return _text(wanted)
+    return _MARK + _text([*wanted, task.locks])
+
+
+def _text(wanted: list[object]) -> str:
     return json.dumps(wanted, sort_keys=True, separators=(",", ":"))
+
+
+def has_locks(selector: str) -> bool:
+    return selector.startswith(_MARK)
+
+
+def inside(selector: str, *, held: bool) -> str:
+    """The same of a task with locks whose run has its own, or does not."""
+    if parse(selector).is_inside == held:
+        return selector
+    *wanted, locks = json.loads(selector)
+    before, after = (RUN, HELD) if held else (HELD, RUN)
+    locks = [[after if holder == before else holder, *lock] for holder, *lock in locks]
+    return _MARK + _text([*wanted, locks])
 
 
 def bound(selector: str, agent: int) -> str:
     """The same, for this agent alone: [pool, {labels}, zone or null, kind, agent]."""
     wanted = json.loads(selector)
     wanted[4:5] = [agent]
-    return json.dumps(wanted, sort_keys=True, separators=(",", ":"))
+    return (_MARK if has_locks(selector) else "") + _text(wanted)
 
 
 @lru_cache(maxsize=4_096)
 def parse(selector: str) -> Selector:
     pool, labels, zone, kind, *more = json.loads(selector)
-    patterns = [tuple((key, pattern) for key, pattern in each) for each in more[3:]]
-    return Selector(pool, frozenset(labels.items()), zone, *asked_of(*kind.split(" ")), *more[:3], *patterns)
+    patterns = [tuple((key, pattern) for key, pattern in each) for each in more[3:5]]
+    locks = [tuple([Lock(*lock) for lock in each]) for each in more[5:]]
+    asked = asked_of(*kind.split(" "))
+    return Selector(pool, frozenset(labels.items()), zone, *asked, *more[:3], *patterns, *locks)
 
 
 def asked_of(kind: str, *features: str) -> tuple[str, tuple[str, ...], frozenset[str]]:

@@ -1,14 +1,14 @@
 """A run that waited goes on: behind others of its job (overlap: queue_one, queue_all, cancel_running), then
 for a time at which the job lets it (`steps.windows`), then until its namespace may have one more. Its roots
-go on."""
+go on. In the same way its tasks hear that it took locks."""
 
 from __future__ import annotations
 
 from scheduler.machine.context import CONDITION, Context
-from scheduler.machine.rules import gates, walks
+from scheduler.machine.rules import gates, selectors, walks
 from scheduler.machine.rules.conditions import Condition
 from scheduler.machine.rules.gates import READY, RunView, TaskView, when
-from scheduler.machine.steps import beginning, quotas, walking, windows
+from scheduler.machine.steps import beginning, locking, quotas, walking, windows
 from scheduler.store.tables import quotas as quota_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
@@ -81,11 +81,21 @@ def _admit(ctx: Context, run: Run) -> None:
     walking.begin(ctx, run._replace(waiting=0, counts=counts), walks.ADMIT, go_on)
 
 
+def let_inside(ctx: Context, run: Run) -> None:
+    """The run took its locks, with the placement of one of its tasks: those that wait beside it need them no
+    longer."""
+    if run.tasks > 1:
+        begun = bool(run.walk)
+        walking.begin(ctx, run, walks.ADMIT, lambda ctx, run: go_on(ctx, run, begun=begun))
+
+
 def go_on(ctx: Context, run: Run, *, begun: bool = False) -> None:
     graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
 
     def act(task: Task) -> str:
         compiled = graph.job.tasks[task.id - run.first_task]
+        if task.state == "queued" and selectors.has_locks(task.selector):
+            task_rows.set_selector(ctx.store, task.id, locking.as_it_is(ctx, run.id, task.selector))
         if task.state != "blocked":
             return ""
         condition = None

@@ -11,7 +11,16 @@ from __future__ import annotations
 from scheduler.machine.context import Context
 from scheduler.machine.rules import verdicts, walks
 from scheduler.machine.rules.verdicts import RunEnds
-from scheduler.machine.steps import admitting, concluding, decisions, delaying, eras, notifying, restoring
+from scheduler.machine.steps import (
+    admitting,
+    concluding,
+    decisions,
+    delaying,
+    eras,
+    locking,
+    notifying,
+    restoring,
+)
 from scheduler.machine.steps import quotas as quota_steps
 from scheduler.store.tables import clocks, ends, hearers, listeners, postponed, quotas, run_waits
 from scheduler.store.tables import jobs as job_rows
@@ -112,6 +121,8 @@ def end_run(
         quota_steps.count_out(ctx, now)
     elif now is not None and now.waiting == FOR_NAMESPACE:
         quotas.drop(ctx.store, run.id)
+    if ctx.state.locks:
+        locking.give_back_run(ctx, run.id)
     run_rows.move(
         ctx.store, run, RUN_END[state], finished_ms=ctx.stamp_ms, exit_code=exit_code,
         reason=reason,

@@ -17,9 +17,17 @@ from scheduler.machine.context import ROW, Context, done, refused
 from scheduler.machine.rules import gates, verdicts
 from scheduler.machine.rules.gates import Never, TaskView, Waits
 from scheduler.machine.rules.verdicts import Hold, Means, Retry, RunEnds, TaskEnds, Tried
-from scheduler.machine.steps import clock, closing, holding, placing, queue, reconstruct, stopping, telling
+from scheduler.machine.steps import (
+    clock,
+    closing,
+    holding,
+    placing,
+    queue,
+    reconstruct,
+    stopping,
+    telling,
+)
 from scheduler.model.outputs import read as read_outputs
-from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import doomed
 from scheduler.store.tables import jobs as job_rows
@@ -169,7 +177,7 @@ def end(
         ctx.store, attempt, event, started_ms=started_ms, finished_ms=finished_ms,
         exit_code=exit_code, signal=signal, reason=reason, tail=tail, output_bytes=output_bytes,
     )  # fmt: skip
-    agent_rows.release(ctx.store, attempt.agent)
+    placing.free(ctx, attempt)
     ctx.emit(e.AttemptEnded(attempt.id, attempt.task, attempt.run, attempt.agent, state, exit_code))
     task, run = _of(ctx, attempt)
     if run.cause == Kind.ORPHAN:
@@ -302,7 +310,7 @@ def unstarted(ctx: Context, attempt: Attempt, detail: str) -> str:
     state = attempt_rows.move(
         ctx.store, attempt, event, finished_ms=ctx.stamp_ms, reason=reason, output_bytes=0
     )
-    agent_rows.release(ctx.store, attempt.agent)
+    placing.free(ctx, attempt)
     ctx.emit(e.AttemptEnded(attempt.id, attempt.task, attempt.run, attempt.agent, state, None))
     _queue_again(ctx, attempt)
     return state

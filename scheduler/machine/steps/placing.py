@@ -1,15 +1,17 @@
 """An attempt on an agent, and taken back from it while it has no grant.
 
-An attempt holds its agent's slot while it is live: `agents.busy` counts exactly those."""
+An attempt holds its agent's slot, and what its task takes of resources, while it is live. `agents.busy`
+counts exactly those."""
 
 from __future__ import annotations
 
 from scheduler.machine.context import Context
 from scheduler.machine.rules import gates, selectors, users
-from scheduler.machine.rules.gates import READY, PlaceView
-from scheduler.machine.steps import pausing, restoring
+from scheduler.machine.rules.gates import READY, PlaceView, Verdict
+from scheduler.machine.steps import locking, pausing, restoring
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
+from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.agents import Agent
 from scheduler.store.tables.attempts import Attempt
 from scheduler.store.tables.runs import Run
@@ -25,14 +27,19 @@ def is_for(ctx: Context, agent: int, selector: str) -> bool:
 
 def may_take(ctx: Context, run: Run, agent: int, selector: str) -> bool:
     """Whether a queued task of this run may be given to that agent."""
+    return judge(ctx, run, agent, selector) is READY
+
+
+def judge(ctx: Context, run: Run, agent: int, selector: str) -> Verdict:
     row, wanted = agent_rows.get(ctx.store, agent), selectors.parse(selector)
     takes = row is not None and row.node != "" and not row.draining and row.busy < row.slots
     free = int(row is not None and takes and _is_meant(row, wanted))
     offered = row is None or selectors.offers(wanted, row.kinds)
     paused = pausing.keeps_back(ctx, run.namespace)
     allowed = not wanted.user or users.allows(ctx.store, wanted.namespace, wanted.user)
-    view = PlaceView(run.id, None, restoring.held_through(ctx), free, offered, paused, allowed)
-    return gates.judge(gates.PLACE, view) is READY
+    lacks = locking.lacking(ctx, run.id, selector) if wanted.locks else ""
+    view = PlaceView(run.id, None, restoring.held_through(ctx), free, offered, paused, allowed, lacks)
+    return gates.judge(gates.PLACE, view)
 
 
 def _is_meant(row: Agent, wanted: selectors.Selector) -> bool:
@@ -66,5 +73,15 @@ def revoke(ctx: Context, attempt: Attempt, reason: str) -> None:
         ctx.store, attempt, AttemptEvent.TAKEN_BACK, finished_ms=ctx.stamp_ms,
         reason=reason, output_bytes=0,
     )  # fmt: skip
-    agent_rows.release(ctx.store, attempt.agent)
+    free(ctx, attempt)
+    if ctx.state.locks:
+        locking.give_back_unless_begun(ctx, attempt.run)
     ctx.emit(e.AttemptEnded(attempt.id, attempt.task, attempt.run, attempt.agent, state, None))
+
+
+def free(ctx: Context, attempt: Attempt) -> None:
+    """It is live no longer: the slot of its agent, and what its task took of resources."""
+    agent_rows.release(ctx.store, attempt.agent)
+    task = task_rows.get(ctx.store, attempt.task)
+    if task is not None and selectors.has_locks(task.selector):
+        locking.give_back(ctx, attempt.run, task.id)

@@ -4,11 +4,14 @@ Rules of this file:
 
 1. Place in a queue is one number that never changes while a task waits: when it was queued, less what its
    priority is worth. So waiting ages it, nothing starves, and the queue is an index.
-2. Catch-up runs queue after live ones."""
+2. Catch-up runs queue after live ones.
+3. What takes locks queues with those that ask for the same (`steps.locking`)."""
 
 from __future__ import annotations
 
 from scheduler.machine.context import Context
+from scheduler.machine.rules import selectors
+from scheduler.machine.steps import locking
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import Task
@@ -27,8 +30,18 @@ def rank(queued_ms: int, priority: int, cause: str) -> int:
 
 def enqueue(ctx: Context, run: Run, task: Task, event: TaskEvent, *, attempts: int) -> None:
     """By this event the task waits for a place. `attempts`: made so far."""
+    if selectors.has_locks(task.selector):
+        _set_selector(ctx, run, task.id)
     task_rows.move(
         ctx.store, task, event, queued_ms=ctx.stamp_ms, rank_ms=rank(ctx.stamp_ms, run.priority, run.cause),
         attempts=attempts, wake_ms=None,
     )  # fmt: skip
     ctx.emit(e.TaskQueued(task.id, run.id, task.name, task.member, task.round))
+
+
+def _set_selector(ctx: Context, run: Run, task: int) -> None:
+    row = task_rows.get(ctx.store, task)  # the caller's may be older than where it is bound to
+    assert row is not None
+    selector = locking.as_it_is(ctx, run.id, row.selector)
+    if selector != row.selector:
+        task_rows.set_selector(ctx.store, task, selector)

@@ -9,7 +9,7 @@ from scheduler.machine.rules import gates, selectors
 from scheduler.machine.rules.conditions import Condition
 from scheduler.machine.rules.gates import READY, TaskView, Verdict, needs, when
 from scheduler.machine.rules.graphs import Graph
-from scheduler.machine.steps import beginning, clock, placing, queue, walking
+from scheduler.machine.steps import beginning, clock, locking, placing, queue, walking
 from scheduler.model.compiled import CompiledTask
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.runs import Run
@@ -30,6 +30,8 @@ def make(ctx: Context, run: Run, graph: Graph, places: range, *, agent: int = 0)
         selector = graph.selectors[task.name]
         if run.bound and task.happens == "agent" and placing.is_for(ctx, run.bound, selector):
             selector = selectors.bound(selector, run.bound)
+        if places.start:  # tasks that were made before may have been placed
+            selector = locking.as_it_is(ctx, run.id, selector)
         wanted = len(task.needs) + len(task.asks)
         # Of very many tasks most need others: of those one gate is closed, whatever the rest say.
         verdict = needs.WAITS if wanted else _judge(ctx, run, task, kept=run.keeps(task_id))

@@ -15,6 +15,7 @@ from scheduler.store.schema import (
     hooks,
     jobs,
     limits,
+    locks,
     notices,
     objects,
     outside,
@@ -29,7 +30,8 @@ as long as that format is supported. What later formats add is in `scheduler.for
 """
 
 _NOUNS = (
-    cluster, jobs, objects, ticks, dependents, hooks, notices, runs, agents, limits, access, staging, outside,
+    cluster, jobs, objects, ticks, dependents, hooks, notices, runs, agents, limits, locks, access, staging,
+    outside,
 )  # fmt: skip
 
 STATEMENTS: tuple[str, ...] = tuple(statement for noun in _NOUNS for statement in noun.STATEMENTS)

@@ -36,6 +36,7 @@ STATEMENTS: tuple[str, ...] = (
         stage INTEGER NOT NULL,             -- that is checked or goes live; 0: none
         redates INTEGER NOT NULL,           -- rows of redates
         delays INTEGER NOT NULL,            -- rows of delays
+        locks INTEGER NOT NULL,             -- runs that hold locks (not their tasks)
         refused INTEGER NOT NULL,           -- frames that were no frames at all
         raft_index INTEGER NOT NULL, raft_term INTEGER NOT NULL,
         previous_index INTEGER NOT NULL, previous_term INTEGER NOT NULL,

@@ -77,6 +77,14 @@ def unstarted(store: Store, task: int, limit: int) -> int:
     return found
 
 
+def any_begun(store: Store, run: int) -> bool:
+    """Whether a run has an attempt that is live, or was granted."""
+    found = store.value(
+        "SELECT 1 FROM attempts WHERE run = ? AND (live = 1 OR fence IS NOT NULL) LIMIT 1", (run,)
+    )
+    return found is not None
+
+
 def live_of_task(store: Store, task: int) -> Attempt | None:
     row = store.row(
         f"SELECT {COLUMNS} FROM attempts WHERE task = ? AND live = 1 ORDER BY id DESC LIMIT 1", (task,)

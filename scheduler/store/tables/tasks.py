@@ -186,9 +186,19 @@ class QueuedTask(NamedTuple):
     rank_ms: int
 
 
-def queued_selectors(store: Store, limit: int, after: str = "") -> list[str]:
-    """The selectors behind `after` that have queued tasks: one step of the index each, however long the
-    queues are."""
+def queued_of(store: Store, run: int, limit: int) -> list[Task]:
+    """Those of a run that are queued, the first."""
+    rows = store.rows(
+        f"SELECT {COLUMNS} FROM tasks INDEXED BY tasks_run WHERE run = ? AND state = 'queued'"
+        " ORDER BY id LIMIT ?",
+        (run, limit),
+    )
+    return [Task._make(row) for row in rows]
+
+
+def queued_selectors(store: Store, limit: int, after: str = "", before: str = "") -> list[str]:
+    """The selectors behind `after`, and before `before`, that have queued tasks: one step of the index each,
+    however long the queues are."""
     found: list[str] = []
     last: str | None = after
     while len(found) < limit:
@@ -197,7 +207,7 @@ def queued_selectors(store: Store, limit: int, after: str = "") -> list[str]:
             " ORDER BY selector LIMIT 1",
             (last,),
         )
-        if last is None:
+        if last is None or (before and last >= before):
             break
         found.append(last)
     return found
@@ -213,6 +223,18 @@ def queued(
         "SELECT id, run, rank_ms FROM tasks INDEXED BY tasks_queued WHERE state = 'queued' AND selector = ?"
         f" AND run > ?{but} ORDER BY rank_ms, id LIMIT ?",
         (selector, after, *kept_back, limit),
+    )
+    return [QueuedTask._make(row) for row in rows]
+
+
+def queued_behind(
+    store: Store, selector: str, limit: int, after: tuple[int, int] | None = None
+) -> list[QueuedTask]:
+    """The next in one queue, behind this rank and task."""
+    rows = store.rows(
+        "SELECT id, run, rank_ms FROM tasks INDEXED BY tasks_queued WHERE state = 'queued' AND selector = ?"
+        " AND (rank_ms, id) > (?, ?) ORDER BY rank_ms, id LIMIT ?",
+        (selector, *(after or (-(1 << 62), 0)), limit),
     )
     return [QueuedTask._make(row) for row in rows]
 

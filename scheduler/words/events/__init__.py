@@ -38,6 +38,8 @@ from scheduler.words.events.jobs import JobDeleted as JobDeleted
 from scheduler.words.events.jobs import JobPaused as JobPaused
 from scheduler.words.events.jobs import JobPut as JobPut
 from scheduler.words.events.jobs import JobResumed as JobResumed
+from scheduler.words.events.locks import LocksGivenBack as LocksGivenBack
+from scheduler.words.events.locks import LocksTaken as LocksTaken
 from scheduler.words.events.notices import NoticeDeleted as NoticeDeleted
 from scheduler.words.events.notices import NoticePosted as NoticePosted
 from scheduler.words.events.objects import ObjectDeleted as ObjectDeleted

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from scheduler.words.record import Event, event
+from scheduler.words.record import SOON, Event, event
 
 
-@event(50)
+@event(50, wakes=SOON)
 class ObjectPut(Event):
     kind: str
     namespace: str

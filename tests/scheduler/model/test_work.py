@@ -113,7 +113,7 @@ def test_no_work_is_told_with_every_kind() -> None:
 GIVEN: dict[str, Any] = {
     "on": {"pool": "etl"}, "retry": {"max": 1}, "timeout": "1m", "env": {"A": "1"}, "grace": "1s",
     "output_limit": "1KiB", "secrets": ["A"], "exit": {"warn": [4]}, "stderr": "warn",
-    "skip_if_exists": "/a", "umask": "027",
+    "skip_if_exists": "/a", "umask": "027", "locks": ["a"],
     "nice": 1, "outputs": ["a"],
 }  # fmt: skip
 

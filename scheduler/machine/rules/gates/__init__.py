@@ -27,6 +27,7 @@ from scheduler.machine.rules.gates import (
     held,
     hold,
     kind,
+    locks,
     needs,
     over,
     overlap,
@@ -99,7 +100,7 @@ FIRE: tuple[Gate[FireView], ...] = (blackout, admission)
 RUN: tuple[Gate[RunView], ...] = (overlap,)
 ADMIT: tuple[Gate[AdmitView], ...] = (failures, admission, quota)
 TASK: tuple[Gate[TaskView], ...] = (stopping, waiting, needs, rest, when, suspended, held)
-PLACE: tuple[Gate[PlaceView], ...] = (retry, hold, paused_all, user, kind, agents)
+PLACE: tuple[Gate[PlaceView], ...] = (retry, hold, paused_all, user, kind, locks, agents)
 
 
 def judge(gates: Sequence[Gate[V]], view: V) -> Verdict:

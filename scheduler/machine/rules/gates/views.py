@@ -102,6 +102,7 @@ class PlaceView(NamedTuple):
     offered: bool  #: its kind of work, by agents that it means
     paused: bool  #: everything, or its namespace, is
     allowed: bool = True  #: the user that it runs as, by its namespace
+    lacks: str = ""  #: the first resource of which there is not enough for it
 
 
 class Fits(NamedTuple):

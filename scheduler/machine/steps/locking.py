@@ -1,0 +1,107 @@
+"""What tasks and runs hold of resources: taken with a placement, all of it or nothing, and given back.
+
+Rules of this file:
+
+1. A run holds its locks from the first placement in it to its end, a task holds its own for as long as an
+   attempt of it may run: one that cannot be reached keeps them, one whose end is proven or decided by its
+   lease does not. What is revoked without a grant gives back, the run's too where nothing of it was granted.
+2. A task that waits has in its selector what it asks for, so the planner finds those alone that can have it.
+   Whether its run holds the run's part is said there too (`rules.selectors`): by `as_it_is` when it is
+   queued, by the walk ADMIT when the run takes it, by `machine.attempts` where it is found to be wrong.
+3. While a restore holds up what was before it, nobody takes any: agents may yet tell of who holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from scheduler.machine.context import Context
+from scheduler.machine.rules import amounts, selectors
+from scheduler.machine.rules.gates import locks
+from scheduler.machine.steps import restoring
+from scheduler.model.locks import RUN, TASK, Lock
+from scheduler.store.tables import attempts as attempt_rows
+from scheduler.store.tables import lock_holds
+from scheduler.store.tables.lock_holds import Hold
+from scheduler.words import events as e
+
+
+def as_it_is(ctx: Context, run: int, selector: str) -> str:
+    """The selector of a task of the run that may take locks, as it stands with the run's."""
+    if not selectors.has_locks(selector):
+        return selector
+    return selectors.inside(selector, held=lock_holds.holds(ctx.store, RUN, run))
+
+
+def lacking(ctx: Context, run: int, selector: str) -> str:
+    """The first resource of which there is not enough for a task of this selector; empty: it can have all."""
+    if restoring.held_through(ctx):
+        return locks.RESTORE
+    return locks.lacks(ctx.store, as_it_is(ctx, run, selector), ctx.stamp_ms)
+
+
+def _wanted(ctx: Context, run: int, selector: str) -> tuple[Lock, ...]:
+    return selectors.parse(as_it_is(ctx, run, selector)).wants
+
+
+def take(ctx: Context, run: int, task: int, selector: str) -> bool:
+    """Of one that is placed. Whether the run took its own with it."""
+    wanted = _wanted(ctx, run, selector)
+    of_run = any(lock.holder == RUN for lock in wanted)
+    ctx.state.locks += of_run
+    _take(ctx, run, task, wanted)
+    return of_run
+
+
+def take_over(ctx: Context, run: int, task: int, selector: str, *, alone: bool) -> None:
+    """Of an attempt that runs and that the state did not know: it has them, whoever else does. `alone`: of a
+    run without a graph, whose task holds them all."""
+    if not alone:
+        take(ctx, run, task, selector)
+        return
+    if lock_holds.holds(ctx.store, TASK, task):
+        return  # by another attempt of it
+    _take(ctx, run, task, [lock._replace(holder=TASK) for lock in selectors.parse(selector).locks])
+
+
+def _take(ctx: Context, run: int, task: int, wanted: Iterable[Lock]) -> None:
+    taken = []
+    for holder, resource, amount in wanted:
+        of = amounts.amount_of(ctx.store, resource)
+        use = amounts.taken(of, lock_holds.use_of(ctx.store, resource), amount, ctx.stamp_ms)
+        lock_holds.set_use(ctx.store, resource, use)
+        if holder == RUN or not of.period_ms:
+            # Of a rate nothing is held: a run's row says that it was spent for all of it.
+            held, id = 0 if of.period_ms else amount, run if holder == RUN else task
+            lock_holds.insert(ctx.store, Hold(holder, id, resource, run, held, ctx.stamp_ms))
+        taken.append(resource)
+    if taken:
+        ctx.emit(e.LocksTaken(run, task, tuple(taken)))
+
+
+def give_back(ctx: Context, run: int, task: int) -> None:
+    """The task's attempt has ended, or was taken back."""
+    _give_back(ctx, TASK, task, run)
+
+
+def give_back_run(ctx: Context, run: int) -> None:
+    """The run has ended."""
+    ctx.state.locks -= _give_back(ctx, RUN, run, run)
+
+
+def give_back_unless_begun(ctx: Context, run: int) -> None:
+    """An attempt was taken back: the run has its locks no longer where nothing else of it began."""
+    if lock_holds.holds(ctx.store, RUN, run) and not attempt_rows.any_begun(ctx.store, run):
+        give_back_run(ctx, run)
+
+
+def _give_back(ctx: Context, holder: str, id: int, run: int) -> bool:
+    """Whether there was anything."""
+    found = lock_holds.of(ctx.store, holder, id)
+    for hold in found:
+        use = lock_holds.use_of(ctx.store, hold.resource)
+        lock_holds.set_use(ctx.store, hold.resource, use._replace(held=use.held - hold.amount))
+    if found:
+        lock_holds.drop(ctx.store, holder, id)
+        given = tuple(hold.resource for hold in found)
+        ctx.emit(e.LocksGivenBack(run, id if holder == TASK else 0, given))
+    return bool(found)
