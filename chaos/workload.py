@@ -21,7 +21,7 @@ from typing import Any
 
 import httpx2
 
-from chaos import appliers, graphs, leaks, senders
+from chaos import appliers, graphs, leaks, licences, senders
 from chaos.case import Declared
 from chaos.client import ANSWER_S, Api
 from chaos.history import History
@@ -36,6 +36,7 @@ REGISTERS = ("register-1", "register-2")
 WRITERS = 2  #: for each register
 MANUAL, LONG, BOOT = "manual", "long", "boot"
 LONG_S = 5
+WAIT_S = {licences.LICENSED: 0.5, licences.EXCLUSIVE: 2.5}  #: from one run that takes to the next
 AGAIN = 0.2  #: so often a key is repeated
 DECLARE_S = 30.0
 EXIT_CODE = 3  #: of the payload that fails
@@ -212,9 +213,17 @@ class Workload:
         if self._delivers:
             self._put_hook(api)
             self._must(api, senders.JOB, senders.job_of(_job(senders.JOB, {}, self._payload(0, 0))))
+            self._put_licences(api, words)
             graph = graphs.job_of(_job(graphs.JOB, {}, ""))
             self._surely(api, "graph", f"/v1/jobs/{graphs.JOB}", graph, {"graph": graphs.JOB})
         api.close()
+
+    def _put_licences(self, api: Api, words: Mapping[str, Any]) -> None:
+        for name, document in licences.RESOURCES.items():
+            self._surely(api, "resource", f"/v1/resources/{name}", document, {"resource": name})
+        work = {name: _job(name, {}, self._payload(licences.WORK_S, 0)) for name in licences.LIMITS}
+        for name, body in licences.jobs_of(work).items():
+            self._must(api, name, {**body, **words})
 
     def _put_hook(self, api: Api) -> None:
         secret = {"value": senders.secret_of(self._seed)}
@@ -270,6 +279,7 @@ class Workload:
         ]
         if self._delivers:
             loops += [("sender", senders.Sender(self._seed), 0.6), ("grapher", graphs.ask, 2.0)]
+            loops += [(f"takes-{name}", _Runner(name, self._seed), WAIT_S[name]) for name in licences.LIMITS]
         if self._inventory is not None:
             loops += appliers.people(self._inventory, self._over)
         if self._narrow is not None:

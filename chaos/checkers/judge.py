@@ -17,6 +17,7 @@ from chaos.checkers import (
     graphs,
     gravest,
     held,
+    licences,
     lifecycle,
     linear,
     liveness,
@@ -30,8 +31,8 @@ from chaos.checkers import (
 )
 
 CHECKERS = (
-    ticks, results, held, boots, deliveries, graphs, notices, audit, secrets, objects, narrow, linear,
-    dispatch, durable, lifecycle, liveness, vacuity,
+    ticks, results, held, boots, deliveries, graphs, licences, notices, audit, secrets, objects, narrow,
+    linear, dispatch, durable, lifecycle, liveness, vacuity,
 )  # fmt: skip
 
 

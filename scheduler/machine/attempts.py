@@ -36,7 +36,7 @@ def place(ctx: Context, command: Place) -> Outcome:
     verdict = placing.judge(ctx, run, command.agent, task.selector)
     if verdict is locks.WAITS:
         # Its run may have lost its locks since it was queued, with the only attempt of it: it asks for them.
-        task_rows.set_selector(ctx.store, task.id, locking.as_it_is(ctx, run.id, task.selector))
+        locking.set_right(ctx, run.id, task)
         return refused(Code.SUPERSEDED, f"task {task.id} has to wait for a resource")
     if verdict is not READY:
         return refused(Code.NOT_CONNECTED, f"agent {command.agent} cannot take it")

@@ -11,7 +11,7 @@ from api.schemas import holders
 from scheduler.words.commands import Place
 from tests.api.single_node import SingleNode
 from tests.api.test_namespaces import token
-from tests.api.test_runs_and_ticks import connect, must
+from tests.api.working import connect, must
 
 POOL = "/v1/resources/licences"
 

@@ -410,6 +410,24 @@ MUTANTS = (
         _says("objects: over-quota"),
     ),
     Mutant(
+        "a-lock-is-no-lock",
+        (("scheduler.machine.rules.amounts", "amount.total - use.held", "amount.total"),),
+        QUIET,
+        _says("licences: held-twice"),
+    ),
+    Mutant(
+        "a-lock-goes-with-its-leader",
+        (
+            (
+                "scheduler.machine.leadership",
+                "    state.epoch += 1\n",
+                '    state.epoch += 1\n    ctx.store.write("UPDATE resource_uses SET held = 0")\n',
+            ),
+        ),
+        LEADER_KILLED,
+        _says("licences: held-twice"),
+    ),
+    Mutant(
         "active-runs-ignored",
         (
             (

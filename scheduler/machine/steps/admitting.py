@@ -7,14 +7,14 @@ from __future__ import annotations
 from scheduler.machine.context import CONDITION, Context
 from scheduler.machine.rules import gates, selectors, walks
 from scheduler.machine.rules.conditions import Condition
-from scheduler.machine.rules.gates import READY, RunView, TaskView, when
+from scheduler.machine.rules.gates import READY, Never, RunView, TaskView
 from scheduler.machine.steps import beginning, locking, quotas, walking, windows
 from scheduler.store.tables import quotas as quota_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.runs import FOR_NAMESPACE, FOR_TIME, Run
 from scheduler.store.tables.tasks import Task
-from scheduler.words.lifecycle import TaskEvent
+from scheduler.words.lifecycle import TASK_END
 
 ADMITTED_MAX = 100  #: runs of a namespace, in one step
 
@@ -95,7 +95,7 @@ def go_on(ctx: Context, run: Run, *, begun: bool = False) -> None:
     def act(task: Task) -> str:
         compiled = graph.job.tasks[task.id - run.first_task]
         if task.state == "queued" and selectors.has_locks(task.selector):
-            task_rows.set_selector(ctx.store, task.id, locking.as_it_is(ctx, run.id, task.selector))
+            locking.set_right(ctx, run.id, task)
         if task.state != "blocked":
             return ""
         condition = None
@@ -107,9 +107,9 @@ def go_on(ctx: Context, run: Run, *, begun: bool = False) -> None:
         verdict = gates.judge(gates.TASK, view)
         if verdict is READY:
             beginning.go_on(ctx, run, graph, task, compiled)
-        elif verdict == when.NEVER:
+        elif isinstance(verdict, Never):  # what it needs may have been skipped while the run waited
             return task_rows.move(
-                ctx.store, task, TaskEvent.SKIPPED, finished_ms=ctx.stamp_ms, reason=when.NEVER.reason
+                ctx.store, task, TASK_END[verdict.outcome], finished_ms=ctx.stamp_ms, reason=verdict.reason
             )
         return ""
 

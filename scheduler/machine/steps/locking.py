@@ -21,7 +21,9 @@ from scheduler.machine.steps import restoring
 from scheduler.model.locks import RUN, TASK, Lock
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import lock_holds
+from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.lock_holds import Hold
+from scheduler.store.tables.tasks import Task
 from scheduler.words import events as e
 
 
@@ -30,6 +32,13 @@ def as_it_is(ctx: Context, run: int, selector: str) -> str:
     if not selectors.has_locks(selector):
         return selector
     return selectors.inside(selector, held=lock_holds.holds(ctx.store, RUN, run))
+
+
+def set_right(ctx: Context, run: int, task: Task) -> None:
+    """What the selector of a task that waits says of its run's locks."""
+    selector = as_it_is(ctx, run, task.selector)
+    if selector != task.selector:
+        task_rows.set_selector(ctx.store, task.id, selector)
 
 
 def lacking(ctx: Context, run: int, selector: str) -> str:

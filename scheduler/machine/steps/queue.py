@@ -31,17 +31,10 @@ def rank(queued_ms: int, priority: int, cause: str) -> int:
 def enqueue(ctx: Context, run: Run, task: Task, event: TaskEvent, *, attempts: int) -> None:
     """By this event the task waits for a place. `attempts`: made so far."""
     if selectors.has_locks(task.selector):
-        _set_selector(ctx, run, task.id)
+        # The caller's row may be older than where it is bound to.
+        locking.set_right(ctx, run.id, task_rows.get(ctx.store, task.id) or task)
     task_rows.move(
         ctx.store, task, event, queued_ms=ctx.stamp_ms, rank_ms=rank(ctx.stamp_ms, run.priority, run.cause),
         attempts=attempts, wake_ms=None,
     )  # fmt: skip
     ctx.emit(e.TaskQueued(task.id, run.id, task.name, task.member, task.round))
-
-
-def _set_selector(ctx: Context, run: Run, task: int) -> None:
-    row = task_rows.get(ctx.store, task)  # the caller's may be older than where it is bound to
-    assert row is not None
-    selector = locking.as_it_is(ctx, run.id, row.selector)
-    if selector != row.selector:
-        task_rows.set_selector(ctx.store, task, selector)

@@ -13,6 +13,7 @@ from scheduler.model.locks import RUN, TASK
 from scheduler.plan.planner import wake_ms
 from scheduler.store.tables import lock_holds
 from scheduler.store.tables import tasks as task_rows
+from scheduler.store.tables.runs import FOR_TIME
 from scheduler.words import commands as c
 from scheduler.words import events as e
 from tests.scheduler.machine.test_replay import LOCKS, command, random_steps
@@ -264,7 +265,7 @@ def test_what_never_started_gives_back_and_takes_again(story: Story) -> None:
     place(story)
     attempt = only_attempt(story, number)
     story.claim(attempt)
-    story.finish(attempt, reason="unstarted", exit_code=None)
+    story.tell_ok(c.Finish(attempt, 1, None, story.now_ms, None, "unstarted"))
     assert (story.tasks(number), held(story)) == ({"main": "queued"}, {})
     story.settle()
     assert story.run(number).state == "succeeded"
@@ -398,6 +399,8 @@ def test_whatever_happens_nobody_starves_and_all_is_given_back(seed: int, story:
         story.now_ms += 6_000
         for run, task in story.store.rows("SELECT run, name FROM tasks WHERE state = 'held' ORDER BY id"):
             story.tell(c.ReleaseTask(run, task, "why"))
+        for (run,) in story.store.rows(f"SELECT id FROM runs WHERE waiting = {FOR_TIME} ORDER BY id"):
+            story.tell(c.CancelRun(run))  # its window may open tomorrow
         gone = [row[0] for row in story.store.rows("SELECT id FROM agents WHERE node = '' ORDER BY id")]
         for run, selector in story.store.rows("SELECT run, selector FROM tasks WHERE state = 'queued'"):
             if selectors.parse(selector).agent in gone:  # it is for an agent that will not come back

@@ -344,3 +344,19 @@ def test_what_cannot_be_says_what_can(story: Story, command: c.Command, says: st
     story.tell_ok(c.HoldTask(1, "third"))
     refusal = story.one(command)
     assert (refusal.code, refusal.detail) == (Code.CONFLICT, says)
+
+
+def test_what_is_skipped_while_its_run_waits_skips_what_needs_it_once_the_run_goes_on(story: Story) -> None:
+    story.connect()
+    tasks = {"a": {"noop": True}, "b": {"noop": True, "needs": ["a"]}, "c": {"noop": True, "needs": ["b"]}}
+    story.put(job("j", tasks=tasks, policies={"overlap": "queue_all"}, trigger={"every": "1m"}))
+    first = story.value(c.RunJob("default", "j", b"{}", story.now_ms), "run")
+    story.now_ms += 60_000
+    story.plan_and_apply()
+    (waiting,) = [run for run, in story.store.rows("SELECT id FROM runs WHERE waiting = 1")]
+    story.tell_ok(c.SkipTask(waiting, "a", "why"))
+    story.settle()
+
+    assert story.run(first).state == "succeeded"
+    assert story.tasks(waiting) == {"a": "skipped", "b": "skipped", "c": "skipped"}
+    assert story.run(waiting).finished_ms is not None
