@@ -58,6 +58,7 @@ from api.routes import (
     pages,
     past,
     pauses,
+    reruns,
     resources,
     runs,
     schema,
@@ -78,7 +79,7 @@ NOUNS = (
     jobs, namespaces, hooks, notices, resources, objects, definitions, schema, past, apply, stages, bulk,
     runs, attempts, logs, ticks, ledger, audit, explain, overview, agents, cluster, formats, tick_limits,
     pauses, backup, events, outbox, secrets, tokens, join, session, health, demonstration, zones, pages,
-    hands,
+    hands, reruns,
 )  # fmt: skip
 
 

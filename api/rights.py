@@ -58,7 +58,7 @@ RIGHTS: Mapping[str, Right] = {
         (EDIT, Of.NAMED, "putJob createJob applyJobs deleteJob putObject deleteObject"),
         (EDIT, Of.CLUSTER, "getStage dropStage"),  # of one that another token has opened
         (RUN, Of.NAMED, "runJob postNotice deleteNotice"),
-        (RUN, Of.LOADED, "cancelRun"),
+        (RUN, Of.LOADED, "cancelRun rerunRun"),
         (OPERATE, Of.NAMED, "pauseJob resumeJob pauseNamespace resumeNamespace"),
         (OPERATE, Of.LISTED, "changeJobs"),  # to run them: RUN
         (

@@ -24,6 +24,7 @@ from scheduler.store.tables.holds import Hold
 from scheduler.store.tables.jobs import Job
 from scheduler.store.tables.overrides import Override
 from scheduler.store.tables.pauses import Pause
+from scheduler.store.tables.reruns import Rerun
 from scheduler.store.tables.restores import Restore
 from scheduler.store.tables.rests import Rest
 from scheduler.store.tables.runs import Run
@@ -35,6 +36,7 @@ from scheduler.words.commands import RunJob
 
 _NOTHING: Mapping[int, Hold] = {}
 NO_OUTPUTS: Mapping[int, bytes] = {}
+NONE_TAKEN: Mapping[int, int] = {}
 
 
 def job_facts(
@@ -94,22 +96,26 @@ def run_summary(row: Run) -> dict[str, Any]:
 def run_json(
     row: Run, trigger: str | None, tasks: Iterable[Task], attempts: Iterable[ListedAttempt],
     holds: Mapping[int, Hold] = _NOTHING, outputs: Mapping[int, bytes] = NO_OUTPUTS,
-    override: Override | None = None, rest: Rest | None = None,
+    override: Override | None = None, rest: Rest | None = None, rerun: Rerun | None = None,
+    taken: Mapping[int, int] = NONE_TAKEN, reruns: Sequence[int] = (),
 ) -> dict[str, Any]:  # fmt: skip
     """A run with its tasks and their attempts. `holds`: of it (0) and of its tasks, that stand; `outputs`: by
-    task; `rest`: of one that does what it does finally."""
+    task; `rest`: of one that does what it does finally; `taken`: by task, the run that it was taken over
+    from; `reruns`: the newest that repeat it."""
     return {
-        **run_facts(row, trigger, holds.get(0), override),
+        **run_facts(row, trigger, holds.get(0), override, rerun),
         "params": json.loads(row.params or "{}"),
         "actor": row.actor or None,
         "rest": None if rest is None else rest_json(rest),
-        "tasks": _tasks_json(list(tasks), attempts, holds, outputs),
+        "reruns": list(reruns),
+        "tasks": _tasks_json(list(tasks), attempts, holds, outputs, taken),
     }
 
 
 def run_facts(
-    row: Run, trigger: str | None, hold: Hold | None = None, override: Override | None = None
-) -> dict[str, Any]:
+    row: Run, trigger: str | None, hold: Hold | None = None, override: Override | None = None,
+    rerun: Rerun | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """A run by itself. `hold`: of one that is kept back."""
     return {
         "id": row.id,
@@ -126,6 +132,7 @@ def run_facts(
         "waiting": bool(row.waiting),
         "hold": None if hold is None else hold_json(hold),
         "override": None if override is None else override_json(override),
+        "rerun": None if rerun is None else rerun_json(rerun),
         "stopping": row.stopping or None,
         "reason": row.reason or None,
         "created": rfc3339(row.created_ms),
@@ -153,6 +160,14 @@ def rest_json(rest: Rest) -> dict[str, Any]:
     return {
         "state": rest.state, "exit_code": rest.exit_code, "reason": rest.reason or None,
         "ended": rfc3339(rest.ended_ms),
+    }  # fmt: skip
+
+
+def rerun_json(row: Rerun) -> dict[str, Any]:
+    """What a run repeats of another."""
+    return {
+        "of": row.source, "from_failed": bool(row.from_failed), "from": row.from_task or None,
+        "until": row.until_task or None, "after": bool(row.heard),
     }  # fmt: skip
 
 
@@ -184,19 +199,19 @@ def new_run_json(
     task = {
         "state": "active" if tries else "queued", "started": None, "finished": None, "exit_code": None,
         "warned": False, "reason": None, "hold": None, "retry_at": None, "until": None, "outputs": None,
-        "attempts": tries,
+        "taken_from": None, "attempts": tries,
     }  # fmt: skip
     return {
         "id": value["run"], "job": job.name, "namespace": job.namespace, "revision": value["revision"],
         "tick": None, "plan_date": plan_days.text_of(value["plan_day"]), "due": due,
         "trigger": None, "cause": Kind.MANUAL.value, "cause_key": None,
         "state": "pending", "waiting": False, "hold": None,
-        "override": None, "stopping": None, "reason": None,
+        "override": None, "rerun": None, "stopping": None, "reason": None,
         "created": rfc3339(stamp_ms), "started": None, "finished": None,
         "deadline": rfc3339(None if deadline_ms is None else deadline_ms + max(command.due_ms, stamp_ms)),
         "exit_code": None, "warned": False, "priority": job.priority,
         "params": json.loads(command.params or b"{}"), "actor": command.actor.name or None, "rest": None,
-        "tasks": {job.tasks[0].name: task},
+        "reruns": [], "tasks": {job.tasks[0].name: task},
     }  # fmt: skip
 
 
@@ -205,6 +220,7 @@ def _tasks_json(
     attempts: Iterable[ListedAttempt],
     holds: Mapping[int, Hold],
     outputs: Mapping[int, bytes],
+    taken: Mapping[int, int],
 ) -> dict[str, Any]:
     """By name: how it stands with the whole task in its newest round, and the attempts of all its members and
     rounds. Those that were taken back before they had a grant are left out: they were never tries."""
@@ -231,6 +247,7 @@ def _tasks_json(
             "retry_at": rfc3339(task.wake_ms) if task.state == "retry_wait" else None,
             "until": rfc3339(task.wake_ms) if task.state == "active" else None,
             "outputs": outputs_of(outputs[task.id]) if task.id in outputs else None,
+            "taken_from": taken.get(task.id),
             "attempts": tried[name],
         }
         for name, task in whole.items()
@@ -280,6 +297,7 @@ def attempt_json(listed: ListedAttempt, task: Task) -> dict[str, Any]:
 def runs_json(
     rows: Sequence[Run], keys: Mapping[int, str], tasks: Iterable[Task], attempts: Iterable[ListedAttempt],
     holds: Mapping[int, Mapping[int, Hold]], overrides: Mapping[int, Override],
+    reruns: Mapping[int, Rerun], taken: Mapping[int, int],
 ) -> list[dict[str, Any]]:
     tasks_by_run: dict[int, list[Task]] = {}
     for task in tasks:
@@ -290,7 +308,8 @@ def runs_json(
     return [
         run_json(
             row, keys.get(row.trigger), tasks_by_run.get(row.id, ()), attempts_by_run.get(row.id, ()),
-            holds.get(row.id, _NOTHING), override=overrides.get(row.id),
+            holds.get(row.id, _NOTHING), override=overrides.get(row.id), rerun=reruns.get(row.id),
+            taken=taken,
         )
         for row in rows
     ]

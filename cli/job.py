@@ -13,7 +13,6 @@ from cli.bulk import bulk
 from cli.client import Client, path_of
 from cli.completing import job_names, namespaces
 from cli.examples import examples
-from cli.exits import TIMED_OUT, USAGE, Failure
 from cli.explain import job_explain
 from cli.instants import milliseconds, rfc3339
 from cli.job_edit import job_edit
@@ -270,9 +269,9 @@ def run(
     reason: str | None, wait: bool, timeout: float, namespace: str, form: str,
 ) -> None:  # fmt: skip
     """Run a job now."""
-    from cli.run import need_good_end, show_run, until_ended
+    from cli.running import say_what_it_waits_for, typed_params, wait_for
 
-    given = _params(client, name, namespace, params) if params else {}
+    given = typed_params(client, name, namespace, params) if params else {}
     body: dict[str, Any] = {"params": given, **({"plan_date": plan_date} if plan_date else {})}
     body |= {**({"held": True} if held else {}), **({"reason": reason} if reason else {})}
     body |= {"ignore_admission": True} if any_time else {}
@@ -280,71 +279,11 @@ def run(
     if not wait:
         if form == "table":
             click.echo(f"run {started['id']} {started['state']}")
-            _say_what_it_waits_for(client, started)
+            say_what_it_waits_for(client, started)
         else:
             show(form, started, (), list)
         return
-    if form == "table":
-        click.echo(f"run {started['id']} is accepted; waiting for its end …", err=True)
-        _say_what_it_waits_for(client, started)
-    ended = until_ended(client, started["id"], timeout)
-    if form == "table":
-        show_run(ended)
-        _show_output(client, ended)
-    else:
-        show(form, ended, (), list)
-    if ended["finished"] is None:
-        raise Failure(f"run {ended['id']} has not ended within the time given", code=TIMED_OUT)
-    need_good_end(ended)
-
-
-def _say_what_it_waits_for(client: Client, started: dict[str, Any]) -> None:
-    from cli.waiting import waits_for
-
-    if why := waits_for(client, started):
-        click.echo(f"it waits for {why}", err=True)
-
-
-def _show_output(client: Client, ended: dict[str, Any]) -> None:
-    if len(ended["tasks"]) == 1:
-        from cli.following import Reading
-
-        parts: list[bytes] = []
-        Reading(
-            client, ended["id"], next(iter(ended["tasks"])), None, write=parts.append,
-            note=lambda text: click.echo(text, err=True),
-        ).now()  # fmt: skip
-        text = b"".join(parts).decode(errors="replace")
-        if text:
-            click.echo(f"\n{text}", nl=not text.endswith("\n"))
-
-
-def _params(client: Client, name: str, namespace: str, given: tuple[str, ...]) -> dict[str, Any]:
-    """Texts become values of the types that the job declares."""
-    declared = client.get(path_of("jobs", name, namespace=namespace)).get("params") or {}
-    values: dict[str, Any] = {}
-    for pair in given:
-        key, equals, text = pair.partition("=")
-        if not equals or not key:
-            raise Failure(f"--param {pair!r} is not KEY=VALUE", code=USAGE)
-        kind = (declared.get(key) or {}).get("type", "string")
-        try:
-            values[key] = _value(kind, text)
-        except ValueError:
-            raise Failure(f"--param {key}: {text!r} is no {kind}", code=USAGE) from None
-    return values
-
-
-def _value(kind: str, text: str) -> object:
-    if kind == "integer":
-        return int(text)
-    if kind == "number":
-        return float(text)
-    if kind == "boolean":
-        if text.lower() not in ("true", "false"):
-            raise ValueError(text)
-        return text.lower() == "true"
-    return text
+    wait_for(client, started, timeout, form)
 
 
 @job.command("pause", epilog="Example: cronclave job pause nightly-report")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from datetime import datetime
 from typing import Any
 
@@ -12,12 +11,11 @@ import click
 from cli.client import Client, path_of
 from cli.completing import job_names, namespaces
 from cli.examples import examples
-from cli.exits import NOT_FOUND, TIMED_OUT, Failure, of_run
+from cli.exits import NOT_FOUND, TIMED_OUT, Failure
 from cli.explain import run_explain
 from cli.hands import (
     ID,
     hold,
-    hold_words,
     override,
     release,
     resume,
@@ -25,20 +23,18 @@ from cli.hands import (
     skip,
     stop,
     suspend,
-    verdict_words,
 )
 from cli.instants import milliseconds, rfc3339
 from cli.options import INSTANT, SPAN, connected, consistency, formatted, stale
-from cli.output import facts, more, show, table, with_warning
-
-VALUE_LETTERS_MAX = 80  #: of an output, in a table
+from cli.output import more, show, with_warning
+from cli.rerun import rerun
+from cli.running import need_good_end, show_run, until_ended
 
 RUN_COLUMNS = ("run", "namespace", "job", "state", "tick", "cause", "started", "finished", "exit")
 STATES = (
     "pending", "running", "held", "suspended", "succeeded", "failed", "timed_out", "cancelled", "lost",
     "expired",
 )  # fmt: skip
-WAIT_S = 25.0  #: of one request; longer waits ask again
 
 
 @click.group("run", epilog="Example: cronclave run list --state failed")
@@ -47,7 +43,7 @@ def run() -> None:
 
 
 run.add_command(run_explain)
-for hand in (suspend, resume, release, override, hold, skip, retry, stop):
+for hand in (rerun, suspend, resume, release, override, hold, skip, retry, stop):
     run.add_command(hand)
 
 
@@ -105,63 +101,6 @@ def show_(client: Client, run_id: int, stale: bool, form: str) -> None:
         show_run(found, waits_for(client, found, stale=stale))
     else:
         show(form, found, (), list)
-
-
-def show_run(found: dict[str, Any], waits_for: str = "") -> None:
-    why = found.get("reason")
-    kept_back = found.get("hold")
-    facts(
-        [
-            ("run", found["id"]),
-            ("job", f"{found['namespace']}/{found['job']}, revision {found['revision']}"),
-            ("state", f"{with_warning(found)} ({why})" if why else with_warning(found)),
-            *((("counts as", verdict_words(found["override"])),) if found.get("override") else ()),
-            *((("kept back", hold_words(kept_back)),) if kept_back else ()),
-            *((("the rest", _rest_words(found["rest"])),) if found.get("rest") else ()),
-            *((("waits for", waits_for),) if waits_for else ()),
-            ("cause", f"{found.get('cause')} {found.get('actor') or ''}".strip()),
-            ("tick", found["tick"]),
-            ("plan date", found.get("plan_date")),
-            ("params", found.get("params")),
-            ("started", found["started"]),
-            ("finished", found["finished"]),
-            ("exit code", found["exit_code"]),
-        ]
-    )
-    rows: list[tuple[object, ...]] = []
-    for name, task in found["tasks"].items():
-        if not task["attempts"]:
-            why = f"until {task['until']}" if task.get("until") else task.get("reason")
-            why = hold_words(task["hold"]) if task.get("hold") else why
-            rows.append((name, with_warning(task), "", "", "", "", task.get("started"), "", why))
-        for attempt in task["attempts"]:
-            state = f"{attempt['state']} unreachable" if attempt.get("unreachable") else attempt["state"]
-            rows.append(
-                (
-                    name, with_warning(task), attempt["number"], state, attempt["agent"], attempt["zone"],
-                    attempt["started"], attempt["exit_code"], attempt.get("reason"),
-                )
-            )  # fmt: skip
-    click.echo()
-    table(("task", "state", "attempt", "attempt state", "agent", "zone", "started", "exit", "reason"), rows)
-    outputs = [
-        (name, output, _shortened(value))
-        for name, task in found["tasks"].items()
-        for output, value in (task.get("outputs") or {}).items()
-    ]
-    if outputs:
-        click.echo()
-        table(("task", "output", "value"), outputs)
-
-
-def _rest_words(rest: dict[str, Any]) -> str:
-    why = f" ({rest['reason']})" if rest.get("reason") else ""
-    return f"{rest['state']}{why}; what is done finally goes on"
-
-
-def _shortened(value: object) -> str:
-    text = value if isinstance(value, str) else str(value).lower()
-    return text if len(text) <= VALUE_LETTERS_MAX else f"{text[:VALUE_LETTERS_MAX]}… ({len(text)} letters)"
 
 
 @run.command(
@@ -236,25 +175,6 @@ def wait(client: Client, run_id: int, timeout: float, form: str) -> None:
     if found["finished"] is None:
         raise Failure(f"run {run_id} has not ended within the time given", code=TIMED_OUT)
     need_good_end(found)
-
-
-def need_good_end(found: dict[str, Any]) -> None:
-    """Of a run that has ended. Raises Failure, with the exit code of its end."""
-    if code := of_run(found):
-        verdict = found.get("override")
-        counts = f", and counts as {verdict['as']}" if verdict else ""
-        raise Failure(f"run {found['id']} {found['state']}{counts}", code=code)
-
-
-def until_ended(client: Client, run_id: int, timeout_s: float) -> dict[str, Any]:
-    """The run once it has ended, or as it is when the time is over."""
-    deadline_s = time.monotonic() + timeout_s
-    while True:
-        left_s = max(0.001, min(WAIT_S, deadline_s - time.monotonic()))
-        path = path_of("runs", run_id, wait=f"{int(left_s * 1000)}ms")
-        found: dict[str, Any] = client.get(path, wait_s=left_s)
-        if found["finished"] is not None or time.monotonic() >= deadline_s:
-            return found
 
 
 @run.command("resolve", epilog="Example: cronclave run resolve 42 --yes")

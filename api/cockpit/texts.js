@@ -24,6 +24,7 @@ export const TEXTS = {
   "cause.manual": ["by hand", "von Hand"],
   "cause.notice": ["notice", "Nachricht"],
   "cause.orphan": ["adopted", "übernommen"],
+  "cause.rerun": ["rerun", "Wiederholung"],
   "cause.startup": ["boot of a host", "Start eines Rechners"],
   "cause.tick": ["tick", "Tick"],
   "cause.webhook": ["webhook", "Webhook"],

@@ -25,16 +25,18 @@ from scheduler.store.reads import outputs as output_reads
 from scheduler.store.reads import runs as run_reads
 from scheduler.store.reads import tasks as task_reads
 from scheduler.store.reads import triggers as trigger_reads
-from scheduler.store.tables import holds, overrides, pauses, rests
+from scheduler.store.tables import holds, overrides, pauses, reruns, rests
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.holds import Hold
 from scheduler.store.tables.jobs import Job as JobRow
 from scheduler.store.tables.overrides import Override
 from scheduler.store.tables.pauses import ALL, Pause
+from scheduler.store.tables.reruns import Rerun
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import Task
 from scheduler.words import reasons
+from scheduler.words.causes import Kind
 from scheduler.words.commands import PreparedJob
 from scheduler.words.lifecycle import KEPT_BACK, RUN_ENDS
 from scheduler.words.outcomes import Code, Outcome
@@ -42,6 +44,7 @@ from scheduler.words.outcomes import Code, Outcome
 LISTED = "cronclave job list, or GET /v1/jobs, shows them; -n, or ?namespace=, names another namespace."
 LONG = frozenset({"tasks", "policies", "notify", "defaults"})
 """Fields of a job that a list can do without: a graph may have a megabyte."""
+RERUNS_SHOWN = 20  #: of a run, the newest
 RUN_INLINE = 50  #: tasks or tries of a run that is put together in the loop
 
 
@@ -224,14 +227,33 @@ def _run_document(store: Store, row: Run) -> dict[str, Any]:
     tasks, tries = task_reads.of_runs(store, [row.id]), attempt_reads.of_runs(store, [row.id])
     outputs = output_reads.between(store, row.first_task, row.last_task)
     kept_back, verdict = holds_of(store, [row], tasks).get(row.id, {}), overrides_of(store, [row]).get(row.id)
+    again = reruns.of_source(store, row.id, RERUNS_SHOWN) if row.finished_ms is not None else ()
+    rerun, taken = reruns_of(store, [row]), taken_of(store, [row])
     rest = rests.get(store, row.id) if row.state not in RUN_ENDS else None
-    return run_json(row, key, tasks, tries, kept_back, outputs, verdict, rest)
+    return run_json(
+        row, key, tasks, tries, kept_back, outputs, verdict, rest, rerun.get(row.id), taken, again
+    )
 
 
 def overrides_of(store: Store, rows: Sequence[Run]) -> dict[int, Override]:
     """By run, of those that have ended."""
     ended = [row.id for row in rows if row.finished_ms is not None]
     return {each.run: each for each in (overrides.of_runs(store, ended) if ended else ())}
+
+
+def reruns_of(store: Store, rows: Sequence[Run]) -> dict[int, Rerun]:
+    """By run, of those that repeat another."""
+    runs = [row.id for row in rows if row.cause == Kind.RERUN]
+    return {each.run: each for each in (reruns.of_runs(store, runs) if runs else ())}
+
+
+def taken_of(store: Store, rows: Sequence[Run]) -> dict[int, int]:
+    """By task, the run that it was taken over from."""
+    found: dict[int, int] = {}
+    for row in rows:
+        if row.cause == Kind.RERUN:
+            found.update(reruns.taken_between(store, row.first_task, row.last_task))
+    return found
 
 
 def holds_of(store: Store, rows: Sequence[Run], tasks: Sequence[Task] = ()) -> dict[int, dict[int, Hold]]:
@@ -263,17 +285,21 @@ def run_documents(store: Store, rows: Sequence[Run]) -> list[dict[str, Any]]:
     ids = [row.id for row in rows]
     keys = trigger_reads.keys(store, [row.trigger for row in rows if row.trigger])
     tasks, tries = task_reads.of_runs(store, ids), attempt_reads.of_runs(store, ids)
-    return runs_json(rows, keys, tasks, tries, holds_of(store, rows, tasks), overrides_of(store, rows))
+    return runs_json(
+        rows, keys, tasks, tries, holds_of(store, rows, tasks), overrides_of(store, rows),
+        reruns_of(store, rows), taken_of(store, rows),
+    )  # fmt: skip
 
 
 def run_outlines(store: Store, rows: Sequence[Run]) -> list[dict[str, Any]]:
     """Without tasks and attempts."""
     keys = trigger_reads.keys(store, [row.trigger for row in rows if row.trigger])
     kept_back = holds_of(store, rows)
-    verdicts = overrides_of(store, rows)
+    verdicts, repeated = overrides_of(store, rows), reruns_of(store, rows)
     return [
         run_facts(
-            row, keys.get(row.trigger), kept_back.get(row.id, {}).get(holds.WHOLE), verdicts.get(row.id)
+            row, keys.get(row.trigger), kept_back.get(row.id, {}).get(holds.WHOLE), verdicts.get(row.id),
+            repeated.get(row.id),
         )
         for row in rows
     ]

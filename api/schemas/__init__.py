@@ -175,6 +175,16 @@ override: dict[str, Any] = {
         schema={**_fields("as reason", reason=_WHY), "properties": _VERDICT},
     ),
 }
+_REVISION = {"anyOf": [{"enum": ["same", "latest"]}, _whole(1 << 53)]}
+_PART = {
+    "from_failed": {"type": "boolean"}, "from": _text(128), "until": _text(128),
+    "params": {"type": ["object", "null"]}, "revision": _REVISION, "after": {"type": "boolean"},
+    "held": {"type": "boolean"}, "reason": _REASON,
+}  # fmt: skip
+rerun: dict[str, Any] = {
+    "parameters": [_DRY_RUN, _KEY],
+    "requestBody": _body({"from_failed": True}, required=False, schema={**_fields(), "properties": _PART}),
+}
 skip_task: dict[str, Any] = {
     "parameters": [_DRY_RUN],
     "requestBody": _body(

@@ -15,6 +15,20 @@ class DryRun(Reply):
     dry_run: Literal[True]
 
 
+class RerunPlan(DryRun):
+    """What of a run would be done again; of each sort of its tasks the first names."""
+
+    run: int = Field(examples=[42])
+    job: str = Field(examples=["nightly-report"])
+    namespace: str = Field(examples=["default"])
+    revision: int = Field(examples=[3])
+    params: dict[str, Any] = Field(examples=[{"region": "eu"}])
+    counts: dict[str, int] = Field(examples=[{"anew": 2, "taken": 1, "left_out": 0}])
+    anew: list[str] = Field(examples=[["load", "report"]])
+    taken: list[str] = Field(examples=[["extract"]])
+    left_out: list[str]
+
+
 class ComingTick(Reply):
     at: Instant
     due: Instant = Field(description="`at` with the trigger's jitter")

@@ -123,6 +123,16 @@ class Override(Reply):
     reason: str = Field(examples=["loaded by hand"])
 
 
+class Rerun(Reply):
+    """What a run repeats of another."""
+
+    of: int = Field(description="the run that it repeats", examples=[42])
+    from_failed: bool
+    from_: str | None = Field(alias="from", examples=["load"])
+    until: str | None = Field(examples=["report"])
+    after: bool = Field(description="jobs that wait for its end hear of it")
+
+
 class Task(Reply):
     state: str = Field(examples=["succeeded"])
     hold: Hold | None = Field(description="while it is held")
@@ -130,6 +140,7 @@ class Task(Reply):
     outputs: dict[str, bool | int | float | str] | None = Field(
         description="what its command wrote for the tasks after it; null in lists", examples=[{"rows": "42"}]
     )
+    taken_from: int | None = Field(description="the run in which it ended so, of one that was taken over")
     attempts: list[Attempt]
 
 
@@ -150,6 +161,7 @@ class RunOutline(Reply):
     waiting: bool
     hold: Hold | None = Field(description="while it is held or suspended")
     override: Override | None = Field(description="of a person, over how it ended")
+    rerun: Rerun | None = Field(description="of a run that repeats another")
     stopping: str | None
     reason: str | None
     created: Instant
@@ -176,6 +188,7 @@ class Run(RunOutline):
     rest: Rest | None = Field(
         description="how all but what it does finally has ended, while that goes on; null in lists"
     )
+    reruns: list[int] = Field(description="the newest runs that repeat it; empty in lists", examples=[[57]])
     tasks: dict[str, Task]
 
 

@@ -24,6 +24,7 @@ from scheduler.model.known_schedules import NO_SCHEDULES, InForce, in_force
 from scheduler.model.objects.parsing import parse_document, prepare_document
 from scheduler.store.connection import Store
 from scheduler.words import events as e
+from scheduler.words.causes import Kind
 from scheduler.words.commands import (
     Apply,
     CommitStage,
@@ -179,7 +180,8 @@ class Objects:
         for index, number, event in entry.events:
             if (index, number) > self._last:
                 self._last = (index, number)
-                if isinstance(event, e.RunCreated) and event.name == JOB:
+                # One that repeats another has what that had.
+                if isinstance(event, e.RunCreated) and event.name == JOB and event.cause != Kind.RERUN:
                     self._created[event.run] = index
                 elif isinstance(event, e.StageMoved) and event.state == "done":
                     self._acknowledged.append(self._stages[event.stage])

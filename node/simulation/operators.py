@@ -2,6 +2,7 @@
 
 paused    while everything, or the namespace, is paused nothing is given to an agent, and what comes due then
           never runs
+repeated  a task that a run took over from another has no attempt in it, and ended as it had there
 kept back while a run is suspended or held none of its attempts gets a grant, nor begins its work in the state
 drained   while an agent drains none of its attempts gets a grant
 boots     the last boot of each host that the cluster heard of has ended in one entry, or has its one run
@@ -24,6 +25,7 @@ from scheduler.words.commands import (
     DrainAgent,
     Pause,
     ReleaseRun,
+    RerunRun,
     Resume,
     ResumeAgent,
     ResumeRun,
@@ -59,6 +61,7 @@ class Operators:
         self.pauses: list[_Paused] = []
         self._kept_back: set[int] = set()
         self._live: list[int] = []  #: runs that have begun lately
+        self._ended: list[int] = []  #: lately
         self.drains = self.holds = 0
         self._act()
 
@@ -89,6 +92,9 @@ class Operators:
         commands: list[Command] = [SuspendRun(run, "why") for run in self._live[-3:] if rng.random() < 0.7]
         if rng.random() < 0.3:
             commands.append(RunJob("default", "manual", b"{}", self._world.wall_ms(front.node), held=True))
+        if self._ended and rng.random() < 0.5:
+            run, now_ms = rng.choice(self._ended), self._world.wall_ms(front.node)
+            commands.append(RerunRun(run, b"{}", now_ms, from_failed=rng.random() < 0.7))
         return [*commands, *(self._let_go(run) for run in sorted(self._kept_back) if rng.random() < 0.5)]
 
     def _let_go(self, run: int) -> Command:
@@ -136,6 +142,8 @@ class Operators:
             self.holds += 1
         elif isinstance(event, e.RunReleased | e.RunEnded):
             self._kept_back.discard(event.run)
+            if isinstance(event, e.RunEnded) and event.state != "succeeded":
+                self._ended = [*self._ended[-20:], event.run]
         elif isinstance(event, e.RunStarted):
             self._live = [*self._live[-20:], event.run]
         if isinstance(event, e.AttemptGranted | e.TaskBegun) and event.run in self._kept_back:
@@ -153,6 +161,13 @@ class Operators:
             )
             if ran:
                 found.append(("paused", f"came due in {pause} and ran: {ran}"))
+        again = store.rows(
+            "SELECT t.run, t.name, t.state FROM taken_tasks k JOIN tasks t ON t.id = k.task"
+            " LEFT JOIN tasks o ON o.id = k.origin WHERE t.state <> coalesce(o.state, t.state)"
+            " OR EXISTS (SELECT 1 FROM attempts a WHERE a.task = t.id) ORDER BY t.id LIMIT 3"
+        )
+        if again:
+            found.append(("repeated", f"taken over, and yet done or ended otherwise: {again}"))
         for installation, boot in boots.items():
             key = (f"%/{installation}/{boot}",)
             ended = store.value("SELECT count(*) FROM ledger WHERE kind = 'startup' AND key LIKE ?", key)

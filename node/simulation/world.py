@@ -338,7 +338,7 @@ class JobsWorld(World):
             if not found.ok:
                 fail("ticks", f"{node.name}: {found.problem_count}, first {found.problems[:2]}")
             twice = store.rows(
-                "SELECT trigger, tick_ms FROM runs WHERE tick_ms IS NOT NULL"
+                "SELECT trigger, tick_ms FROM runs WHERE tick_ms IS NOT NULL AND trigger > 0"
                 " GROUP BY trigger, tick_ms HAVING count(*) > 1 ORDER BY trigger, tick_ms"
             )
             if twice:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from scheduler.machine.context import Context, done, refused
 from scheduler.machine.rules import hands
 from scheduler.machine.steps import admitting, holding, windows
-from scheduler.store.tables import ends, listeners, overrides
+from scheduler.store.tables import ends, listeners, overrides, reruns
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.overrides import Override
@@ -70,7 +70,7 @@ def override_run(ctx: Context, command: OverrideRun) -> Outcome:
     overrides.put(ctx.store, Override(run.id, verdict, ctx.stamp_ms, actor, reason))
     job_rows.override_last(ctx.store, run.job, run=run.id, state=verdict)
     parent = f"{run.namespace}/{run.name}"
-    if listeners.is_heard(ctx.store, parent):
+    if listeners.is_heard(ctx.store, parent) and reruns.is_heard(ctx.store, run.id, run.cause):
         ends.note(
             ctx.store, parent=parent, run=run.id, state=verdict, exit_code=run.exit_code, warned=run.warned,
             at_ms=ctx.stamp_ms, plan_day=run.plan_day, missed="", verdict=1,

@@ -75,7 +75,7 @@ def _postponed(ctx: Context, command: c.FirePostponed | c.FireNotices) -> None:
 
 
 OfRun = (
-    c.CancelRun | c.ResolveRun | c.SuspendRun | c.ResumeRun | c.ReleaseRun
+    c.RerunRun | c.CancelRun | c.ResolveRun | c.SuspendRun | c.ResumeRun | c.ReleaseRun
     | c.OverrideRun | c.HoldTask | c.ReleaseTask | c.SkipTask | c.RetryTask | c.StopTask
     | c.ExpireRun | c.StopRun | c.GiveUpRun | c.Rejudge
 )  # fmt: skip
@@ -149,6 +149,7 @@ TOUCHES: dict[type[c.Command], Callable[[Context, Any], None]] = {
     c.FireDependents: _dependents,
     c.FirePostponed: _postponed,
     c.FireNotices: _postponed,
+    c.RerunRun: _of_run,
     c.CancelRun: _of_run,
     c.ResolveRun: _of_run,
     c.SuspendRun: _of_run,

@@ -9,7 +9,7 @@ from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import audit as audit_rows
 from scheduler.store.tables import deliveries as delivery_rows
 from scheduler.store.tables import fronts as front_rows
-from scheduler.store.tables import holds, outputs, overrides, run_vars
+from scheduler.store.tables import holds, outputs, overrides, reruns, run_vars
 from scheduler.store.tables import idempotency as idempotency_rows
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import notices as notice_rows
@@ -44,8 +44,11 @@ def _shrink(store: Store, run: int, rows_max: int) -> tuple[int, bool]:
     """Drop a finished run with its tasks and attempts, or as many of these; the rows that went, and whether
     the run did.
     """
+    if reruns.is_read(store, run):
+        return 0, False  # in a moment
     rows = attempt_rows.purge(store, run, rows_max)
     if rows < rows_max:
+        reruns.purge_taken(store, run, rows_max - rows)
         outputs.purge(store, run, rows_max - rows)
         rows += task_rows.purge(store, run, rows_max - rows)
     if rows >= rows_max:
@@ -53,6 +56,7 @@ def _shrink(store: Store, run: int, rows_max: int) -> tuple[int, bool]:
     run_vars.purge(store, run)
     holds.purge(store, run)
     overrides.purge(store, run)
+    reruns.purge(store, run)
     run_rows.delete(store, run)
     return rows + 1, True
 

@@ -21,6 +21,7 @@ kind       key                                             entry   made by
 tick       (era, nominal instant)                          yes     Fire, Account
 catchup    the same tick, fired by its catch-up policy     yes     Fire
 manual     none: each request is its own                   no      RunJob
+rerun      the run that it repeats / its own id            no      RerunRun
 orphan     the id of the run in the cluster before         no *    Adopt
 startup    trigger / agent's installation / boot id        yes     FireStartups
 delay      trigger / run that ended, 0: none / instant     yes     FireDelayed
@@ -49,6 +50,7 @@ class Kind(enum.StrEnum):
     TICK = "tick"
     CATCHUP = "catchup"
     MANUAL = "manual"
+    RERUN = "rerun"
     ORPHAN = "orphan"
     STARTUP = "startup"
     DELAY = "delay"
@@ -77,6 +79,11 @@ class Cause(NamedTuple):
     key: str = ""  #: empty: of a tick, or of a person
     trigger: int = 0  #: the era that fired; 0: none
     tick_ms: int | None = None  #: the nominal instant of a tick
+
+
+def rerun_key(source: int, run: int) -> str:
+    """Of a run that repeats another one."""
+    return f"{source}/{run}"
 
 
 def booted(pool: str) -> str:

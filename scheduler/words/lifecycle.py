@@ -189,7 +189,7 @@ TASK = Lifecycle(
         TaskEvent.TAKEN_BACK: "its attempt was revoked before the grant, or never started",
         TaskEvent.RETRY_LEFT: "its attempt ended badly and a retry remains",
         TaskEvent.WAITED: "the wait for the retry is over",
-        TaskEvent.SUCCEEDED: "its attempt succeeded, or its work in the state is over",
+        TaskEvent.SUCCEEDED: "its attempt, or that of a run before, succeeded; or work in the state is over",
         TaskEvent.FAILED: "its attempt failed and no retry remains",
         TaskEvent.TIMED_OUT: "its attempt timed out and no retry remains",
         TaskEvent.LOST: "its attempt was lost and no retry remains",
@@ -204,6 +204,11 @@ TASK = Lifecycle(
             TaskEvent.PLACED: "active",
             TaskEvent.ADOPTED: "active",
             TaskEvent.SKIPPED: "skipped",
+            # Of a run that repeats another: as it had ended there.
+            TaskEvent.SUCCEEDED: "succeeded",
+            TaskEvent.FAILED: "failed",
+            TaskEvent.TIMED_OUT: "timed_out",
+            TaskEvent.LOST: "lost",
         },
         "blocked": {
             TaskEvent.HELD: "held",

@@ -18,7 +18,7 @@ VERBS = (
     "activate", "add", "apply", "begin", "cancel", "change", "create", "delete", "drain", "drop", "end",
     "post",
     "explain", "export", "get", "grant", "hold", "join", "list", "override", "pause", "put", "release",
-    "remove", "resend", "resolve", "resume", "retry", "rotate", "run", "send", "set", "skip", "stop",
+    "remove", "rerun", "resend", "resolve", "resume", "retry", "rotate", "run", "send", "set", "skip", "stop",
     "stream", "suspend", "transfer", "verify",
 )  # fmt: skip
 DOCUMENT = promise.described()

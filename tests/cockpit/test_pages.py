@@ -136,6 +136,26 @@ async def test_a_run_is_made_again_and_cancelled(
     await expect(page.locator(".head .status").first).to_have_text(re.compile("cancelled"))
 
 
+async def test_a_run_is_repeated_from_what_failed(
+    url: str, tab: OpenTab, client: httpx2.AsyncClient, house: House
+) -> None:
+    page = await tab(f"{url}cockpit/runs/{house.failed}")
+    await page.get_by_role("button", name="Repeat").click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog).to_contain_text("Taken over:")
+    await dialog.get_by_label("What of it").select_option("all")
+    await expect(dialog).not_to_contain_text("Taken over:")
+    await dialog.get_by_label("What of it").select_option("failed")
+    await dialog.get_by_text("The same by command line").click()
+    await expect(dialog).to_contain_text(f"run rerun {house.failed} --from-failed")
+    await confirm(page, "Repeat …")
+    await expect(page).not_to_have_url(re.compile(f"/{house.failed}$"))
+    await expect(page.get_by_role("link", name=f"#{house.failed}").first).to_be_visible()
+    made = (await client.get(f"/v1/runs/{page.url.rpartition('/')[2]}")).json()
+    assert (made["rerun"]["of"], made["rerun"]["from_failed"]) == (house.failed, True)
+    await client.post(f"/v1/runs/{made['id']}/cancel")
+
+
 async def test_an_agent_tells_what_it_does_and_is_drained(
     url: str, tab: OpenTab, client: httpx2.AsyncClient, house: House
 ) -> None:

@@ -38,6 +38,7 @@ def hands(story: Recorder) -> None:
     story.now_ms += 1_000
     story.tell_ok(c.OverrideRun(again, "failed", "this one too"), c.OverrideRun(held, "succeeded", "no"))
     story.plan_and_apply()
+    repeated(story, held)
     kept = run(story)
     story.tell_ok(c.SuspendRun(kept, "for good", ADA))
 
@@ -70,6 +71,39 @@ def tasks(story: Recorder) -> None:
     story.settle(exit_code=1)
     story.tell_ok(c.ReleaseTask(other, "b"), c.SkipTask(other, "c", "", actor=ADA), c.StopTask(other, "nap"))
     story.settle()
+
+
+def repeated(story: Recorder, done: int) -> None:
+    """A run that has ended is repeated: what did not end well of it, as a whole, and up to a task."""
+    graph = {
+        "a": {"run": "./a", "outputs": ["rows"]}, "b": {"noop": True, "needs": ["a"]},
+        "c": {"noop": True, "needs": ["b"], "rule": "all_done", "allow_failure": True},
+    }  # fmt: skip
+    story.put(job("mended", tasks=graph))
+    first = run(story, "mended")
+    story.tell(c.RerunRun(first, b"{}", story.now_ms), c.RerunRun(1 << 40, b"{}", story.now_ms))
+    work(story, first, failing=())
+    work(story, first, failing=("b",))
+    story.settle(exit_code=1)
+    story.tell(c.RerunRun(first, b"{}", story.now_ms, from_task="none"))
+    story.tell_ok(c.RerunRun(first, b"{}", story.now_ms, from_failed=True, reason="it is mended", actor=ADA))
+    story.settle()
+    story.tell_ok(c.RerunRun(first, b"{}", story.now_ms, revision=1, until_task="b", heard=True))
+    story.settle()
+    story.tell_ok(c.RerunRun(done, b"{}", story.now_ms, from_task="b", held=True))
+
+
+def work(story: Recorder, run: int, *, failing: tuple[str, ...]) -> None:
+    """What waits of a run is done, with outputs; or it fails."""
+    story.plan_and_apply()
+    for attempt in story.attempts(run):
+        if attempt.live:
+            story.claim(attempt.id)
+            code = int(bool(failing))
+            told = b"" if failing else b'{"rows":"7"}'
+            story.tell_ok(
+                c.Finish(attempt.id, attempt.agent, story.now_ms, story.now_ms, code, "exit", outputs=told)
+            )
 
 
 def run(story: Recorder, name: str = "handled", **fields: object) -> int:

@@ -4,6 +4,7 @@ import { Act, at, between, command, Facts, html, Loading, span, Status, t, useNo
 import { needsOf, TaskGraph } from "../parts/graph.js";
 import { jobAt, nameOf, pathOf, cliOf, runAt } from "../parts/jobs.js";
 import { Output } from "../parts/output.js";
+import { rerun } from "../parts/rerun.js";
 import { named } from "../parts/run_rows.js";
 import { Timeline } from "../parts/timeline.js";
 
@@ -78,7 +79,7 @@ export default function Run({ run: id }) {
   const all = Object.entries(run.tasks).flatMap(([task, { attempts }]) => attempts.map((attempt) => ({ task, ...attempt })));
   const defined = definition.data?.definition || definition.data || {}, named_ = defined.tasks || {};
   const tasks = Object.entries(run.tasks).map(([name, task]) => ({ name, state: task.attempts.some((each) => each.unreachable) ? "unreachable" : task.state === "active" ? "running" : task.warned ? "warned" : task.state,
-    needs: needsOf(defined, name), note: task.attempts.length > 1 ? `${task.attempts.length}×` : task.state === "skipped" ? task.reason : "" }));
+    needs: needsOf(defined, name), note: task.taken_from ? `#${task.taken_from}` : task.attempts.length > 1 ? `${task.attempts.length}×` : task.state === "skipped" ? task.reason : "" }));
   const task = run.tasks[query.task] ? query.task : firstOf(run);
   const tries = task ? run.tasks[task].attempts : [];
   const attempt = tries.find((each) => String(each.number) === query.attempt && (each.member || "") === (query.member || "")) || tries.at(-1);
@@ -91,13 +92,14 @@ export default function Run({ run: id }) {
   return html`<div class="head"><h1>${t("run.title", { run: run.id })}</h1><${Status} state=${run.state} />${run.warned ? html` <${Status} state="warned" />` : null}
       <a class="who" href=${jobAt(named(run))}>${nameOf(named(run))}</a>
       <span class="push"></span>
-      ${run.finished ? html`<${Act} action=${again(run)} />` : html`${handsOn(run).map((action) => html`<${Act} key=${action.path} action=${action} />`)}<${Act} action=${cancelRun(run)} />`}
+      ${run.finished ? html`<${Act} action=${rerun(run, FAILED.includes(run.state))} /><${Act} action=${again(run)} />` : html`${handsOn(run).map((action) => html`<${Act} key=${action.path} action=${action} />`)}<${Act} action=${cancelRun(run)} />`}
       ${all.some((each) => each.unreachable) ? html`<${Act} action=${resolveRun(run)} />` : null}</div>
     ${run.reason ? html`<p class=${`banner-of ${FAILED.includes(run.state) ? "bad" : ""}`}>${run.reason}</p>` : null}
     ${run.override ? html`<p class="banner-of">${t("run.countsAs")} <${Status} state=${run.override.as} /> ${run.override.by ? t("run.heldBy", { by: run.override.by }) : ""} <${When} at=${run.override.at} />: ${run.override.reason}</p>` : null}
     ${run.rest ? html`<p class="banner-of">${t("run.restEnded")} <${Status} state=${run.rest.state} /> <${When} at=${run.rest.ended} />${run.rest.reason ? `: ${run.rest.reason}` : ""}</p>` : null}
     ${run.hold ? html`<p class="banner-of"><${Status} state=${run.state} /> ${run.hold.by ? t("run.heldBy", { by: run.hold.by }) : ""} <${When} at=${run.hold.since} />${run.hold.reason ? `: ${run.hold.reason}` : ""}</p>` : null}
-    <${Facts} of=${[[t("run.tickName"), run.tick && html`<${When} at=${run.tick} />`], [t("run.planDate"), run.plan_date], [t("run.cause"), word("cause", run.cause)], [t("run.trigger"), run.trigger],
+    <${Facts} of=${[[t("run.tickName"), run.tick && html`<${When} at=${run.tick} />`], [t("run.planDate"), run.plan_date], [t("run.cause"), word("cause", run.cause)],
+      [t("rerun.of"), run.rerun && html`<a href=${runAt(run.rerun.of)}>#${run.rerun.of}</a>`], [t("rerun.by"), run.reruns.length ? run.reruns.map((other) => html`<a key=${other} href=${runAt(other)}>#${other}</a> `) : null], [t("run.trigger"), run.trigger],
       [t("run.created"), html`<${When} at=${run.created} />`], [t("run.started"), run.started && html`<${When} at=${run.started} />`], [t("run.duration"), took],
       [t("run.exitCode"), run.exit_code], [t("run.revision"), run.revision], [t("run.actor"), run.actor],
       [t("run.params"), Object.keys(run.params).length ? html`<code>${Object.entries(run.params).map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`).join(" ")}</code>` : null]]} />
@@ -118,6 +120,6 @@ export default function Run({ run: id }) {
         <${Status} state=${each.unreachable ? "unreachable" : each.state}>${each.member ? `${each.member} ` : ""}${t("run.attemptOf", { n: each.number })}</${Status}></a>`)}</nav>` : null}</div>
       ${task && run.tasks[task].outputs ? html`<h3>${t("run.outputs")}</h3><${Facts} of=${Object.entries(run.tasks[task].outputs).map(([name, value]) =>
         [name, html`<code>${typeof value === "string" ? value.slice(0, 2000) : JSON.stringify(value)}</code>`])} />` : null}
-      ${path ? html`<${Output} key=${path} path=${path} isLive=${goesOn} name=${`${run.job}-${run.id}-${task}`} away=${attempt?.unreachable ? attempt.agent : null} />` : html`<p class="note">${t("run.noOutput")}</p>`}</section>`;
+      ${task && run.tasks[task].taken_from ? html`<p class="note">${t("rerun.takenFrom")} <a href=${`${runAt(run.tasks[task].taken_from)}?task=${encodeURIComponent(task)}`}>#${run.tasks[task].taken_from}</a></p>` : path ? html`<${Output} key=${path} path=${path} isLive=${goesOn} name=${`${run.job}-${run.id}-${task}`} away=${attempt?.unreachable ? attempt.agent : null} />` : html`<p class="note">${t("run.noOutput")}</p>`}</section>`;
 }
 

@@ -17,6 +17,7 @@ KEPT_FROM_TASKS = 50  #: a job put with as many is compiled once; small ones are
 class Graph:
     job: CompiledJob
     by_name: dict[str, CompiledTask]
+    places: dict[str, int]  #: of each task, in the job's order
     dependents: tuple[tuple[int, ...], ...]
     """Of each task by its place: the places of those that need it; ~place of one whose condition asks it."""
     selectors: dict[str, str]
@@ -37,6 +38,7 @@ def build(job: CompiledJob) -> Graph:
     return Graph(
         job=job,
         by_name={task.name: task for task in job.tasks},
+        places=places,
         dependents=tuple(tuple(following) for following in dependents),
         selectors=_selectors(job),
         single_root=roots[0] if len(roots) == 1 and roots[0].happens == "agent" and not roots[0].locks

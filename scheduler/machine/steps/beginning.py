@@ -15,11 +15,13 @@ from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.steps import clock, decisions, queue, quotas
 from scheduler.model.compiled import CompiledTask
 from scheduler.store.tables import attempts as attempt_rows
+from scheduler.store.tables import reruns
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import Task
 from scheduler.words import events as e
+from scheduler.words.causes import Kind
 from scheduler.words.lifecycle import RunEvent, TaskEvent
 
 
@@ -58,6 +60,9 @@ def _follow(ctx: Context, run: Run, task: Task, other: str) -> None:
     """It goes to the agent that the other task had at last, and to no other; where that had none, to any."""
     row = task_rows.find(ctx.store, run.id, other, task.member, task.round)
     agent = 0 if row is None else attempt_rows.last_agent(ctx.store, row.id)
+    if not agent and row is not None and run.cause == Kind.RERUN:
+        taken = reruns.taken(ctx.store, row.id)
+        agent = 0 if taken is None else attempt_rows.last_agent(ctx.store, taken.origin)
     if agent:
         task_rows.set_selector(ctx.store, task.id, selectors.bound(task.selector, agent))
 

@@ -22,7 +22,7 @@ from scheduler.machine.steps import (
     restoring,
 )
 from scheduler.machine.steps import quotas as quota_steps
-from scheduler.store.tables import clocks, ends, hearers, listeners, postponed, quotas, run_waits
+from scheduler.store.tables import clocks, ends, hearers, listeners, postponed, quotas, reruns, run_waits
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
@@ -139,7 +139,7 @@ def end_run(
     failed = state in verdicts.RUN_FAILURES
     parent = f"{run.namespace}/{run.name}"
     warned = 0 if now is None else now.warned
-    if listeners.is_heard(ctx.store, parent):
+    if listeners.is_heard(ctx.store, parent) and reruns.is_heard(ctx.store, run.id, run.cause):
         _note_end(ctx, run, parent, state, exit_code, warned)
     told = notifying.of_end(ctx, run, state, warned=bool(warned))
     tally = job_rows.count_run_ended(ctx.store, run.job, run=run.id, state=state, failed=failed)

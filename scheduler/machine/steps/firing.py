@@ -37,10 +37,11 @@ from scheduler.machine.steps import (
 )
 from scheduler.model.openings import Openings
 from scheduler.store.tables import jobs as job_rows
-from scheduler.store.tables import ledger, rests, run_vars
+from scheduler.store.tables import ledger, reruns, rests, run_vars
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import triggers as trigger_rows
+from scheduler.store.tables.reruns import Rerun
 from scheduler.store.tables.run_vars import RunVars
 from scheduler.store.tables.runs import BEHIND, FOR_NAMESPACE, FOR_TIME, Run
 from scheduler.store.tables.triggers import FiringTrigger
@@ -80,11 +81,14 @@ def fire(
     plan_day: int | None = None,
     held: str | None = None,
     any_time: bool = False,
+    rerun: Rerun | None = None,
+    vars_of: int = 0,
 ) -> Outcome:
     """Make the run of this cause, or end the cause without one; the single root goes to `agent` when that can
     take it. `params`: all of them, as canonical JSON, where they came with it. `bound`: all tasks that this
     agent may take go to it and to no other. `plan_day`: its plan date, where somebody said it. `held`: it
-    waits until it is released, for this reason. `any_time`: no admission window concerns it.
+    waits until it is released, for this reason. `any_time`: no admission window concerns it. `rerun`: what it
+    repeats, as its row is to be. `vars_of`: it has the vars that this run began with; 0: those of now.
     """
     job, namespace = pinned.job, pinned.namespace
     assert namespace is not None, "a job that is no more fires nothing"
@@ -157,7 +161,11 @@ def fire(
         quotas.wait(ctx, run)
     if opening is not None:
         run = windows.note(ctx, run, opening)
-    if compiled.vars:
+    if rerun is not None:
+        reruns.insert(ctx.store, rerun)
+    if vars_of:
+        run_vars.copy(ctx.store, vars_of, run.id)
+    elif compiled.vars:
         _pin(ctx, run.id, compiled.vars)
     starting.make(ctx, run, graph, range(made), agent=agent)
     return done(run=run.id)

@@ -9,18 +9,21 @@ from scheduler.machine.rules import gates, selectors
 from scheduler.machine.rules.conditions import Condition
 from scheduler.machine.rules.gates import READY, TaskView, Verdict, needs, when
 from scheduler.machine.rules.graphs import Graph
-from scheduler.machine.steps import beginning, clock, locking, placing, queue, walking
+from scheduler.machine.steps import beginning, clock, locking, placing, queue, repeating, walking
 from scheduler.model.compiled import CompiledTask
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import FIRST, ONLY, Task
 from scheduler.store.tables.tells import Tell
 from scheduler.words import events as e
+from scheduler.words.causes import Kind
 from scheduler.words.lifecycle import START, TASK, TaskEvent
 
 
 def make(ctx: Context, run: Run, graph: Graph, places: range, *, agent: int = 0) -> None:
     """The tasks at these places of the graph; the single root goes to `agent` when that can take it."""
+    if run.cause == Kind.RERUN:
+        return repeating.make(ctx, run, graph, places)
     single = graph.single_root if agent and not run.waiting else None
     rank_ms = queue.rank(ctx.stamp_ms, run.priority, run.cause)
     moving = 0

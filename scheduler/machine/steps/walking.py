@@ -58,17 +58,18 @@ def page(ctx: Context, run: Run, act: Callable[[Task], str]) -> Page:
     return Page(ended, found[-1].id if len(found) == limit else 0)
 
 
-def leave(ctx: Context, run: Run, ended: list[Tell]) -> None:
+def leave(ctx: Context, run: Run, ended: list[Tell], *, known: int = 0) -> None:
     """Tasks that end as the run begins: a Continue tells their dependents, and ends a run of nothing else. At
-    once, the end of one run could let the next begin, and that the one after it."""
-    if not ended:
+    once, the end of one run could let the next begin, and that the one after it. `known`: how many more had
+    ended before, as their dependents know."""
+    if not ended and not known:
         return
     now = run_rows.get(ctx.store, run.id)  # the caller's row may be older than the start of another task
     assert now is not None
     for tell in ended:
         tell_rows.put(ctx.store, run.id, tell)
-    run_rows.set_open_tasks(ctx.store, run.id, now.open_tasks - len(ended))
-    if not now.unfinished:
+    run_rows.set_open_tasks(ctx.store, run.id, now.open_tasks - len(ended) - known)
+    if ended and not now.unfinished:
         run_rows.set_unfinished(ctx.store, run.id)
 
 

@@ -117,6 +117,22 @@ STATEMENTS: tuple[str, ...] = (
         actor TEXT NOT NULL, reason TEXT NOT NULL
     )
     """,
+    # Runs that repeat another, and the tasks that they took over from it.
+    """
+    CREATE TABLE reruns (
+        run INTEGER PRIMARY KEY, source INTEGER NOT NULL,
+        plan BLOB NOT NULL,                 -- of each task, by its place: a letter (machine.rules.reruns)
+        heard INTEGER NOT NULL,             -- 1: jobs that wait for its end hear of it
+        from_failed INTEGER NOT NULL, from_task TEXT NOT NULL, until_task TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX reruns_source ON reruns (source, run)",
+    """
+    CREATE TABLE taken_tasks (
+        task INTEGER PRIMARY KEY,
+        run INTEGER NOT NULL, origin INTEGER NOT NULL  -- in which it came to its end, and as which task
+    )
+    """,
     "CREATE UNIQUE INDEX tasks_run ON tasks (run, name, member, round)",
     # A queue for each selector, so that tasks which no agent can take never stand before others.
     "CREATE INDEX tasks_queued ON tasks (selector, rank_ms, id) WHERE state = 'queued'",

@@ -22,6 +22,15 @@ def insert(store: Store, row: RunVars) -> None:
     store.write(f"INSERT INTO run_vars ({COLUMNS}) VALUES (?, ?, ?, ?, ?)", row)
 
 
+def copy(store: Store, run: int, to: int) -> None:
+    """Another run begins with the same."""
+    store.write(
+        f"INSERT INTO run_vars ({COLUMNS}) SELECT ?, place, namespace, name, revision FROM run_vars"
+        " WHERE run = ? ORDER BY place",
+        (to, run),
+    )
+
+
 def specs_of(store: Store, run: int) -> list[bytes]:
     """What they said when it began, in the order of its job's list."""
     rows = store.rows(

@@ -85,6 +85,25 @@ def of_ids(store: Store, ids: list[int]) -> list[Task]:
     return [row for row in found if row is not None]
 
 
+class End(NamedTuple):
+    """How a task ended, or how it stands."""
+
+    state: str
+    exit_code: int | None
+    reason: str
+    may_fail: int
+
+
+def ends(store: Store, run: int) -> dict[str, End]:
+    """By name, of the whole tasks of a run in their newest rounds."""
+    rows = store.rows(
+        "SELECT name, state, exit_code, reason, may_fail FROM tasks WHERE run = ? AND member = ?"
+        " ORDER BY name, round",
+        (run, ONLY),
+    )
+    return {row[0]: End._make(row[1:]) for row in rows}
+
+
 def set_needs(store: Store, task: int, *, open_needs: int, met_needs: int) -> None:
     told = (open_needs, met_needs, task)
     store.kept.update(TABLE, task, told, open_needs=open_needs, met_needs=met_needs)

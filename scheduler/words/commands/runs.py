@@ -25,6 +25,26 @@ class RunJob(ByPerson, Keyed):
     ignore_admission: bool = False  #: it waits for no window, and no window's end concerns it
 
 
+@command(150, grows=True)
+class RerunRun(ByPerson, Keyed):
+    """Repeat a run that has ended: a new run of the same tick and plan date. `due_ms` is the proposer's
+    clock."""
+
+    run: int
+    params: bytes  #: canonical JSON object of all parameters
+    due_ms: int
+    revision: int = 0  #: of the job, with the vars of now; 0: that of the run, with the vars that it had
+    from_failed: bool = False  #: what ended well is taken over
+    from_task: str = ""  #: this one is made anew, and what comes after it; what ended well else is taken over
+    until_task: str = ""  #: what does not come before this one is left out
+    heard: bool = False  #: jobs that wait for its end (`after`) hear of it
+    held: bool = False  #: it waits until a person releases it
+    reason: str = ""  #: why it is repeated; of one that is held, why it is
+    actor: Actor = NOBODY
+    key: str = ""
+    body: bytes = b""
+
+
 @command(6)
 class CancelRun(ByPerson):
     run: int

@@ -27,6 +27,12 @@ CODES = (0, 1, 4, 75, 99)
 REASONS = ("exit", "exists", "unmet", "timeout", "cancelled", "gone", "unstarted", "start_failed")
 HANDS = (c.SuspendRun, c.ResumeRun, c.ReleaseRun, c.ResumeRun)
 TASK_HANDS = (c.HoldTask, c.ReleaseTask, c.RetryTask, c.StopTask, c.ReleaseTask, c.SkipTask, c.RetryTask)
+PARTS: tuple[dict[str, Any], ...] = (
+    {"from_failed": True}, {"from_task": "b"}, {"until_task": "d", "heard": True},
+    {"from_failed": True, "held": True},
+    {"from_failed": True, "until_task": "f", "revision": 1}, {}, {"from_task": "d", "until_task": "e"},
+)  # fmt: skip
+"""What of a run is repeated."""
 SMALL = st.integers(min_value=0, max_value=7)
 
 STEPS = st.lists(
@@ -50,6 +56,8 @@ STEPS = st.lists(
         st.tuples(st.just("hand"), SMALL, SMALL),
         st.tuples(st.just("task"), SMALL, SMALL),
         st.tuples(st.just("task"), SMALL, SMALL),
+        st.tuples(st.just("rerun"), SMALL, SMALL),
+        st.tuples(st.just("rerun"), SMALL, SMALL),
         st.tuples(st.just("lose"), SMALL),
         st.tuples(st.just("unreachable"), SMALL),
         st.tuples(st.just("lead"), SMALL),
@@ -245,6 +253,10 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
         case "task":
             row = nth(story, "SELECT run, name FROM tasks ORDER BY finished_ms, id DESC LIMIT 8", values[0])
             return [] if row is None else [TASK_HANDS[values[1] % len(TASK_HANDS)](*row)]
+        case "rerun":
+            row = nth(story, "SELECT id FROM runs ORDER BY finished_ms IS NULL, id DESC LIMIT 8", values[0])
+            fields = PARTS[values[1] % len(PARTS)]
+            return [] if row is None else [c.RerunRun(row[0], b"{}", story.now_ms, **fields)]
         case "lose" | "unreachable":
             row = nth(story, live, values[0])
             if row is None:

@@ -281,3 +281,25 @@ def test_any_graph_ends_as_its_rules_say_whatever_the_room(seed: int, room: int,
     failed = any(state == "failed" and not tasks[name]["allow_failure"] for name, state in expected.items())
     assert story.run(run).state == ("failed" if failed else "succeeded")
     story.close()
+
+
+def test_a_large_run_is_repeated_in_slices(large: Measured) -> None:
+    """Of the first layer most is taken over, the second is all made anew, beside which the old run stays."""
+    run = begin(large, fan(2_000) | {f"z{i}": {"noop": True, "needs": [f"t{i:05}"]} for i in range(2_000)})
+    large.act(failing=frozenset(f"t{i:05}" for i in range(100)))
+    assert states(large, run) == {"failed": 100, "skipped": 100, "succeeded": 3_801}
+    again = int(large.value(c.RerunRun(run, b"{}", large.now_ms, from_failed=True), "run"))
+    assert large.run(again).unmade > 0
+    assert large.value(c.Purge(large.epoch, 1, run, 1), "runs") == 0  # it is still read
+    large.act()
+    assert states(large, again) == {"succeeded": 4_001}
+    assert large.store.value("SELECT count(*) FROM attempts WHERE run = ?", (again,)) == 200
+    assert large.store.value("SELECT count(*) FROM taken_tasks") == 3_801
+
+
+def test_a_run_of_two_dense_layers_is_repeated(large: Measured) -> None:
+    run = begin(large, layers(200))
+    large.act(failing=frozenset({"b7"}))
+    again = int(large.value(c.RerunRun(run, b"{}", large.now_ms, from_failed=True), "run"))
+    large.act()
+    assert large.store.value("SELECT count(*) FROM attempts WHERE run = ?", (again,)) == 1

@@ -14,7 +14,7 @@ from scheduler.words import commands as c
 from tests.golden.log import tables
 from tests.scheduler.story import Story, job
 
-LAYOUT = (50, "5aaf8ec0f919cb9f")
+LAYOUT = (51, "53aa7ea0e863abf5")
 
 
 def test_a_new_state_is_empty_and_belongs_to_its_cluster(tmp_path: Path) -> None:

@@ -1,0 +1,186 @@
+"""A run that has ended is repeated, as a whole or in part. Which of its tasks are made anew is the machine's
+(`scheduler.machine.rules.reruns`): a dry run asks the same, and tells."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from api import access, schemas
+from api.access import CATCH_UP_S
+from api.call import Call, call_of, json_response
+from api.jobs.reading import need_run, run_answer
+from api.near import near_miss
+from api.outcomes import expect_ok, need_proposable
+from api.parameters import NUMBER_MAX
+from api.problems import FieldError, Problem, from_job_problems
+from api.routes.runs import run_number
+from api.services import Services, services_of
+from api.threads import beside
+from scheduler.machine.rules import graphs, reruns
+from scheduler.machine.rules.graphs import Graph
+from scheduler.machine.rules.hands import REASON_LETTERS_MAX
+from scheduler.model import JobError
+from scheduler.model.params import check_params, declared_params
+from scheduler.store.reads import jobs as job_reads
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import tasks as task_rows
+from scheduler.store.tables.runs import Run
+from scheduler.words.commands import RerunRun
+from scheduler.words.outcomes import Code, Outcome
+
+router = APIRouter(tags=["runs"])
+
+FLAGS = ("from_failed", "after", "held")
+TASKS = "cronclave run show {run}, or GET /v1/runs/{run}, has the names of its tasks."
+FIELDS = (*FLAGS, "from", "until", "params", "revision", "reason")
+ALL = "Without from_failed (--from-failed) and from (--from) all of it is repeated."
+TOLD_MAX = 200  #: names of tasks, of each sort
+HINT = 'Send {"from_failed": true}, {"from": "a task"}, {"until": "a task"}, or nothing for all of it.'
+BAD_BEFORE = "From what failed (--from-failed, or from_failed: true) what did not end well is done again too."
+
+
+class Asked(NamedTuple):
+    """The body, checked by itself."""
+
+    from_failed: bool
+    after: bool
+    held: bool
+    from_task: str
+    until_task: str
+    params: dict[str, Any]
+    revision: int | str
+    reason: str
+
+
+@router.post(
+    "/v1/runs/{run}/rerun",
+    operation_id="rerunRun",
+    openapi_extra=schemas.rerun,
+    responses=schemas.run_replies,
+)
+async def rerun_run(request: Request, run: str) -> Response:
+    """Repeat a run that has ended: a new run, of the same tick and plan date. What ended well need not be
+    done again."""
+    services, call, number = services_of(request), call_of(request), run_number(run)
+    call.need(access.RUN, namespace=access.Reach.ANY)
+    await services.scheduler.catch_up(timeout_s=CATCH_UP_S)  # what is judged here is how it stands by now
+    with services.scheduler.read() as store:
+        source = need_run(store, call, access.RUN, number)
+    asked = _asked(call)
+    graph, spec, revision = await _graph(services, source, asked)
+    params = _params(source, spec, asked, is_same=revision == source.revision)
+    key, body = call.idempotency()
+    command = RerunRun(
+        number, params, services.scheduler.now_ms(), revision if asked.revision != "same" else 0,
+        asked.from_failed, asked.from_task, asked.until_task, asked.after, asked.held, asked.reason,
+        call.actor, key, body,
+    )  # fmt: skip
+    wanted = reruns.wanted_of(command, source)
+    with services.scheduler.read() as store:
+        ended = task_rows.ends(store, number) if wanted.takes else {}
+    plan = reruns.judge(graph, source, ended, wanted)
+    if isinstance(plan, Outcome):
+        raise _refused(plan, graph, asked, number)
+    if call.flag("dry_run"):
+        need_proposable(command, what=f"rerun of run {number}")
+        return json_response(_told(graph, plan, source, revision, params))
+    value = expect_ok(await services.scheduler.propose(command), what=f"rerun of run {number}")
+    made = value["run"]
+    if not isinstance(made, int):
+        raise TypeError(f"the outcome of RerunRun has no run: {value}")
+    headers = {"Location": f"/v1/runs/{made}"}
+    return Response(await run_answer(services, made), 201, headers=headers, media_type="application/json")
+
+
+def _asked(call: Call) -> Asked:
+    """Raises Problem."""
+    given = call.json_object(optional=True)
+    errors = [FieldError(f"/{name[:100]}", "unknown field") for name in given if name not in FIELDS]
+    wrong = [name for name in FLAGS if not isinstance(given.get(name, False), bool)]
+    errors += [FieldError(f"/{name}", "true or false") for name in wrong]
+    for name in ("from", "until"):
+        if name in given and not (isinstance(given[name], str) and given[name]):
+            errors.append(FieldError(f"/{name}", "the name of a task"))
+    if given.get("params") is not None and not isinstance(given["params"], dict):
+        errors.append(FieldError("/params", "an object: of each that is to be another"))
+    if given.get("from_failed") is True and "from" in given:
+        errors.append(FieldError("/from", "from what failed, or from a task: not both"))
+    revision, reason = given.get("revision", "same"), given.get("reason", "")
+    is_number = isinstance(revision, int) and not isinstance(revision, bool) and 0 < revision <= NUMBER_MAX
+    if not is_number and revision not in ("same", "latest"):
+        errors.append(FieldError("/revision", "same, latest, or the number of a revision"))
+    if not isinstance(reason, str) or len(reason) > REASON_LETTERS_MAX:
+        errors.append(FieldError("/reason", f"a text of at most {REASON_LETTERS_MAX} letters"))
+    if errors:
+        said = f"{errors[0].pointer}: {errors[0].detail}"
+        raise Problem("validation", said, hint=HINT, errors=errors[:20])
+    from_failed, after, held = (bool(given.get(name)) for name in FLAGS)
+    params = given.get("params") or {}
+    return Asked(
+        from_failed, after, held, given.get("from", ""), given.get("until", ""), params, revision, reason
+    )
+
+
+async def _graph(services: Services, source: Run, asked: Asked) -> tuple[Graph, bytes, int]:
+    """The job in the revision that is asked for. Raises Problem."""
+    name = f"{source.namespace}/{source.name}"
+    with services.scheduler.read() as store:
+        job = job_rows.standing(store, source.job)
+        if job is None:
+            said = f"{name} was deleted: there is no job that run {source.id} is of"
+            raise Problem("conflict", said, hint="Apply the job again, and run it.")
+        revision = {"same": source.revision, "latest": job.revision}.get(str(asked.revision), asked.revision)
+        spec = job_reads.spec_of(store, source.job, int(revision))
+    if spec is None:
+        said = f"{name} has no revision {revision}"
+        error = FieldError("/revision", said)
+        raise Problem("validation", said, hint=f"The newest is {job.revision}.", errors=[error])
+
+    def compiled() -> Graph:
+        return graphs.build(services.compiled.get(source.job, int(revision), lambda: spec))
+
+    return await beside(len(spec), compiled), spec, int(revision)
+
+
+def _params(source: Run, spec: bytes, asked: Asked, *, is_same: bool) -> bytes:
+    """Those of the run, with what is to be another; what another revision declares no more is left away."""
+    if is_same and not asked.params:
+        return source.params.encode()
+    declared, before = declared_params(spec), json.loads(source.params)
+    kept = {name: value for name, value in before.items() if is_same or name in declared}
+    try:
+        return check_params(declared, {**kept, **asked.params})
+    except JobError as error:
+        problems = [problem.below("/params") for problem in error.problems]
+        raise from_job_problems(problems, what="the parameters") from None
+
+
+def _refused(outcome: Outcome, graph: Graph, asked: Asked, run: int) -> Problem:
+    named = (outcome.value or {}).get("task")
+    if outcome.code == Code.MISSING:
+        is_first = named == asked.from_task[:100]
+        error = FieldError("/from" if is_first else "/until", outcome.detail)
+        name = asked.from_task if is_first else asked.until_task
+        hint = near_miss(name, graph.by_name, TASKS.replace("{run}", str(run)))
+        return Problem("validation", outcome.detail, hint=hint, errors=[error])
+    if outcome.code == Code.INVALID:
+        return Problem("validation", outcome.detail, errors=[FieldError("/from", outcome.detail)])
+    hint = BAD_BEFORE if named else ALL
+    return Problem("conflict", outcome.detail, hint=hint)
+
+
+def _told(graph: Graph, plan: bytes, source: Run, revision: int, params: bytes) -> dict[str, Any]:
+    sorts: dict[str, list[str]] = {"anew": [], "taken": [], "left_out": []}
+    words = {reruns.ANEW[0]: "anew", reruns.LEFT_OUT[0]: "left_out"}
+    for letter, task in zip(plan, graph.job.tasks, strict=True):
+        sorts[words.get(letter, "taken")].append(task.name)
+    return {
+        "dry_run": True, "run": source.id, "job": source.name, "namespace": source.namespace,
+        "revision": revision, "params": json.loads(params),
+        "counts": {word: len(names) for word, names in sorts.items()},
+        **{word: names[:TOLD_MAX] for word, names in sorts.items()},
+    }  # fmt: skip

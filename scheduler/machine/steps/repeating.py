@@ -1,0 +1,117 @@
+"""The tasks of a run that repeats another are made: taken over from it, left out, or anew, as its plan says
+(`rules.reruns`).
+
+Rules of this file:
+
+1. A task that is taken over is made as it ended: with its end, its exit code, and its outputs, which are
+   copied, since the other run may be purged. It tells nobody: who needs it knows it when it is made.
+2. Whose it was is noted (`taken_tasks`), of one that was taken over twice the first."""
+
+from __future__ import annotations
+
+from scheduler.machine.context import CONDITION, ROW, Context
+from scheduler.machine.rules import gates, reruns, selectors
+from scheduler.machine.rules.conditions import Condition
+from scheduler.machine.rules.gates import READY, Never, TaskView
+from scheduler.machine.rules.graphs import Graph
+from scheduler.machine.steps import beginning, locking, placing, queue, walking
+from scheduler.model.compiled import CompiledTask
+from scheduler.store.tables import outputs
+from scheduler.store.tables import reruns as rerun_rows
+from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables import tasks as task_rows
+from scheduler.store.tables.reruns import Rerun, Taken
+from scheduler.store.tables.runs import Run
+from scheduler.store.tables.tasks import FIRST, ONLY, Task
+from scheduler.store.tables.tells import Tell
+from scheduler.words.lifecycle import START, TASK, TASK_END, TaskEvent
+
+OUTPUT_BYTES = 4 << 10  #: that take as much of the room as a row
+
+
+def make(ctx: Context, run: Run, graph: Graph, places: range) -> None:
+    """The tasks at these places of the graph."""
+    rerun = rerun_rows.get(ctx.store, run.id)
+    assert rerun is not None
+    ended: list[Tell] = []
+    known = 0
+    for place in places:
+        task = graph.job.tasks[place]
+        letter = rerun.plan[place : place + 1]
+        if letter == reruns.ANEW:
+            row = _anew(ctx, run, graph, rerun, place, is_first=not places.start)
+            if not _begin(ctx, run, graph, row, task):
+                ended.append(Tell(row.id, "skipped", 0))
+            continue
+        known += 1
+        if letter == reruns.LEFT_OUT:
+            _made(ctx, run, task, place, TaskEvent.SKIPPED, reason=reruns.BEYOND, finished_ms=ctx.stamp_ms)
+        else:
+            _take(ctx, run, graph, rerun, place)
+    walking.leave(ctx, run, ended, known=known)
+
+
+def _made(
+    ctx: Context, run: Run, task: CompiledTask, place: int, event: TaskEvent, *, selector: str = "",
+    reason: str = "", finished_ms: int | None = None, exit_code: int | None = None, open_needs: int = 0,
+    met_needs: int = 0, warned: int = 0,
+) -> Task:  # fmt: skip
+    row = Task(
+        id=run.first_task + place, run=run.id, name=task.name, member=ONLY, round=FIRST,
+        state=TASK.after(START, event), attempts=0, open_needs=open_needs, met_needs=met_needs,
+        may_fail=int(task.allow_failure), queued_ms=None, wake_ms=None, selector=selector,
+        rank_ms=queue.rank(ctx.stamp_ms, run.priority, run.cause), started_ms=None,
+        finished_ms=finished_ms, exit_code=exit_code, reason=reason, warned=warned,
+    )  # fmt: skip
+    task_rows.insert(ctx.store, row)
+    return row
+
+
+def _take(ctx: Context, run: Run, graph: Graph, rerun: Rerun, place: int) -> None:
+    task = graph.job.tasks[place]
+    old = task_rows.newest(ctx.store, rerun.source, task.name)
+    assert old is not None, "a run that another one takes over from is not purged"
+    row = _made(
+        ctx, run, task, place, TASK_END[old.state], reason=old.reason, exit_code=old.exit_code,
+        finished_ms=old.finished_ms, warned=old.warned,
+    )  # fmt: skip
+    before = rerun_rows.taken(ctx.store, old.id)
+    rerun_rows.take(ctx.store, before._replace(task=row.id) if before else Taken(row.id, old.run, old.id))
+    if old.warned:
+        run_rows.set_warned(ctx.store, run.id)
+    text = outputs.of_task(ctx.store, old.id) if task.name in graph.job.outputs else None
+    if text is not None:
+        ctx.room -= ROW * (1 + len(text) // OUTPUT_BYTES)
+        outputs.put(ctx.store, row.id, text)
+
+
+def _anew(ctx: Context, run: Run, graph: Graph, rerun: Rerun, place: int, *, is_first: bool) -> Task:
+    task = graph.job.tasks[place]
+    done, met = reruns.met_before(graph, rerun, task)
+    selector = graph.selectors[task.name]
+    if run.bound and task.happens == "agent" and placing.is_for(ctx, run.bound, selector):
+        selector = selectors.bound(selector, run.bound)
+    if not is_first:  # tasks that were made before may have been placed
+        selector = locking.as_it_is(ctx, run.id, selector)
+    return _made(
+        ctx, run, task, place, TaskEvent.HELD_UP, selector=selector,
+        open_needs=len(task.needs) + len(task.asks) - done, met_needs=met,
+    )  # fmt: skip
+
+
+def _begin(ctx: Context, run: Run, graph: Graph, row: Task, task: CompiledTask) -> bool:
+    """It goes on as its gates say; False: it never will."""
+    when = None
+    if task.when and not row.open_needs:
+        ctx.room -= CONDITION
+        when = Condition(ctx.store, run, task.when)
+    counts = len(task.needs), task.wanted, row.open_needs, row.met_needs
+    verdict = gates.judge(gates.TASK, TaskView(run, task.rule, *counts, when, kept=run.keeps(row.id)))
+    if isinstance(verdict, Never) and verdict.outcome == "skipped":
+        task_rows.move(
+            ctx.store, row, TaskEvent.SKIPPED, finished_ms=ctx.stamp_ms, reason=verdict.reason
+        )
+        return False
+    if verdict is READY:
+        beginning.go_on(ctx, run, graph, row, task)
+    return True
