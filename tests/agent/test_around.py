@@ -197,7 +197,7 @@ def test_a_spooler_that_dies_in_the_after_knows_what_the_work_came_to(tmp_path: 
     spool.tell(command(1, "exit 6", after=f"touch {begun}; sleep 60"))
     wait_for(begun)
     rows = [msgpack.unpackb(each) for each in parse((spool.data / "spool.journal").read_bytes())[0]]
-    assert [row[0] for row in rows] == ["about", "start", "known", "start"]  # however early it dies
+    assert [row[0] for row in rows] == ["name", "about", "start", "known", "start"]  # however early it dies
     spool.process.send_signal(signal.SIGKILL)
     spool.process.wait()
     again = Spool(spool.data)
