@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 
+#: What people write before the command, where other programs have it.
+AFTER = frozenset({"--url", "--token", "--context", "--namespace", "-n", "--output", "-o"})
+
+
 class Lazy(NamedTuple):
     where: str  #: module:attribute
     help: str  #: its line in the group's help
@@ -52,6 +56,16 @@ class LazyGroup(click.Group):
         helps |= {name: command.get_short_help_str() for name, command in self.commands.items()}
         fitting = [name for name in helps if name.startswith(incomplete)]
         return [CompletionItem(name, help=helps[name]) for name in fitting]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Options of the cluster belong to the commands: who writes one before them is told so."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.option_name not in AFTER:
+                raise
+            name = error.option_name
+            ctx.fail(f"{name} stands after the command: {ctx.command_path} … {name} …")
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -11,6 +11,7 @@ export { useOffers } from "./parts/palette.js";
 export { Ago, Bars, Choice, Facts, Loading, Search, Until, When } from "./parts/parts.js";
 export { useNow, useRead } from "./parts/reads.js";
 export { at, go, holdLeaving, setQuery, useQuery, useRoute } from "./parts/router.js";
+export { Said } from "./parts/said.js";
 export { lookOf, Shape, Status } from "./parts/status.js";
 export { hear, live } from "./parts/stream.js";
-export { ago, between, bytes, clock, date, number, schedule, span, t, tn, until, when, whole, word } from "./parts/words.js";
+export { ago, between, bytes, clock, date, isKnown, number, schedule, span, t, tn, until, when, whole, word } from "./parts/words.js";

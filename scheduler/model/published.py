@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 from scheduler.model.job import Job
+from scheduler.model.meanings import MEANINGS
 from scheduler.model.namespace import Namespace
 from scheduler.model.objects import kind_of
 from scheduler.model.quantities import format_duration, format_size
@@ -28,14 +29,15 @@ def json_schema() -> dict[str, Any]:
     definitions: dict[str, Any] = schema["$defs"]
     if "Task" not in definitions:
         definitions["Task"] = Task.model_json_schema(by_alias=True)
-    _as_written(schema, *definitions.values())
+    _as_written(Job.__name__, schema)
     properties: dict[str, Any] = schema["properties"]
     triggers = properties["triggers"]
     properties["triggers"] = {
+        "description": triggers["description"],
         "anyOf": [
             {key: triggers[key] for key in ("type", "items", "maxItems") if key in triggers},
             {"$ref": "#/$defs/Trigger"},
-        ]
+        ],
     }
     for name, field in definitions["Task"]["properties"].items():
         properties[name] = field
@@ -48,14 +50,14 @@ def object_schema(name: str) -> dict[str, Any]:
     """The schema of an object of this kind."""
     known = kind_of(name)
     schema = known.model.model_json_schema(by_alias=True)
-    _as_written(schema, *schema.get("$defs", {}).values())
+    _as_written(known.model.__name__, schema)
     return _published(name, {**schema, "description": known.description, "examples": [known.example]})
 
 
 def namespace_schema() -> dict[str, Any]:
     """The schema of what administrators say of a namespace."""
     schema = Namespace.model_json_schema(by_alias=True)
-    _as_written(schema, *schema["$defs"].values())
+    _as_written(Namespace.__name__, schema)
     return _published(NAMESPACE, schema)
 
 
@@ -73,9 +75,13 @@ def _published(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _as_written(*definitions: dict[str, Any]) -> None:
-    for definition in definitions:
-        for field in definition.get("properties", {}).values():
+def _as_written(model: str, schema: dict[str, Any]) -> None:
+    for of, definition in {**schema.get("$defs", {}), model: schema}.items():
+        for name, field in definition.get("properties", {}).items():
+            told = [part["description"] for part in field.get("anyOf", ()) if "description" in part]
+            meaning = told[0] if told else MEANINGS.get(f"{of}.{name}", MEANINGS.get(name))
+            if meaning is not None:
+                field.setdefault("description", meaning)
             _write_default_out(field)
             for part in (field, *field.get("anyOf", ())):
                 _name_limits_by_type(part)

@@ -40,6 +40,14 @@ def test_every_option_is_explained(words: tuple[str, ...]) -> None:
             assert getattr(parameter, "help", None), f"{words}: {parameter.opts}"
 
 
+@pytest.mark.parametrize("option", ["--url", "-n"])
+def test_an_option_of_commands_that_stands_before_them_is_told_its_place(option: str) -> None:
+    result = CliRunner().invoke(cronclave, [option, "x", "job", "list"])
+
+    assert result.exit_code == 2
+    assert f"{option} stands after the command" in result.output
+
+
 def test_a_misspelt_command_is_answered_with_the_near_one() -> None:
     result = CliRunner().invoke(cronclave, ["jobb"])
 

@@ -175,7 +175,7 @@ async def test_what_was_sent_and_is_not_answered_is_told_at_once(
 
 
 async def test_a_refusal_is_of_a_kind_that_a_german_reads(
-    url: str, tab: OpenTab, complaints: list[str]
+    url: str, tab: OpenTab, client: httpx2.AsyncClient, complaints: list[str]
 ) -> None:
     page = await tab(f"{url}cockpit/jobs/default/none")
     error = page.get_by_role("alert")
@@ -185,6 +185,10 @@ async def test_a_refusal_is_of_a_kind_that_a_german_reads(
     await page.get_by_label("Language").select_option("de")
     await expect(error).to_contain_text("So etwas gibt es nicht: there is no job 'none'")
     assert await error.locator(".told").get_attribute("lang") == "en"
+    await client.put("/v1/jobs/backup", json={"triggers": {"every": "1h"}, "noop": True})
+    await page.goto(f"{url}cockpit/jobs/default/backup")
+    why = page.get_by_role("region", name="Was der nächste Tick passieren muss")
+    assert await why.get_by_text("it is not due yet", exact=True).get_attribute("lang") == "en"
     complaints.clear()  # of the 404
 
 

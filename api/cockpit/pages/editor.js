@@ -3,7 +3,8 @@
 import { api, at, go, html, Loading, Status, t, tn, Until, useEffect, useState, whole, word } from "../house.js";
 import { Diff } from "../parts/diff.js";
 import { TaskGraph } from "../parts/graph.js";
-import { jobAt, nameOf, pathOf, putJob, deleteJob } from "../parts/jobs.js";
+import { deleteJob, putJob } from "../parts/job_actions.js";
+import { jobAt, nameOf, pathOf } from "../parts/jobs.js";
 import { nameIn, TextEditor } from "../parts/text_editor.js";
 
 const FIRST = `job: my-first-job

@@ -1,9 +1,10 @@
 // One job: what became of each tick, how long it takes and how late it is, what comes, its tasks, its text and how that changed.
 
-import { Act, Ago, api, at, between, Copy, Facts, go, html, Loading, schedule, span, Status, t, tn, Until, useKeys, useMemo, useNow, useOffers, useRead, When, whole, word } from "../house.js";
+import { Act, Ago, api, at, between, Copy, Facts, go, html, isKnown, Loading, Said, schedule, span, Status, t, tn, Until, useKeys, useMemo, useNow, useOffers, useRead, When, whole, word } from "../house.js";
 import { Chart } from "../parts/chart.js";
 import { needsOf, TaskGraph } from "../parts/graph.js";
-import { cliOf, deleteJob, JobState, nameOf, pathOf, putJob, runAt, runJob, toggleJob } from "../parts/jobs.js";
+import { deleteJob, JobState, putJob, runJob, toggleJob } from "../parts/job_actions.js";
+import { cliOf, nameOf, pathOf, runAt } from "../parts/jobs.js";
 import { Revisions } from "../parts/revisions.js";
 import { seriesOf } from "../parts/series.js";
 import { cellsOf, Strip } from "../parts/strip.js";
@@ -34,7 +35,7 @@ function Charts({ job }) {
       <div class="card"><${Chart} label=${t("job.late")} times=${found.times} unit=${seconds} series=${[{ name: t("job.late"), values: found.late, look: "run" }]} /></div></section></div>`;
 }
 
-const graphOf = (job) => job.tasks ? Object.entries(job.tasks).map(([name, task]) => ({ name, note: word("work",  ["run", "exec", "noop", "sleep", "finish"].find((kind) => task[kind] !== undefined && task[kind] !== null) || "run"), needs: needsOf(job, name) })) : [];
+const graphOf = (job) => job.tasks ? Object.entries(job.tasks).map(([name, task]) => ({ name, note: word("work", Object.keys(task).find((field) => task[field] !== null && isKnown("work", field))), needs: needsOf(job, name) })) : [];
 
 function Coming({ job }) {
   const { data, error } = useRead(`${pathOf(job, "next")}&count=${SHOWN}`, { types: mine(job) });
@@ -50,7 +51,7 @@ function Why({ job }) {
   if (!tick) return null;
   const closed = (tick.gates || []).filter((gate) => gate.state !== "ready");
   return html`<section aria-labelledby="why-title"><div class="head"><h2 id="why-title">${t("job.why")}</h2><span class="note"><${When} at=${tick.at} /></span></div><div class="card why">
-    ${closed.length ? html`<ul class="gates">${closed.map((gate) => html`<li key=${gate.gate}><${Status} state=${gate.state}>${gate.gate.replaceAll("_", " ")}</${Status}> <span>${gate.reason}${gate.opens ? html` <span class="note">${t("job.opens", { what: gate.opens })}</span>` : null}</span></li>`)}</ul>` : html`<p><${Status} state="ok">${tick.said || t("job.whyNothing")}</${Status}></p>`}
+    ${closed.length ? html`<ul class="gates">${closed.map((gate) => html`<li key=${gate.gate}><${Status} state=${gate.state}><${Said}>${gate.gate.replaceAll("_", " ")}</${Said}></${Status}> <span><${Said}>${gate.reason}</${Said}>${gate.opens ? html` <span class="note">${t("job.opens")} <${Said}>${gate.opens}</${Said}></span>` : null}</span></li>`)}</ul>` : html`<p><${Status} state="ok">${tick.said || t("job.whyNothing")}</${Status}></p>`}
     <${Copy} text=${cliOf("explain", job)}>CLI</${Copy}></div></section>`;
 }
 
@@ -87,7 +88,7 @@ function Whole({ job, again }) {
       <span class="push"></span>${actions.slice(0, 2).map((action) => html`<${Act} key=${action.text} action=${action} />`)}
       ${api.may("edit", job.namespace) ? html`<a class="button" href=${edit}>${t("job.edit")}</a>` : null}<${Act} action=${actions[2]} /></div>
     ${job.description ? html`<p class="lead">${job.description}</p>` : null}
-    ${job.state === "unplaceable" ? html`<p class="error">${job.unplaceable_reason}</p>` : job.pause_reason ? html`<p class="note">${job.pause_reason}</p>` : job.state === "disabled" ? html`<p class="note">${t("job.disabled")}</p>` : null}</div>
+    ${job.state === "unplaceable" ? html`<p class="error"><${Said} class="told">${job.unplaceable_reason}</${Said}></p>` : job.pause_reason ? html`<p class="note">${job.pause_reason}</p>` : job.state === "disabled" ? html`<p class="note">${t("job.disabled")}</p>` : null}</div>
     <${Facts} of=${[[t("job.schedule"), html`<code>${schedule(job.triggers)}</code>`], [t("job.lastRun"), last && html`<a class="plain" href=${runAt(last.id)}><${Status} state=${last.state} /></a> <${Ago} at=${last.finished || last.started || last.created} />`],
       [t("job.lastTook"), last?.started && last.finished ? span(between(last.started, last.finished)) : null], [t("job.nextTick"), job.next_tick && job.state !== "paused" ? html`<${Until} at=${job.next_tick} />` : null],
       [t("job.activeRuns"), job.active_runs || null], [t("job.failures"), job.failures || null], [t("job.changed"), html`<${When} at=${job.changed} />${job.actor ? ` ${job.actor}` : ""}`], [t("job.owner"), job.owner], [t("job.source"), job.source]]} />

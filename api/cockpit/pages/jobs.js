@@ -4,7 +4,8 @@
 import { Act, Ago, api, at, Choice, command, html, number, Search, Status, schedule, setQuery, t, tn, toast, Until, useKeys, useNow, useOffers, useQuery, useState, when, word } from "../house.js";
 import { usePages } from "../parts/pages_of.js";
 import { LongTable } from "../parts/window.js";
-import { jobAt, JobState, nameOf, runAt, runJob, toggleJob } from "../parts/jobs.js";
+import { JobState, runJob, toggleJob } from "../parts/job_actions.js";
+import { jobAt, nameOf, runAt } from "../parts/jobs.js";
 
 const EVENTS = ["job_put", "job_deleted", "job_paused", "job_resumed", "paused", "resumed", "run_created", "run_ended", "tick_decided"];
 const ROW_PIXELS = 46, COLUMNS = 7;

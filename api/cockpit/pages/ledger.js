@@ -1,6 +1,6 @@
 // The ledger: proved against what was due, while it is seen how far the proof is, and the head of its chain.
 
-import { api, cluster, Copy, html, Mistake, number, setQuery, Status, t, useEffect, useQuery, useRef, useState, When, whole, word } from "../house.js";
+import { api, cluster, Copy, html, Mistake, number, Said, setQuery, Status, t, useEffect, useQuery, useRef, useState, When, whole, word } from "../house.js";
 
 const HOUR_MS = 3600000, RANGES = { hour: HOUR_MS, day: 24 * HOUR_MS, week: 7 * 24 * HOUR_MS, month: 30 * 24 * HOUR_MS };
 const BY_ITSELF_MS = 24 * HOUR_MS; // longer ones wait to be asked for
@@ -42,7 +42,7 @@ function Result({ sum }) {
     <dl class="outcomes">${ORDER.map((name) => html`<div key=${name}><dt><${Status} state=${name} /></dt><dd><meter min="0" max=${most} value=${count(name)} aria-label=${word("state", name)}></meter> ${number(count(name))}${why(name) ? html` <span class="note">${why(name)}</span>` : null}</dd></div>`)}
       <div><dt>${t("ledger.events")}</dt><dd>${number(sum.events)}</dd></div></dl>
     ${sum.problems.length ? html`<div class="frame" tabindex="0" role="group" aria-label=${t("ledger.kind")}><table><thead><tr><th scope="col">${t("ledger.kind")}</th><th scope="col">${t("job.job")}</th><th scope="col">${t("ledger.at")}</th><th scope="col">${t("ledger.detail")}</th></tr></thead>
-      <tbody>${sum.problems.map((one, i) => html`<tr key=${i}><td>${one.kind}</td><td>${one.job}</td><td><${When} at=${one.at} /></td><td>${one.detail}</td></tr>`)}</tbody></table></div>` : null}`;
+      <tbody>${sum.problems.map((one, i) => html`<tr key=${i}><td>${one.kind}</td><td>${one.job}</td><td><${When} at=${one.at} /></td><td><${Said}>${one.detail}</${Said}></td></tr>`)}</tbody></table></div>` : null}`;
 }
 
 export default function Ledger() {

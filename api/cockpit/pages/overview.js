@@ -1,6 +1,6 @@
 // How it all stands: what needs somebody and why, who led when above what ran when, the zones, and what ran last.
 
-import { Ago, at, Bars, between, bytes, Choice, clock, cluster, Copy, html, Loading, lookOf, number, Shape, span, Status, t, tn, useNow, useQuery, useRead, useState, when, word } from "../house.js";
+import { Ago, at, Bars, between, bytes, Choice, clock, cluster, Copy, html, Loading, lookOf, number, Said, Shape, span, Status, t, tn, useNow, useQuery, useRead, useState, when, word } from "../house.js";
 import { jobAt, nameOf, runAt } from "../parts/jobs.js";
 import { Pulse } from "../parts/pulse.js";
 import { named, RunHead, RunRow } from "../parts/run_rows.js";
@@ -40,7 +40,7 @@ function Need({ kind, item }) {
   return html`<li><${Status} state=${kind}>${t(`needs.${kind}`)}</${Status}>
     <div><p>${href ? html`<a class="who" href=${href}>${thing(kind, item)}</a>` : html`<span class="who">${thing(kind, item)}</span>`}
       ${item.late_seconds ? html` <span class="note">${t("needs.lateBy", { span: span(item.late_seconds * 1000) })}</span>` : since(item) ? html` <span class="note"><${Ago} at=${since(item)} /></span>` : null}</p>
-      <p class="note">${kind === "failing" ? html`<a href=${runAt(item.run)}>${item.why}</a>` : item.why}</p></div>
+      <p class="note">${kind === "failing" ? html`<a href=${runAt(item.run)}><${Said}>${item.why}</${Said}></a>` : html`<${Said}>${item.why}</${Said}>`}</p></div>
     ${item.command ? html`<${Copy} text=${item.command}>CLI</${Copy}>` : null}</li>`;
 }
 

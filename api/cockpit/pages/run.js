@@ -1,6 +1,6 @@
 // One run: what it is and waits for, its graph and when each attempt ran, and what its tasks wrote.
 
-import { Act, at, between, command, Facts, html, Loading, span, Status, t, useNow, useQuery, useRead, When, word, go } from "../house.js";
+import { Act, at, between, command, Facts, go, html, Loading, Said, span, Status, t, useNow, useQuery, useRead, When, word } from "../house.js";
 import { needsOf, TaskGraph } from "../parts/graph.js";
 import { jobAt, nameOf, pathOf, cliOf, runAt } from "../parts/jobs.js";
 import { Output } from "../parts/output.js";
@@ -50,7 +50,7 @@ function Waits({ run }) {
   const told = [found.data, ...(found.data?.tasks || []).slice(0, 20)].filter(Boolean).map((one) => [one.task, closed(one.gates)]).filter(([, gate]) => gate?.reason);
   if (run.finished || !told.length) return null;
   return html`<section aria-labelledby="waits-title"><h2 id="waits-title">${t("run.waits")}</h2><ul class="plain-list card">${told.map(([task, gate]) => html`<li key=${task || ""}>
-    <${Status} state=${gate.state} /> ${task ? html`<span class="who">${task}</span>` : null} ${gate.reason}${gate.opens_at ? html` <span class="note"><${When} at=${gate.opens_at} /></span>` : null}</li>`)}</ul></section>`;
+    <${Status} state=${gate.state} /> ${task ? html`<span class="who">${task}</span>` : null} <${Said}>${gate.reason}</${Said}>${gate.opens_at ? html` <span class="note"><${When} at=${gate.opens_at} /></span>` : null}</li>`)}</ul></section>`;
 }
 
 // What each task's condition came to, part by part.
@@ -94,7 +94,7 @@ export default function Run({ run: id }) {
       <span class="push"></span>
       ${run.finished ? html`<${Act} action=${rerun(run, FAILED.includes(run.state))} /><${Act} action=${again(run)} />` : html`${handsOn(run).map((action) => html`<${Act} key=${action.path} action=${action} />`)}<${Act} action=${cancelRun(run)} />`}
       ${all.some((each) => each.unreachable) ? html`<${Act} action=${resolveRun(run)} />` : null}</div>
-    ${run.reason ? html`<p class=${`banner-of ${FAILED.includes(run.state) ? "bad" : ""}`}>${run.reason}</p>` : null}
+    ${run.reason ? html`<p class=${`banner-of ${FAILED.includes(run.state) ? "bad" : ""}`}><${Said}>${run.reason}</${Said}></p>` : null}
     ${run.override ? html`<p class="banner-of">${t("run.countsAs")} <${Status} state=${run.override.as} /> ${run.override.by ? t("run.heldBy", { by: run.override.by }) : ""} <${When} at=${run.override.at} />: ${run.override.reason}</p>` : null}
     ${run.rest ? html`<p class="banner-of">${t("run.restEnded")} <${Status} state=${run.rest.state} /> <${When} at=${run.rest.ended} />${run.rest.reason ? `: ${run.rest.reason}` : ""}</p>` : null}
     ${run.hold ? html`<p class="banner-of"><${Status} state=${run.state} /> ${run.hold.by ? t("run.heldBy", { by: run.hold.by }) : ""} <${When} at=${run.hold.since} />${run.hold.reason ? `: ${run.hold.reason}` : ""}</p>` : null}
@@ -112,7 +112,7 @@ export default function Run({ run: id }) {
       <div class="scroll" tabindex="0" role="region" aria-label=${t("run.attempts", { n: all.length })}><table><thead><tr>${["task", "attempt", "state", "agent", "zone", "started", "duration", "exitCode", "reason"].map((name) => html`<th scope="col" key=${name}>${t(`run.${name}`)}</th>`)}</tr></thead>
         <tbody>${all.slice(-ATTEMPTS_SHOWN).map((each) => html`<tr key=${each.id}><td><a href=${toAttempt(each)}>${each.task}${each.member ? ` (${each.member})` : ""}</a></td><td>${each.number}</td>
           <td><${Status} state=${each.unreachable ? "unreachable" : each.state} /></td><td><a class="plain" href=${`${at("agents")}?q=${encodeURIComponent(each.agent)}`}>${each.agent}</a></td><td>${each.zone}</td>
-          <td><${When} at=${each.started} /></td><td>${each.started && each.finished ? span(between(each.started, each.finished)) : ""}</td><td>${each.exit_code}</td><td>${each.reason}</td></tr>`)}</tbody></table></div></details></div></section>` : null}
+          <td><${When} at=${each.started} /></td><td>${each.started && each.finished ? span(between(each.started, each.finished)) : ""}</td><td>${each.exit_code}</td><td><${Said}>${each.reason}</${Said}></td></tr>`)}</tbody></table></div></details></div></section>` : null}
     <section aria-labelledby="output-title"><div class="head"><h2 id="output-title">${t("run.output")}</h2>
       ${tasks.length > 1 ? html`<span class="who">${task}</span>` : null}
       ${task ? handsOnTask(run, task).map((action) => html`<${Act} key=${action.path} action=${action} />`) : null}

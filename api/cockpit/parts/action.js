@@ -13,6 +13,7 @@ import * as api from "./api.js";
 import { Copy, Dialog } from "./dialog.js";
 import { html, useEffect, useState } from "./html.js";
 import { away, cluster, look, suspect } from "./nodes.js";
+import { Said } from "./said.js";
 import { store } from "./store.js";
 import { language, learn, t, word } from "./words.js";
 
@@ -79,8 +80,8 @@ export function Mistake({ error }) {
   if (!error) return null;
   if (error instanceof api.Silence) return html`<p class="error" role="alert">${t("error.silence")}</p>`;
   const ours = language.get() !== "en" && known && kind;
-  return html`<p class="error" role="alert">${ours ? html`<strong>${word("problem", kind)}:</strong> ` : null}<span class="told" lang=${ours ? "en" : undefined}>${error.message}</span>
-    ${error.hint ? html` <span lang=${ours ? "en" : undefined}>${error.hint}</span>` : null}</p>`;
+  return html`<p class="error" role="alert">${ours ? html`<strong>${word("problem", kind)}:</strong> ` : null}<${Said} class="told">${error.message}</${Said}>
+    ${error.hint ? html` <${Said}>${error.hint}</${Said}>` : null}</p>`;
 }
 
 function ActionDialog({ action }) {

@@ -1,74 +1,11 @@
-// What is done to jobs, and how they are named: for every page that shows them.
+// How jobs and runs are named, and where their pages and commands are: for every page that shows them.
 
-import { command, fed } from "./action.js";
-import { at, go } from "./router.js";
-import { html, useId } from "./html.js";
-import { Status } from "./status.js";
-import { t } from "./words.js";
+import { command } from "./action.js";
+import { at } from "./router.js";
 
 export const nameOf = (job) => job.namespace === "default" ? job.name : `${job.namespace}/${job.name}`;
 export const jobAt = (job) => at("jobs", job.namespace, job.name);
 export const runAt = (id) => at("runs", String(id));
 export const pathOf = (job, what = "") => `/v1/jobs/${encodeURIComponent(job.name)}${what && `/${what}`}?namespace=${encodeURIComponent(job.namespace)}`;
-const inNamespace = (job) => job.namespace === "default" ? [] : ["--namespace", job.namespace];
+export const inNamespace = (job) => job.namespace === "default" ? [] : ["--namespace", job.namespace];
 export const cliOf = (verb, job, ...more) => command("job", verb, job.name, ...inNamespace(job), ...more);
-
-// -- a run by hand, with its parameters ----------------------------------------------------------
-
-const typed = (param, text) => param.type === "integer" || param.type === "number" ? Number(text) : param.type === "boolean" ? text === "true" : text;
-
-function Param({ name, param, value, set }) {
-  const id = useId();
-  const options = param.type === "boolean" ? ["true", "false"] : param.enum?.map(String);
-  const fallback = param.default === null || param.default === undefined ? t("param.none") : t("param.default", { value: param.default });
-  const change = (event) => set(event.target.value);
-  return html`<div class="field"><label for=${id}>${name} ${param.required ? html`<span class="note">${t("param.required")}</span>` : null}</label>
-    ${options ? html`<select id=${id} value=${value} required=${param.required} onChange=${change}><option value="">${fallback}</option>${options.map((each) => html`<option key=${each} value=${each}>${each}</option>`)}</select>`
-      : html`<input id=${id} type=${param.type === "string" ? "text" : "number"} step=${param.type === "integer" ? "1" : "any"} value=${value} placeholder=${fallback} required=${param.required} onInput=${change} autocomplete="off" />`}
-    ${param.description ? html`<p class="note">${param.description}</p>` : null}</div>`;
-}
-
-export function runJob(job) {
-  const params = Object.entries(job.params || {});
-  const given = {};
-  const filled = () => Object.fromEntries(Object.entries(given).filter(([, text]) => text !== "").map(([name, text]) => [name, typed(job.params[name], text)]));
-  const fields = ({ changed }) => html`${params.map(([name, param]) => html`<${Param} key=${name} name=${name} param=${param} value=${given[name] ?? ""} set=${(text) => { given[name] = text; changed(); }} />`)}`;
-  return {
-    text: t("job.run"), title: t("job.runNow", { name: nameOf(job) }), capability: "run", method: "POST", path: pathOf(job, "runs"),
-    body: () => params.length ? { params: filled() } : {}, dry: !params.some(([, param]) => param.required), fields: params.length ? fields : null,
-    says: params.length ? t("job.runParams", { name: nameOf(job) }) : t("job.runSays", { name: nameOf(job) }), did: t("job.runDid", { name: nameOf(job) }),
-    cli: () => cliOf("run", job, ...Object.entries(filled()).flatMap(([name, value]) => ["--param", `${name}=${value}`])), done: (run) => go(runAt(run.id)),
-  };
-}
-
-// -- pause, resume, delete -----------------------------------------------------------------------
-
-export const pauseJob = (job, undo = true) => ({
-  text: t("job.pause"), title: t("job.pauseIt", { name: nameOf(job) }), capability: "operate", method: "POST", path: pathOf(job, "pause"), dry: true,
-  says: t("job.pauseSays", { name: nameOf(job) }), did: t("job.pauseDid", { name: nameOf(job) }), cli: cliOf("pause", job), undo: undo ? resumeJob(job, false) : null,
-});
-export const resumeJob = (job, undo = true) => ({
-  text: t("job.resume"), title: t("job.resumeIt", { name: nameOf(job) }), capability: "operate", method: "POST", path: pathOf(job, "resume"), dry: true,
-  says: t("job.resumeSays", { name: nameOf(job) }), did: t("job.resumeDid", { name: nameOf(job) }), cli: cliOf("resume", job), undo: undo ? pauseJob(job, false) : null,
-});
-export const toggleJob = (job) => job.state === "paused" ? resumeJob(job) : pauseJob(job);
-
-// How a job stands, where that is not simply active.
-export function JobState({ job, all = false }) {
-  if (job.state === "unplaceable") return html`<${Status} state="unplaceable" title=${job.unplaceable_reason} />`;
-  if (job.state === "paused") return html`<${Status} state="paused" title=${job.pause_reason} />`;
-  if (job.state === "disabled") return html`<${Status} state="disabled" title=${t("job.disabled")} />`;
-  if (job.paused_by?.length) return html`<${Status} state="paused" title=${job.paused_by[0].reason}>${job.paused_by[0].namespace ? t("job.namespacePaused") : t("job.allPaused")}</${Status}>`;
-  return all ? html`<${Status} state="active" />` : null;
-}
-
-// `definition`: of what is deleted, in YAML, by which it can be put back.
-export const deleteJob = (job, definition, done) => ({
-  text: t("job.delete"), title: t("job.deleteIt", { name: nameOf(job) }), capability: "edit", method: "DELETE", path: pathOf(job), dry: true, danger: true,
-  headers: { "If-Match": `"${job.revision}"` }, says: t("job.deleteSays", { name: nameOf(job) }), did: t("job.deleteDid", { name: nameOf(job) }), cli: cliOf("delete", job), done,
-  undo: definition && putJob(job, definition, { "If-None-Match": "*" }, t("job.putBack"), t("job.putBackSays", { name: nameOf(job) })),
-});
-export const putJob = (job, definition, headers, text, says, more = {}) => ({
-  text, says, title: text, capability: "edit", method: "PUT", path: pathOf(job), body: definition, kind: "application/yaml", headers, dry: true,
-  cli: fed(definition, "job", "apply", ...inNamespace(job)), did: t("job.putDid", { name: nameOf(job) }), done: () => go(jobAt(job)), ...more,
-});

@@ -1,6 +1,6 @@
 // A text in YAML, edited: what may stand here, mistakes at their lines, what it would do, and only then is it saved. Of what, its page says.
 
-import { api, ask, holdLeaving, html, Mistake, Status, t, useEffect, useKeys, useOffers, useRead, useRef, useState } from "../house.js";
+import { api, ask, holdLeaving, html, Mistake, Said, Status, t, useEffect, useKeys, useOffers, useRead, useRef, useState } from "../house.js";
 import { fieldsOf, nodeAt, pathAt } from "./schema.js";
 
 const TYPED_MS = 350, LINE_PIXELS = 20;
@@ -53,7 +53,7 @@ function Mistakes({ trial, jump }) {
   const errors = trial.error.errors || [];
   if (!errors.length) return html`<div id="mistakes"><${Mistake} error=${trial.error} /></div>`;
   return html`<div id="mistakes" role="alert"><ul class="mistakes">${errors.map((error) => html`<li key=${`${error.pointer} ${error.detail}`}><${Status} state="failed">${error.line ? t("editor.line", { n: error.line }) : error.pointer || t("editor.whole")}</${Status}>
-    <div><p>${error.line ? html`<button type="button" class="link" onClick=${() => jump(error)}>${error.detail}</button>` : error.detail}</p>${error.hint ? html`<p class="note">${error.hint}</p>` : null}</div></li>`)}</ul></div>`;
+    <div><p>${error.line ? html`<button type="button" class="link" onClick=${() => jump(error)}><${Said}>${error.detail}</${Said}></button>` : html`<${Said}>${error.detail}</${Said}>`}</p>${error.hint ? html`<p class="note"><${Said}>${error.hint}</${Said}></p>` : null}</div></li>`)}</ul></div>`;
 }
 
 function Help({ text, line, insert, of, title }) {

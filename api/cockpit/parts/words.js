@@ -26,6 +26,8 @@ export function t(key, values = {}) {
 export const tn = (key, n, values = {}) => t(n === 1 ? `${key}.one` : key, { n: number(n), ...values });
 // A word that the API says, such as a state: ours where we have one, else as it is, readable.
 export const word = (kind, name) => TEXTS[`${kind}.${name}`] ? t(`${kind}.${name}`) : String(name ?? "").replaceAll("_", " ");
+// Whether there is a text of ours for it.
+export const isKnown = (kind, name) => Boolean(TEXTS[`${kind}.${name}`]);
 
 const made = new Map();
 function format(kind, options, make) {

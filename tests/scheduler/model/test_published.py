@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from scheduler.model.meanings import MEANINGS
 from scheduler.model.objects import NAMES
 from scheduler.model.objects.parsing import KINDS
 from scheduler.model.parse import JOB_FIELDS, TASK_FIELDS
-from scheduler.model.published import json_schema, object_schema, schema_text
+from scheduler.model.published import NAMESPACE, json_schema, object_schema, schema_of, schema_text
 
 pytestmark = pytest.mark.house
 
+KINDS_AND_NAMESPACES = (*KINDS, NAMESPACE)
 ROOT = Path(__file__).parents[3]
 
 
@@ -21,6 +23,19 @@ def test_the_files_are_the_schemas() -> None:
         path = ROOT / "docs" / "reference" / f"{kind}.schema.json"
         remedy = f"run: python -m scheduler.model.published {kind} > docs/reference/{kind}.schema.json"
         assert path.read_text(encoding="utf-8") == schema_text(kind), remedy
+
+
+def test_every_field_says_what_it_means() -> None:
+    """Editors show it, the cockpit's among them; and no line says it of a field that is not there."""
+    meanings = set(MEANINGS)
+    for kind in KINDS_AND_NAMESPACES:
+        schema = schema_of(kind)
+        for model, definition in {**schema.get("$defs", {}), "": schema}.items():
+            for name, field in definition.get("properties", {}).items():
+                assert field.get("description"), f"{kind}: {model}.{name}"
+                said = field["description"]
+                meanings -= {each for each in (name, f"{model}.{name}") if said == MEANINGS.get(each)}
+    assert meanings == set()
 
 
 def test_it_knows_both_forms() -> None:
