@@ -79,7 +79,7 @@ def _as_written(model: str, schema: dict[str, Any]) -> None:
     for of, definition in {**schema.get("$defs", {}), model: schema}.items():
         for name, field in definition.get("properties", {}).items():
             told = [part["description"] for part in field.get("anyOf", ()) if "description" in part]
-            meaning = told[0] if told else MEANINGS.get(f"{of}.{name}", MEANINGS.get(name))
+            meaning = MEANINGS.get(f"{of}.{name}", MEANINGS.get(name, *told[:1]))
             if meaning is not None:
                 field.setdefault("description", meaning)
             _write_default_out(field)
