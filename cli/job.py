@@ -14,6 +14,7 @@ from cli.client import Client, path_of
 from cli.completing import job_names, namespaces
 from cli.examples import examples
 from cli.explain import job_explain
+from cli.graph import job_graph
 from cli.instants import milliseconds, rfc3339
 from cli.job_edit import job_edit
 from cli.options import (
@@ -44,6 +45,7 @@ def job() -> None:
 job.add_command(job_explain)
 job.add_command(job_edit)
 job.add_command(bulk)
+job.add_command(job_graph)
 
 
 @job.command(

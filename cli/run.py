@@ -13,6 +13,7 @@ from cli.completing import job_names, namespaces
 from cli.examples import examples
 from cli.exits import NOT_FOUND, TIMED_OUT, Failure
 from cli.explain import run_explain
+from cli.graph import run_graph
 from cli.hands import (
     ID,
     hold,
@@ -43,6 +44,7 @@ def run() -> None:
 
 
 run.add_command(run_explain)
+run.add_command(run_graph)
 for hand in (rerun, suspend, resume, release, override, hold, skip, retry, stop):
     run.add_command(hand)
 

@@ -1,0 +1,161 @@
+"""`cronclave job graph` and `run graph`: the graph of a job's tasks as text, for pages and for Graphviz.
+
+No SVG: a drawing needs a layout, which the cockpit's browser has (dagre) and this command would need a second
+one for. `dot -Tsvg` and every page that renders Mermaid draw what is written here."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import click
+
+from cli.client import Client, path_of
+from cli.completing import job_names
+from cli.examples import examples
+from cli.hands import ID
+from cli.options import connected, consistency, namespaced, stale
+
+COLOURS = {
+    "succeeded": "#c9e7c5", "failed": "#f4b8b0", "timed_out": "#f4b8b0", "lost": "#f4b8b0",
+    "expired": "#f4b8b0", "cancelled": "#dddddd", "skipped": "#eeeeee", "active": "#b9d7f5",
+    "queued": "#fdf0c4", "retry_wait": "#fdf0c4", "held": "#e3cdf2",
+}  # fmt: skip
+"""Of a task's state; of others none."""
+FORM = click.option(
+    "-o", "--output", "form", type=click.Choice(("mermaid", "dot")), default="mermaid", show_default=True,
+    help="Mermaid, as Markdown pages render it, or the language of Graphviz.",
+)  # fmt: skip
+
+
+class Box(NamedTuple):
+    name: str
+    lines: tuple[str, ...]  #: beneath its name: what is to be known of it
+    needs: tuple[str, ...]
+    is_last: bool  #: it is done finally
+    state: str = ""
+    waits: bool = False  #: for the end of all the rest, and for no other of those that are done finally
+
+
+@click.command(
+    "graph",
+    epilog=examples(
+        "cronclave job graph nightly-report > graph.mmd",
+        "cronclave job graph nightly-report -o dot | dot -Tsvg > graph.svg",
+    ),
+)
+@click.argument("name", shell_complete=job_names)
+@FORM
+@namespaced
+@stale
+@connected
+def job_graph(client: Client, name: str, form: str, namespace: str, stale: bool) -> None:
+    """Write the graph of a job's tasks, as Mermaid or for Graphviz."""
+    path = path_of("jobs", name, namespace=namespace, consistency=consistency(stale))
+    click.echo(WRITERS[form](boxes_of(client.get(path), {})))
+
+
+@click.command(
+    "graph",
+    epilog=examples("cronclave run graph 42", "cronclave run graph 42 -o dot | dot -Tpng > run.png"),
+)
+@ID
+@FORM
+@stale
+@connected
+def run_graph(client: Client, run_id: int, form: str, stale: bool) -> None:
+    """Write the graph of a run's tasks with how they stand, as Mermaid or for Graphviz."""
+    run = client.get(path_of("runs", run_id, consistency=consistency(stale)))
+    path = path_of(
+        "jobs", run["job"], namespace=run["namespace"], revision=str(run["revision"]),
+        consistency=consistency(stale),
+    )  # fmt: skip
+    revision = client.get(path)
+    click.echo(WRITERS[form](boxes_of(revision.get("definition") or revision, run["tasks"])))
+
+
+def boxes_of(job: dict[str, Any], states: dict[str, dict[str, Any]]) -> list[Box]:
+    """Of each task, in the order of the job. `states`: of a run's tasks."""
+    last, found = set(job.get("finally") or ()), []
+    for name, task in job["tasks"].items():
+        said = [_rule(task["rule"])] if task.get("rule", "all_success") != "all_success" else []
+        said += [f"when: {task['when']}"] if task.get("when") else []
+        stands = states.get(name, {})
+        if stands:
+            said.append(str(stands["state"]))
+        if stands.get("taken_from"):
+            said.append(f"taken over from run {stands['taken_from']}")
+        needs, is_last = tuple(task.get("needs") or ()), name in last
+        found.append(
+            Box(name, tuple(said), needs, is_last, str(stands.get("state", "")), is_last and not needs)
+        )
+    return found
+
+
+def _rule(rule: str | dict[str, int]) -> str:
+    return f"rule: {rule}" if isinstance(rule, str) else f"rule: {next(iter(rule.values()))} of them"
+
+
+def mermaid(boxes: list[Box]) -> str:
+    ids = {box.name: f"t{place}" for place, box in enumerate(boxes)}
+    lines = ["flowchart LR"]
+    lines += [f"  {_node(ids, box)}" for box in boxes if not box.is_last]
+    last = [box for box in boxes if box.is_last]
+    if last:
+        lines += ["  subgraph finally", *(f"    {_node(ids, box)}" for box in last), "  end"]
+    lines += [f"  {ids[need]} --> {ids[box.name]}" for box in boxes for need in box.needs]
+    lines += [f"  {ids[name]} -.-> finally" for name in _ends(boxes)]
+    for state in dict.fromkeys(box.state for box in boxes if box.state in COLOURS):
+        of_state = ",".join(ids[box.name] for box in boxes if box.state == state)
+        lines += [f"  classDef {state} fill:{COLOURS[state]},color:#111", f"  class {of_state} {state}"]
+    return "\n".join(lines)
+
+
+def _node(ids: dict[str, str], box: Box) -> str:
+    return f'{ids[box.name]}["{"<br>".join(_entities(line) for line in (box.name, *box.lines))}"]'
+
+
+def _entities(text: str) -> str:
+    """As Mermaid reads a label that holds anything."""
+    for letter, entity in (("#", "#35;"), ('"', "#quot;"), ("<", "#lt;"), (">", "#gt;")):
+        text = text.replace(letter, entity)
+    return text
+
+
+def dot(boxes: list[Box]) -> str:
+    lines = ["digraph job {", "  rankdir=LR", '  node [shape=box, style="rounded,filled", fillcolor=white]']
+    lines += [f"  {_dot_node(box)}" for box in boxes if not box.is_last]
+    last = [box for box in boxes if box.is_last]
+    if last:
+        lines += ["  subgraph cluster_finally {", "    label=finally", "    style=dashed"]
+        lines += [*(f"    {_dot_node(box)}" for box in last), "  }"]
+    lines += [f"  {_quoted(need)} -> {_quoted(box.name)}" for box in boxes for need in box.needs]
+    waiting = [box.name for box in boxes if box.waits]
+    lines += [
+        f"  {_quoted(name)} -> {_quoted(other)} [style=dashed]" for name in _ends(boxes) for other in waiting
+    ]
+    return "\n".join([*lines, "}"])
+
+
+def _dot_node(box: Box) -> str:
+    label = "\\n".join(_escaped(line) for line in (box.name, *box.lines))
+    colour = f', fillcolor="{COLOURS[box.state]}"' if box.state in COLOURS else ""
+    return f'{_quoted(box.name)} [label="{label}"{colour}]'
+
+
+def _quoted(text: str) -> str:
+    return f'"{_escaped(text)}"'
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _ends(boxes: list[Box]) -> list[str]:
+    """Tasks that no other needs, where something is done finally after them."""
+    if not any(box.is_last for box in boxes):
+        return []
+    needed = {need for box in boxes for need in box.needs}
+    return [box.name for box in boxes if not box.is_last and box.name not in needed]
+
+
+WRITERS = {"mermaid": mermaid, "dot": dot}
