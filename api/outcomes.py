@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from api.problems import FieldError, Problem
 from api.references import Places
-from scheduler.machine.rules import allowances, cycles, hooked, secret_uses, substitutes, tick_limits
+from scheduler.machine.rules import allowances, cycles, hooked, nesting, secret_uses, substitutes, tick_limits
 from scheduler.store.connection import Store
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables.jobs import Job
@@ -66,7 +66,7 @@ def need_proposable(
         gone = _jobs_gone(store, command)
         refusal = allowances.judge(store, asked, gone) or tick_limits.judge(store, command.jobs, gone=gone)
         refusal = refusal or secret_uses.judge(store, command.jobs) or cycles.judge(store, command.jobs)
-        refusal = refusal or hooked.judge(store, command.jobs)
+        refusal = refusal or nesting.judge(store, command.jobs) or hooked.judge(store, command.jobs)
         if refusal is None and isinstance(command, Apply):
             gone_names = [(each.kind, each.namespace, each.name) for each in command.deletions]
             beside = substitutes.put_with(command.objects, gone_names)

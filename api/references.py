@@ -35,13 +35,13 @@ def need_nameable(call: Call, who: Named, refers: Sequence[Target], pointer: str
         for each in refers
         if not (who.kind == references.JOB and each.kind == references.SECRET)
         and each.namespace != who.namespace
-        and not call.principal.may(access.READ, each.namespace)
+        and not call.principal.may(each.needs, each.namespace)
     ]
     errors = [
         FieldError(
             pointer + each.pointer,
-            f"to name {each.kind} {each.namespace[:200]}/{each.name[:200]} it needs 'read' in namespace"
-            f" {each.namespace[:200]!r}, which this token does not have",
+            f"to name {each.kind} {each.namespace[:200]}/{each.name[:200]} it needs {each.needs!r} in"
+            f" namespace {each.namespace[:200]!r}, which this token does not have",
         )
         for each in foreign[: references.TOLD_MAX]
     ]

@@ -28,7 +28,7 @@ from scheduler.store.tables.reruns import Rerun
 from scheduler.store.tables.restores import Restore
 from scheduler.store.tables.rests import Rest
 from scheduler.store.tables.runs import Run
-from scheduler.store.tables.tasks import Task
+from scheduler.store.tables.tasks import NO_INSTANT, Task
 from scheduler.ticks import plan_days
 from scheduler.words import causes
 from scheduler.words.causes import Kind
@@ -37,6 +37,7 @@ from scheduler.words.commands import RunJob
 _NOTHING: Mapping[int, Hold] = {}
 NO_OUTPUTS: Mapping[int, bytes] = {}
 NONE_TAKEN: Mapping[int, int] = {}
+NO_CHILDREN: Mapping[int, int] = {}
 
 
 def job_facts(
@@ -98,17 +99,18 @@ def run_json(
     holds: Mapping[int, Hold] = _NOTHING, outputs: Mapping[int, bytes] = NO_OUTPUTS,
     override: Override | None = None, rest: Rest | None = None, rerun: Rerun | None = None,
     taken: Mapping[int, int] = NONE_TAKEN, reruns: Sequence[int] = (),
+    children: Mapping[int, int] = NO_CHILDREN,
 ) -> dict[str, Any]:  # fmt: skip
     """A run with its tasks and their attempts. `holds`: of it (0) and of its tasks, that stand; `outputs`: by
     task; `rest`: of one that does what it does finally; `taken`: by task, the run that it was taken over
-    from; `reruns`: the newest that repeat it."""
+    from; `reruns`: the newest that repeat it; `children`: by task, the runs that these began."""
     return {
         **run_facts(row, trigger, holds.get(0), override, rerun),
         "params": json.loads(row.params or "{}"),
         "actor": row.actor or None,
         "rest": None if rest is None else rest_json(rest),
         "reruns": list(reruns),
-        "tasks": _tasks_json(list(tasks), attempts, holds, outputs, taken),
+        "tasks": _tasks_json(list(tasks), attempts, holds, outputs, taken, children),
     }
 
 
@@ -128,6 +130,7 @@ def run_facts(
         "trigger": trigger,
         "cause": row.cause,
         "cause_key": causes.text(row.cause_key, row.trigger, row.tick_ms) or None,
+        "parent": _parent_json(row),
         "state": row.state,
         "waiting": bool(row.waiting),
         "hold": None if hold is None else hold_json(hold),
@@ -154,6 +157,14 @@ def hold_json(hold: Hold) -> dict[str, Any]:
 
 def override_json(row: Override) -> dict[str, Any]:
     return {"as": row.verdict, "at": rfc3339(row.at_ms), "by": row.actor or None, "reason": row.reason}
+
+
+def _parent_json(row: Run) -> dict[str, Any] | None:
+    """The task of another run that began it."""
+    if row.cause != Kind.NESTED:
+        return None
+    run, task, member, _ = row.cause_key.split("/")
+    return {"run": int(run), "task": task, "member": member or None}
 
 
 def rest_json(rest: Rest) -> dict[str, Any]:
@@ -198,13 +209,13 @@ def new_run_json(
         })  # fmt: skip
     task = {
         "state": "active" if tries else "queued", "started": None, "finished": None, "exit_code": None,
-        "warned": False, "reason": None, "hold": None, "retry_at": None, "until": None, "outputs": None,
-        "taken_from": None, "attempts": tries,
+        "warned": False, "reason": None, "hold": None, "retry_at": None, "until": None, "run": None,
+        "outputs": None, "taken_from": None, "attempts": tries,
     }  # fmt: skip
     return {
         "id": value["run"], "job": job.name, "namespace": job.namespace, "revision": value["revision"],
         "tick": None, "plan_date": plan_days.text_of(value["plan_day"]), "due": due,
-        "trigger": None, "cause": Kind.MANUAL.value, "cause_key": None,
+        "trigger": None, "cause": Kind.MANUAL.value, "cause_key": None, "parent": None,
         "state": "pending", "waiting": False, "hold": None,
         "override": None, "rerun": None, "stopping": None, "reason": None,
         "created": rfc3339(stamp_ms), "started": None, "finished": None,
@@ -221,6 +232,7 @@ def _tasks_json(
     holds: Mapping[int, Hold],
     outputs: Mapping[int, bytes],
     taken: Mapping[int, int],
+    children: Mapping[int, int],
 ) -> dict[str, Any]:
     """By name: how it stands with the whole task in its newest round, and the attempts of all its members and
     rounds. Those that were taken back before they had a grant are left out: they were never tries."""
@@ -245,7 +257,8 @@ def _tasks_json(
             "reason": task.reason or None,
             "hold": _task_hold_json(task, holds),
             "retry_at": rfc3339(task.wake_ms) if task.state == "retry_wait" else None,
-            "until": rfc3339(task.wake_ms) if task.state == "active" else None,
+            "until": rfc3339(task.wake_ms) if task.state == "active" and task.wake_ms != NO_INSTANT else None,
+            "run": children.get(task.id),
             "outputs": outputs_of(outputs[task.id]) if task.id in outputs else None,
             "taken_from": taken.get(task.id),
             "attempts": tried[name],

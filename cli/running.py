@@ -29,6 +29,7 @@ def show_run(found: dict[str, Any], waits_for: str = "") -> None:
             *((("the rest", _rest_words(found["rest"])),) if found.get("rest") else ()),
             *((("waits for", waits_for),) if waits_for else ()),
             ("cause", f"{found.get('cause')} {found.get('actor') or ''}".strip()),
+            *((("parent", _parent_words(found["parent"])),) if found.get("parent") else ()),
             *((("repeats", repeated_words(found["rerun"])),) if found.get("rerun") else ()),
             *((("repeated by", ", ".join(map(str, found["reruns"]))),) if found.get("reruns") else ()),
             ("tick", found["tick"]),
@@ -43,6 +44,7 @@ def show_run(found: dict[str, Any], waits_for: str = "") -> None:
     for name, task in found["tasks"].items():
         if not task["attempts"]:
             why = f"until {task['until']}" if task.get("until") else task.get("reason")
+            why = why if not task.get("run") else f"run {task['run']}" + (f"; {why}" if why else "")
             why = hold_words(task["hold"]) if task.get("hold") else why
             why = f"taken over from run {task['taken_from']}" if task.get("taken_from") else why
             rows.append((name, with_warning(task), "", "", "", "", task.get("started"), "", why))
@@ -64,6 +66,10 @@ def show_run(found: dict[str, Any], waits_for: str = "") -> None:
     if outputs:
         click.echo()
         table(("task", "output", "value"), outputs)
+
+
+def _parent_words(parent: dict[str, Any]) -> str:
+    return f"run {parent['run']}, task {parent['task']}"
 
 
 def _rest_words(rest: dict[str, Any]) -> str:

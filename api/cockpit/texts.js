@@ -22,6 +22,7 @@ export const TEXTS = {
   "cause.after": ["after others", "nach anderen"],
   "cause.catchup": ["caught up", "nachgeholt"],
   "cause.manual": ["by hand", "von Hand"],
+  "cause.nested": ["task of another run", "Aufgabe eines anderen Laufs"],
   "cause.notice": ["notice", "Nachricht"],
   "cause.orphan": ["adopted", "übernommen"],
   "cause.rerun": ["rerun", "Wiederholung"],

@@ -36,7 +36,7 @@ from scheduler.machine.rules.hooked import TRIGGERS_MAX
 from scheduler.model import JobError
 from scheduler.model.hook_secrets import secret_bytes
 from scheduler.model.named import resolved
-from scheduler.model.params import check_params, declared_params
+from scheduler.model.param_values import check_params, declared_params
 from scheduler.model.quantities import parse_duration_ms
 from scheduler.store.connection import Store
 from scheduler.store.reads import secrets as secret_reads

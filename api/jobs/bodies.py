@@ -8,6 +8,7 @@ from typing import Any
 
 from api import access
 from api.call import Call, json_type, parse_json, refuse_half_pairs
+from api.jobs.conditions import vars_problems
 from api.problems import FieldError, Problem, from_job_problems
 from api.references import need_nameable
 from scheduler.model import Job, JobError, parse_job
@@ -125,4 +126,10 @@ def parse_writable(call: Call, data: object) -> Job:
     )
     call.need(access.EDIT, namespace=job.namespace)
     need_nameable(call, Named(JOB, job.namespace, job.name), job.refers)
+    if job.vars is not None:
+        with call.scheduler.read() as store:
+            problems = vars_problems(store, job, {})
+        if problems:
+            short = not isinstance(data, dict) or data.get("tasks") is None
+            raise JobError(tuple(replace(each, pointer="/when") if short else each for each in problems))
     return job

@@ -25,7 +25,7 @@ from scheduler.store.reads import outputs as output_reads
 from scheduler.store.reads import runs as run_reads
 from scheduler.store.reads import tasks as task_reads
 from scheduler.store.reads import triggers as trigger_reads
-from scheduler.store.tables import holds, overrides, pauses, reruns, rests
+from scheduler.store.tables import holds, nested, overrides, pauses, reruns, rests
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.holds import Hold
@@ -46,6 +46,7 @@ LONG = frozenset({"tasks", "policies", "notify", "defaults"})
 """Fields of a job that a list can do without: a graph may have a megabyte."""
 RERUNS_SHOWN = 20  #: of a run, the newest
 RUN_INLINE = 50  #: tasks or tries of a run that is put together in the loop
+CHILDREN_MAX = 10_000  #: runs that the tasks of a run began: as many tasks as a job may have
 
 
 def find_job(store: Store, namespace: str, name: str) -> JobRow:
@@ -230,9 +231,11 @@ def _run_document(store: Store, row: Run) -> dict[str, Any]:
     again = reruns.of_source(store, row.id, RERUNS_SHOWN) if row.finished_ms is not None else ()
     rerun, taken = reruns_of(store, [row]), taken_of(store, [row])
     rest = rests.get(store, row.id) if row.state not in RUN_ENDS else None
+    children = {each.task: each.run for each in nested.of_parent(store, row.id, CHILDREN_MAX)}
     return run_json(
-        row, key, tasks, tries, kept_back, outputs, verdict, rest, rerun.get(row.id), taken, again
-    )
+        row, key, tasks, tries, kept_back, outputs, verdict, rest, rerun.get(row.id), taken, again,
+        children,
+    )  # fmt: skip
 
 
 def overrides_of(store: Store, rows: Sequence[Run]) -> dict[int, Override]:

@@ -22,7 +22,7 @@ from api.views import is_single, new_run_json
 from scheduler.machine.rules.hands import REASON_LETTERS_MAX
 from scheduler.model import JobError
 from scheduler.model.fields import type_name
-from scheduler.model.params import check_params, declared_params
+from scheduler.model.param_values import check_params, declared_params
 from scheduler.store.tables import runs as run_rows
 from scheduler.ticks import plan_days
 from scheduler.words.commands import RunJob

@@ -19,7 +19,7 @@ from api.problems import FieldError, Problem, from_job_problems
 from api.services import Services, services_of
 from api.threads import in_thread
 from scheduler.model import JobError
-from scheduler.model.params import check_params, declared_params
+from scheduler.model.param_values import check_params, declared_params
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables.jobs import Job
 from scheduler.words.commands import Command, PauseJob, ResumeJob, RunJob

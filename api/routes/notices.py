@@ -20,9 +20,10 @@ from api.parameters import NUMBER_MAX
 from api.problems import FieldError, Problem
 from api.routes.jobs import Cursor, Limit
 from api.services import Services, services_of
-from scheduler.machine.notices import DAY_MAX, LASTS_MS_MAX, STANDING_MAX, full
-from scheduler.model.bounds import NOTICE_LETTERS_MAX
+from scheduler.machine.notices import DAY_MAX
+from scheduler.machine.rules.boards import STANDING_MAX, full
 from scheduler.model.fields import type_name
+from scheduler.model.limits import NOTICE_LETTERS_MAX, NOTICE_MS_MAX
 from scheduler.model.noticing import PLAN_DATE, written
 from scheduler.model.quantities import parse_duration_ms
 from scheduler.store.connection import Store
@@ -136,7 +137,7 @@ def _fields(document: dict[str, Any], default: str) -> tuple[str, int, int | Non
         if given is not None and not isinstance(given, str):
             raise ValueError(f"a duration is text with a unit, not {type_name(given)}")
         lasts_ms = parse_duration_ms(default if given is None else given)
-        if lasts_ms > LASTS_MS_MAX:
+        if lasts_ms > NOTICE_MS_MAX:
             raise ValueError("at most ten years")
     except ValueError as error:
         raise _wrong("/expires", str(error), 'How long it stays, such as "2d".') from None

@@ -24,7 +24,7 @@ from scheduler.machine.rules import graphs, reruns
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.rules.hands import REASON_LETTERS_MAX
 from scheduler.model import JobError
-from scheduler.model.params import check_params, declared_params
+from scheduler.model.param_values import check_params, declared_params
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import tasks as task_rows

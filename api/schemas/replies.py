@@ -133,8 +133,15 @@ class Rerun(Reply):
     after: bool = Field(description="jobs that wait for its end hear of it")
 
 
+class Parent(Reply):
+    run: int = Field(examples=[16])
+    task: str = Field(examples=["check"])
+    member: str | None
+
+
 class Task(Reply):
     state: str = Field(examples=["succeeded"])
+    run: int | None = Field(description="of another job, that it began; null in lists", examples=[18])
     hold: Hold | None = Field(description="while it is held")
     warned: bool = Field(description="it ended well, with a warning")
     outputs: dict[str, bool | int | float | str] | None = Field(
@@ -157,6 +164,7 @@ class RunOutline(Reply):
     trigger: str | None = Field(examples=["nightly"])
     cause: str = Field(examples=["tick"])
     cause_key: str | None = Field(examples=["12@1767232800000"])
+    parent: Parent | None = Field(description="the task of another run that began it")
     state: str = Field(examples=["succeeded"])
     waiting: bool
     hold: Hold | None = Field(description="while it is held or suspended")

@@ -8,7 +8,8 @@ starts    what really started has a grant in the state, and started while no oth
 effects   each failure of a job that tells of it was heard of or is in the outbox, always in the same words,
           and nothing was heard of that is not so
 applies   objects that are applied together, at once or in stages, count together (`objects`)
-finally   what a run does when all the rest has ended begins then, and is not left out (`inside`)
+inside    what a run does finally begins when all the rest has ended, and is not left out; a task that waits
+          for another run ends as that does (`inside`)
 exits     a task ended as its exit code says (`exits`)
 windows   no run starts where its job's windows and blackouts say that it may not (`openings`)
 secrets   versions of a secret follow each other, and each has its own value (`secrets`)
@@ -136,6 +137,8 @@ JOBS = [
         *openings.JOBS,
         FOLLOWS,
         REPORTS,
+        inside.NESTED,
+        inside.NESTS,
         _job(
             "manual", "allow", retry={"max": 1, "backoff": "constant", "first": "1s"}, notify=[NOTICE]
         ),
@@ -152,6 +155,7 @@ class JobsWorld(World):
         self.acked_runs: dict[str, int] = {}  #: client to the run that it was told
         self.started: dict[int, int] = {}  #: attempts that really started, with the grant they had
         self.followed = 0  #: runs that began since others had ended
+        self.waited = 0  #: tasks that waited for a run of another job
         self.tidied: dict[str, int] = {}  #: runs that ended so, and did what they do finally
         self.napped = 0  #: work in the state that ended by its instant
         self.refused_plans = 0  #: planner commands that a newer epoch refused
@@ -419,7 +423,8 @@ class JobsWorld(World):
     def _check_inside(self, node: Node) -> None:
         store = self.state(node).store
         for fault in inside.faults(store):
-            self.invariants.fail("finally", f"{node.name}: {fault}")
+            self.invariants.fail("inside", f"{node.name}: {fault}")
+        self.waited = max(self.waited, inside.waited(store))
         for state, number in inside.done(store).items():
             self.tidied[state] = max(number, self.tidied.get(state, 0))
 

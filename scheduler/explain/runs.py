@@ -37,10 +37,12 @@ from scheduler.store.reads import tasks as task_reads
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import jobs as job_rows
-from scheduler.store.tables import pauses, quotas, restores
+from scheduler.store.tables import nested, pauses, quotas, restores
+from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.attempts import Attempt
+from scheduler.store.tables.nested import Nested
 from scheduler.store.tables.runs import FOR_NAMESPACE, FOR_TIME, Run
-from scheduler.store.tables.tasks import Task
+from scheduler.store.tables.tasks import NO_INSTANT, Task
 from scheduler.store.tables.zones import in_force
 from scheduler.words.causes import Kind
 from scheduler.words.lifecycle import RUN_ENDS
@@ -88,7 +90,8 @@ class _Asked:
         found = ask(gates.TASK, self._view(task, compiled), facts)
         if task.state == "active" and task.wake_ms is not None:
             found += ask((hold,), place_view(facts, run.id), facts)
-            found.append(_in_state(task, task.wake_ms))
+            child = nested.of_task(self._store, task.id)
+            found.append(_of_child(self._store, task, child) if child else _in_state(task, task.wake_ms))
         elif task.state == "active":
             found += [Finding(gate.NAME) for gate in gates.PLACE]
             found.append(_attempt(self._store, task, self._cluster.now_ms))
@@ -195,6 +198,16 @@ def _in_state(task: Task, wake_ms: int) -> Finding:
     """Work that happens in the state."""
     said = "it lasts, in the state, without an agent"
     return Finding("work", WAITS_WORD, said, task.started_ms, "the end of its work in the state", wake_ms)
+
+
+def _of_child(store: Store, task: Task, child: Nested) -> Finding:
+    """It waits for a run of another job."""
+    run = run_rows.get(store, child.run)
+    state = child.state or ("gone" if run is None else run.state)
+    of = "" if run is None else f" of {run.namespace}/{run.name}"
+    said = f"it waits for run {child.run}{of}, which is {state}"
+    until_ms = None if task.wake_ms == NO_INSTANT else task.wake_ms
+    return Finding("work", WAITS_WORD, said, task.started_ms, f"the end of run {child.run}", until_ms)
 
 
 def _attempt(store: Store, task: Task, now_ms: int) -> Finding:

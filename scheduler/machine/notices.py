@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 from scheduler.machine.context import OK, ROW, Context, done, refused
 from scheduler.machine.rules.gates import Never
-from scheduler.machine.steps import arriving, firing, plan_dates, restoring
-from scheduler.model.noticing import is_meant, written
-from scheduler.store.connection import Store
+from scheduler.machine.steps import arriving, firing, plan_dates, posting, restoring
+from scheduler.model.limits import NOTICE_MS_MAX
+from scheduler.model.noticing import is_meant
 from scheduler.store.tables import hearers, notices
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables import triggers as trigger_rows
@@ -31,10 +31,7 @@ from scheduler.words.causes import Cause, Kind
 from scheduler.words.commands import DeleteNotice, FireNotices, PostNotice
 from scheduler.words.outcomes import Code, Outcome
 
-LASTS_MS_MAX = 3_653 * 86_400_000
 DAY_MAX = 2_900_000  #: in the year 9909
-STANDING_MAX = 1_000
-"""Notices of one board."""
 HEARD_AT_ONCE_MAX = 20
 LOOK_AGAIN_MS = 10_000
 """While everything, or a namespace, is paused: nobody tells each trigger of the end."""
@@ -48,36 +45,23 @@ class _Waits(NamedTuple):
 
 
 def post_notice(ctx: Context, command: PostNotice) -> Outcome:
-    board = f"{command.namespace}/{command.board}"
     if not object_rows.exists(ctx.store, "board", command.namespace, command.board):
-        return refused(Code.NOT_FOUND, f"no board {board}")
-    if not 1 <= command.lasts_ms <= LASTS_MS_MAX:
+        return refused(Code.NOT_FOUND, f"no board {command.namespace}/{command.board}")
+    if not 1 <= command.lasts_ms <= NOTICE_MS_MAX:
         return refused(Code.INVALID, "a notice stays for a while, ten years at most")
     if command.plan_day is not None and not 0 <= command.plan_day <= DAY_MAX:
         return refused(Code.INVALID, f"day {command.plan_day} is no date")
-    if (refusal := full(ctx.store, board)) is not None:
-        return refusal
     day = command.plan_day
     if day is None:
         day = plan_dates.of(ctx, command.namespace, None)
-    notice = Notice(
-        notices.last(ctx.store) + 1, board, written(command.notice, day), command.actor.name, ctx.stamp_ms,
-        ctx.stamp_ms + command.lasts_ms, day, 0,
+    outcome = posting.post(
+        ctx, command.namespace, command.board, command.notice, lasts_ms=command.lasts_ms, plan_day=day,
+        poster=command.actor.name,
     )  # fmt: skip
-    notices.insert(ctx.store, notice)
-    hearers.tell(ctx.store, board, ctx.stamp_ms)
-    ctx.emit(
-        e.NoticePosted(command.namespace, command.board, notice.serial, notice.key, notice.expires_ms)
-    )
-    ctx.changed("notice", command.namespace, command.board, after=f"{notice.serial} {notice.key}")
-    return done(serial=notice.serial)
-
-
-def full(store: Store, board: str) -> Outcome | None:
-    """The refusal of one more; None: there is room."""
-    if notices.count(store, board, STANDING_MAX) < STANDING_MAX:
-        return None
-    return refused(Code.LIMIT, f"{STANDING_MAX} notices stand on board {board}, as many as may")
+    if outcome.ok and outcome.value is not None:
+        said = f"{outcome.value['serial']} {outcome.value['key']}"
+        ctx.changed("notice", command.namespace, command.board, after=said)
+    return outcome
 
 
 def delete_notice(ctx: Context, command: DeleteNotice) -> Outcome:

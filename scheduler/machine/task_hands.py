@@ -10,9 +10,9 @@ from scheduler.machine.context import Context, done, refused
 from scheduler.machine.rules import gates, hands
 from scheduler.machine.rules.conditions import Condition
 from scheduler.machine.rules.gates import READY, Never, TaskView
-from scheduler.machine.steps import beginning, clock, ends, holding, placing, queue
+from scheduler.machine.steps import beginning, clock, ends, holding, nesting, placing, queue
 from scheduler.store.tables import attempts as attempt_rows
-from scheduler.store.tables import holds
+from scheduler.store.tables import holds, nested
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.attempts import Attempt
@@ -112,7 +112,11 @@ def stop_task(ctx: Context, command: StopTask) -> Outcome:
     if isinstance(found, Outcome):
         return found
     attempt = found.attempt
-    if attempt is None or attempt.state == "assigned":
+    child = nested.of_task(ctx.store, found.task.id) if found.task.state == "active" else None
+    if child is not None and child.waits:
+        if not child.state and not child.asked:
+            nesting.stop(ctx, found.run, found.task, child, "cancelled")
+    elif attempt is None or attempt.state == "assigned":
         _take_back(ctx, found, "stopped")
         ends.finish(ctx, found.run, found.task, "cancelled", reason=_by(command), started_ms=None)
     elif attempt.state != "cancelling":

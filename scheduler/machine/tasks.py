@@ -21,10 +21,10 @@ def wake(ctx: Context, command: Wake) -> Outcome:
         return refused(Code.SUPERSEDED, f"task {task.id} waits for another instant")
     run = run_rows.get(ctx.store, task.run)
     assert run is not None
+    if task.state != "retry_wait":
+        return acting.act(ctx, run, task)
     if ends.never_starts(ctx, run, task):
         return OK
-    if task.state != "retry_wait":
-        acting.act(ctx, run, task)
-    elif not ends.waits_with_run(ctx, run, task, attempts=task.attempts):
+    if not ends.waits_with_run(ctx, run, task, attempts=task.attempts):
         queue.enqueue(ctx, run, task, TaskEvent.WAITED, attempts=task.attempts)
     return OK

@@ -9,7 +9,7 @@ from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import audit as audit_rows
 from scheduler.store.tables import deliveries as delivery_rows
 from scheduler.store.tables import fronts as front_rows
-from scheduler.store.tables import holds, outputs, overrides, reruns, run_vars
+from scheduler.store.tables import holds, nested, outputs, overrides, reruns, run_vars
 from scheduler.store.tables import idempotency as idempotency_rows
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import notices as notice_rows
@@ -57,6 +57,7 @@ def _shrink(store: Store, run: int, rows_max: int) -> tuple[int, bool]:
     holds.purge(store, run)
     overrides.purge(store, run)
     reruns.purge(store, run)
+    nested.purge(store, run)
     run_rows.delete(store, run)
     return rows + 1, True
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from scheduler.model.graph import EDGES_MAX, NEEDS_MAX
+from scheduler.model.limits import PARAMS_MAX
 from scheduler.model.problems import JobError, Problem, pointer_of
 from scheduler.model.secret_uses import USES_MAX
 from scheduler.model.work import KINDS
@@ -22,10 +23,8 @@ VALUES_MAX = 150_000
 TASKS_MAX = 10_000
 TRIGGERS_MAX = 100
 SCHEDULES_MAX = 5  #: that a job names
-PARAMS_MAX = 100
 NOTICES_MAX = 10
 VARS_MAX = 10
-NOTICE_LETTERS_MAX = 256  #: of the key of a notice on a board
 FIELDS_MAX = 100  #: of an object with fixed fields; far more than it knows
 
 _JOB_PARTS = {

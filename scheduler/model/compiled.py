@@ -62,6 +62,11 @@ class CompiledTask(NamedTuple):
     same_as: str = ""  #: it goes where this task had its last attempt
     locks: tuple[Lock, ...] = ()  #: what it takes before it starts, and its run if that has not
 
+    @property
+    def waits_for_run(self) -> bool:
+        """Its work in the state is to wait for a run of another job."""
+        return self.happens == "state" and self.work.get("wait") is True
+
 
 class CompiledNotice(NamedTuple):
     on: tuple[str, ...]  #: what it tells of

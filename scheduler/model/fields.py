@@ -15,6 +15,7 @@ from scheduler.model.outputs import NAME_PATTERN as OUTPUT_PATTERN
 from scheduler.model.outputs import NAMES_MAX as OUTPUTS_MAX
 from scheduler.model.outputs import check_name as check_output
 from scheduler.model.problems import Refused
+from scheduler.model.problems import type_name as type_name
 from scheduler.model.quantities import (
     format_duration,
     format_instant,
@@ -66,21 +67,6 @@ def check_reference(value: Any) -> str:
         check_name(name)
         return value
     return check_name(value)
-
-
-def type_name(value: object) -> str:
-    """The JSON word for the type of `value`."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "a boolean"
-    if isinstance(value, int | float):
-        return "a number"
-    if isinstance(value, str):
-        return "text"
-    if isinstance(value, list | tuple):
-        return "a list"
-    return "an object" if isinstance(value, dict) else type(value).__name__
 
 
 def check_duration(value: Any) -> int:

@@ -13,13 +13,15 @@ from typing import Annotated, Any, get_args
 from pydantic import BeforeValidator, Field, model_validator
 
 from scheduler import formats
-from scheduler.model.bounds import NOTICES_MAX, PARAMS_MAX, TASKS_MAX, TRIGGERS_MAX, VARS_MAX
+from scheduler.model import work
+from scheduler.model.bounds import NOTICES_MAX, TASKS_MAX, TRIGGERS_MAX, VARS_MAX
 from scheduler.model.defaults import Origins
 from scheduler.model.fields import Labels, Model, Name, Names, Reference, as_tuple
 from scheduler.model.finally_ import FINALLY, KEPT_LAST_MAX, with_timeouts
 from scheduler.model.given import Given
 from scheduler.model.known_dates import KIND, NO_CALENDARS, Calendars
 from scheduler.model.known_schedules import NO_SCHEDULES, Schedules, prepared_of
+from scheduler.model.limits import PARAMS_MAX
 from scheduler.model.named import Target, each_once, resolved
 from scheduler.model.newer import without
 from scheduler.model.notice import Notice
@@ -37,6 +39,7 @@ OWNER_LETTERS_MAX = 200
 CANONICAL_BYTES_MAX = 1_000_000  #: with its triggers, its name and its sender it fits in a command of 1 MiB
 
 
+REFERRING = tuple(kind for kind in work.KINDS if kind.refers is not None)
 _OVERLAPPING = {kind.name: kind for kind in KINDS if kind.overlap}
 
 
@@ -122,6 +125,11 @@ class Job(Model):
             for place, secret in enumerate(task.secrets or ()):
                 pointer = pointer_of("tasks", name, "secrets", place)
                 found.append(Target("secret", *resolved(secret.name, self.namespace), pointer))
+            for does in REFERRING:
+                value = getattr(task, does.name)
+                for each in () if value is None or does.refers is None else does.refers(value):
+                    pointer = pointer_of("tasks", name, does.name, each.field)
+                    found.append(Target(each.kind, *resolved(each.text, self.namespace), pointer, each.needs))
         found += self._resources()
         for place, trigger in enumerate(self.triggers):
             for kind, namespace, name, field in trigger.refers(self.namespace):

@@ -13,6 +13,7 @@ class Target(NamedTuple):
     namespace: str
     name: str
     pointer: str  #: into what was given
+    needs: str = "read"  #: what whoever names it must be allowed to in its namespace, if that is another one
 
 
 def resolved(text: str, namespace: str) -> tuple[str, str]:

@@ -35,7 +35,8 @@ from scheduler.model.lock import Lock, lock_problems
 from scheduler.model.newer import given
 from scheduler.model.notice import Notice
 from scheduler.model.outputs import output_problems
-from scheduler.model.params import Param, check_params
+from scheduler.model.param_values import check_params
+from scheduler.model.params import Param
 from scheduler.model.placement import Placement
 from scheduler.model.policies import Catchup, Policies, Retention
 from scheduler.model.problems import JobError, Problem, pointer_of, shortened
@@ -188,7 +189,7 @@ def _normalised(data: dict[Any, Any], namespace: str) -> tuple[dict[str, Any], b
     shape.pop("tasks", None)
     task = {key: shape.pop(key) for key in short_fields}
     if not any(key in work.NAMES or key in work.PLANNED for key in short_fields):
-        problems.append(Problem("", "the job has no work", f"give {work.ONE_OF}, or tasks"))
+        problems.append(Problem("", "the job has no work", f"give {work.ONE_OF_SHORT}, or tasks"))
         task[work.KINDS[0].name] = work.KINDS[0].example  # a stand-in: the fields beside it are judged
     shape["tasks"] = {"main": task}
     return shape, True, problems

@@ -50,3 +50,18 @@ def shortened(value: object, characters_max: int = 60) -> str:
     """`value` as it may be shown in a message."""
     text = repr(value)
     return text if len(text) <= characters_max else text[: characters_max - 1] + "…"
+
+
+def type_name(value: object) -> str:
+    """The JSON word for the type of `value`."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, list | tuple):
+        return "a list"
+    return "an object" if isinstance(value, dict) else type(value).__name__

@@ -17,7 +17,7 @@ from scheduler.model.namespace import Namespace
 from scheduler.model.objects import kind_of
 from scheduler.model.quantities import format_duration, format_size
 from scheduler.model.task import Task
-from scheduler.model.work import NAMES
+from scheduler.model.work import SHORT
 
 JOB = "job"
 NAMESPACE = "namespace"
@@ -40,9 +40,9 @@ def json_schema() -> dict[str, Any]:
         ],
     }
     for name, field in definitions["Task"]["properties"].items():
-        properties[name] = field
+        properties.setdefault(name, field)
     schema["required"] = ["job"]
-    schema["oneOf"] = [{"required": ["tasks"]}, *({"required": [name]} for name in NAMES)]
+    schema["oneOf"] = [{"required": ["tasks"]}, *({"required": [kind.name]} for kind in SHORT)]
     return _published(JOB, schema)
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, create_model, model_validator
 
-from scheduler.model.bounds import PARAMS_MAX
 from scheduler.model.dating import TriggerDays, Workday
 from scheduler.model.fields import DurationMs, InstantMs, Model, Name
 from scheduler.model.known_dates import NO_CALENDARS, Calendars
+from scheduler.model.limits import PARAMS_MAX
 from scheduler.model.named import resolved
 from scheduler.model.params import Value
 from scheduler.model.policies import Overlap

@@ -31,7 +31,7 @@ notice     trigger / board / serial of the notice          yes     FireNotices
 file       trigger / serial that the state gave the file   yes
 all_of     trigger / plan date                             yes
 backfill   trigger / nominal instant                       no
-nested     run / task / member / round                     no
+nested     run / task / member / round                     no      Wake
 
 * The tick that it proves ran ends in an entry of its own kind, which names the orphan as its run.
 

@@ -7,6 +7,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from scheduler.store.tables import tasks as task_rows
+from scheduler.words.commands import Wake
 from tests.api.single_node import SingleNode
 from tests.api.test_namespaces import OURS, THEIRS, token
 
@@ -82,3 +84,69 @@ async def test_referrers_of_another_namespace_are_a_number(
         told = refused.json()
         assert (told["referrers"], told["more"]) == ([{"kind": "job", "namespace": THEIRS, "name": "own"}], 1)
         assert "job kitchen/own, 1 that this token may not read" in told["detail"]
+
+
+ACTS: dict[str, dict[str, Any]] = {
+    "/tasks/tell/post/board": {"post": {"board": f"{THEIRS}/there", "key": "k"}},
+    "/tasks/tell/job/name": {"job": {"name": f"{THEIRS}/there", "wait": False}},
+}
+
+
+@pytest.mark.parametrize("pointer", ACTS)
+@pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("approver", 403), ("operator", 201)])
+async def test_who_lets_a_task_act_there_may_do_so_himself(
+    client: httpx2.AsyncClient, node: SingleNode, role: str, status: int, pointer: str
+) -> None:
+    theirs = {"job": "there", "namespace": THEIRS, "noop": True}
+    assert (await client.put("/v1/jobs/there", json=theirs)).status_code == 201
+    board = {"board": "there", "namespace": THEIRS}
+    assert (await client.put("/v1/boards/there", json=board)).status_code == 201
+    document = {"job": "j", "namespace": OURS, "tasks": {"tell": ACTS[pointer]}}
+    who = token(node, "who", **{OURS: "submitter", THEIRS: role})
+    reply = await client.put("/v1/jobs/j", json=document, headers=who)
+    assert reply.status_code == status, reply.text
+    if status == 403:
+        (error,) = reply.json()["errors"]
+        assert error["pointer"] == pointer
+        assert f"it needs 'run' in namespace '{THEIRS}'" in error["detail"]
+
+
+async def test_a_board_that_is_not_there_is_told_with_its_place_and_the_near_miss(
+    client: httpx2.AsyncClient,
+) -> None:
+    assert (await client.put("/v1/boards/stock", json={"board": "stock"})).status_code == 201
+    document = {"job": "j", "tasks": {"t": {"post": {"board": "stok", "key": "k"}}}}
+    reply = await client.put("/v1/jobs/j", json=document)
+    assert reply.status_code == 422, reply.text
+    (error,) = reply.json()["errors"]
+    assert (error["pointer"], error["hint"]) == ("/tasks/t/post/board", "did you mean stock?")
+
+
+async def test_jobs_that_would_wait_for_themselves_are_refused_with_the_way_out(
+    client: httpx2.AsyncClient,
+) -> None:
+    document = {"job": "j", "tasks": {"t": {"job": {"name": "j"}}}}
+    for dry_run in ("true", "false"):
+        objects = {"objects": [document]}
+        reply = await client.post("/v1/apply", json=objects, params={"dry_run": dry_run})
+        assert reply.status_code == 422, reply.text
+        (error,) = reply.json()["errors"]
+        assert error["pointer"] == "/objects/0/tasks"
+        assert error["detail"] == "a run of default/j would wait for itself: default/j → default/j"
+        assert "wait: false" in error["hint"]
+
+
+async def test_each_of_two_runs_shows_the_other(client: httpx2.AsyncClient, node: SingleNode) -> None:
+    child = {"job": "child", "tasks": {"nap": {"sleep": "1h"}}}
+    parent = {"job": "j", "tasks": {"t": {"job": {"name": "child"}}}}
+    assert (await client.post("/v1/apply", json={"objects": [child, parent]})).status_code == 200
+    made = (await client.post("/v1/jobs/j/runs")).json()
+    with node.read() as store:
+        (due,) = task_rows.past_wake(store, node.now_ms(), 10)
+    (outcome,) = node.apply(Wake(node.machine.state.epoch, *due))
+    assert outcome.ok, outcome
+    above = (await client.get(f"/v1/runs/{made['id']}")).json()
+    below = (await client.get(f"/v1/runs/{above['tasks']['t']['run']}")).json()
+    assert (above["parent"], above["tasks"]["t"]["until"]) == (None, None)
+    assert below["parent"] == {"run": made["id"], "task": "t", "member": None}
+    assert (below["cause"], below["cause_key"]) == ("nested", f"{made['id']}/t//0")

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from api.schemas import answers, explained
-from scheduler.machine.notices import STANDING_MAX
+from scheduler.machine.rules.boards import STANDING_MAX
 from scheduler.words.commands import Actor, PostNotice
 from tests.api.single_node import SingleNode
 from tests.api.test_namespaces import token

@@ -41,6 +41,7 @@ def test_work_ended_in_the_state_while_people_paused_and_drained() -> None:
     worlds = [told(seed)[0] for seed in SEEDS]
     operators = [world.operators for world in worlds if world.operators is not None]
     assert sum(world.napped for world in worlds) > 5
+    assert sum(world.waited for world in worlds) > 5
     assert sum(world.tidied.get("cancelled", 0) for world in worlds) > 5
     assert sum(world.followed for world in worlds) > 5
     assert sum(len(each.pauses) for each in operators) > 2

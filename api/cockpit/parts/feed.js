@@ -38,6 +38,7 @@ const TYPES = [
   "secret_changed",
   "secret_deleted",
   "task_begun",
+  "task_due",
   "task_ended",
   "task_held",
   "task_queued",

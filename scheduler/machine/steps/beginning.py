@@ -78,4 +78,6 @@ def begin_work(ctx: Context, run: Run, graph: Graph, task: Task, compiled: Compi
     task_rows.move(
         ctx.store, task, TaskEvent.BEGUN, queued_ms=ctx.stamp_ms, started_ms=started_ms, wake_ms=until_ms
     )
+    if compiled.waits_for_run:
+        clock.count(ctx, run, graph, 1)
     ctx.emit(e.TaskBegun(task.id, run.id, task.name, task.member, task.round, until_ms))

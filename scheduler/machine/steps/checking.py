@@ -21,6 +21,7 @@ from scheduler.machine.rules import (
     allowances,
     cycles,
     hooked,
+    nesting,
     pins,
     references,
     revisions,
@@ -172,7 +173,8 @@ def _judge_ticks(ctx: Context, stage: Stage, verdict: Judged, found: _Found) -> 
         detail = f"{len(over)} new triggers fire only in the past, or never"
         return refused(Code.PAST, detail, triggers=over)
     refusal = allowances.judge_words(ctx.store, new) or secret_uses.judge(ctx.store, [new])
-    refusal = refusal or _judge_cycles(ctx, stage, new) or hooked.judge(ctx.store, [new])
+    refusal = refusal or _judge_cycles(ctx, stage, new) or _judge_waiting(ctx, stage, new)
+    refusal = refusal or hooked.judge(ctx.store, [new])
     if refusal is not None:
         return refusal
     more = tick_limits.judge_job(ctx.store, new, known)
@@ -202,6 +204,19 @@ def _judge_cycles(ctx: Context, stage: Stage, new: PreparedJob) -> Outcome | Non
     own = f"{new.namespace}/{new.name}"
     known = beside(own)
     return cycles.judge_one(ctx.store, own, 0 if known is None else known[0], heard, beside)
+
+
+def _judge_waiting(ctx: Context, stage: Stage, new: PreparedJob) -> Outcome | None:
+    def beside(namespace: str, name: str) -> bytes | None:
+        item = staged.find(ctx.store, stage.id, JOB, namespace, name)
+        if item is None or item.is_deletion:
+            return None
+        ctx.room -= CHECKED + item.size // staging.BYTES_A_UNIT
+        put = staging.prepared(item)
+        assert isinstance(put, PreparedJob)
+        return put.spec
+
+    return nesting.judge_one(ctx.store, new, beside)
 
 
 def _judge_targets(

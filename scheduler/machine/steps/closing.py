@@ -22,7 +22,17 @@ from scheduler.machine.steps import (
     restoring,
 )
 from scheduler.machine.steps import quotas as quota_steps
-from scheduler.store.tables import clocks, ends, hearers, listeners, postponed, quotas, reruns, run_waits
+from scheduler.store.tables import (
+    clocks,
+    ends,
+    hearers,
+    listeners,
+    nested,
+    postponed,
+    quotas,
+    reruns,
+    run_waits,
+)
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
@@ -31,6 +41,7 @@ from scheduler.store.tables.runs import FOR_NAMESPACE, Run
 from scheduler.store.tables.tasks import Task
 from scheduler.words import events as e
 from scheduler.words import reasons
+from scheduler.words.causes import Kind
 from scheduler.words.lifecycle import KEPT_BACK, RUN_END, TaskEvent
 
 
@@ -141,6 +152,8 @@ def end_run(
     warned = 0 if now is None else now.warned
     if listeners.is_heard(ctx.store, parent) and reruns.is_heard(ctx.store, run.id, run.cause):
         _note_end(ctx, run, parent, state, exit_code, warned)
+    if run.cause == Kind.NESTED:
+        _tell_parent(ctx, run, state, exit_code, reason, warned)
     told = notifying.of_end(ctx, run, state, warned=bool(warned))
     tally = job_rows.count_run_ended(ctx.store, run.job, run=run.id, state=state, failed=failed)
     ctx.emit(e.RunEnded(run.id, run.job, run.namespace, run.name, state, exit_code, bool(warned)))
@@ -155,6 +168,20 @@ def end_run(
     if ctx.state.delays and not tally.active_runs:
         delaying.count(ctx, run.job, run.id)
     follow(ctx, run.job, tally.active_runs)
+
+
+def _tell_parent(
+    ctx: Context, run: Run, state: str, exit_code: int | None, reason: str, warned: int
+) -> None:
+    """A task of another run began it, and may wait for it (`steps.nesting`)."""
+    child = nested.get(ctx.store, run.id)
+    if child is None or not child.waits:
+        return
+    nested.end(ctx.store, run.id, state=state, exit_code=exit_code, reason=reason, warned=warned)
+    task = task_rows.get(ctx.store, child.task)
+    if task is not None and task.state == "active":
+        task_rows.set_wake(ctx.store, task.id, ctx.stamp_ms)
+        ctx.emit(e.TaskDue(task.id, task.run, task.name, task.member, task.round))
 
 
 def _note_end(

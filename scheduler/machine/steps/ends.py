@@ -258,6 +258,7 @@ def finish(
     if not run.stopping:
         graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
         moved = task.state in ("queued", "retry_wait") or (task.state == "active" and task.wake_ms is None)
+        moved = moved or (task.state == "active" and graph.job.tasks[task.id - run.first_task].waits_for_run)
         clock.count(ctx, run, graph, -1 if moved else 0)
         left -= telling.tell(ctx, run, graph, [Tell(task.id, told or state, 0)])
     closing.close_if_done(ctx, run, left, RunEnds(state, exit_code, reason))

@@ -83,12 +83,14 @@ def fire(
     any_time: bool = False,
     rerun: Rerun | None = None,
     vars_of: int = 0,
+    on_place: bool = False,
 ) -> Outcome:
     """Make the run of this cause, or end the cause without one; the single root goes to `agent` when that can
     take it. `params`: all of them, as canonical JSON, where they came with it. `bound`: all tasks that this
     agent may take go to it and to no other. `plan_day`: its plan date, where somebody said it. `held`: it
     waits until it is released, for this reason. `any_time`: no admission window concerns it. `rerun`: what it
     repeats, as its row is to be. `vars_of`: it has the vars that this run began with; 0: those of now.
+    `on_place`: it has the place of another run among those that its namespace may have.
     """
     job, namespace = pinned.job, pinned.namespace
     assert namespace is not None, "a job that is no more fires nothing"
@@ -131,9 +133,9 @@ def fire(
     if not waiting and not any_time:
         opening = windows.standing(ctx, job, compiled, cause.kind, due_ms)
         waiting = FOR_TIME if opening is not None and not opening.is_open else 0
-    if not waiting and quotas.keeps_back(ctx, namespace):
+    if not waiting and not on_place and quotas.keeps_back(ctx, namespace):
         waiting = FOR_NAMESPACE
-    counts = 0 if waiting else quotas.count(ctx, state.last_run + 1, namespace)
+    counts = 0 if waiting or on_place else quotas.count(ctx, state.last_run + 1, namespace)
     if plan_day is None:
         plan_day = plan_dates.of(ctx, namespace, cause.tick_ms)
     made_by = RunEvent.MADE if held is None else RunEvent.HELD

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scheduler.machine.context import Context, refused
-from scheduler.machine.rules import allowances, cycles, hooked, secret_uses, tick_limits
+from scheduler.machine.rules import allowances, cycles, hooked, nesting, secret_uses, tick_limits
 from scheduler.machine.steps import editing, redating
 from scheduler.machine.steps.editing import Edit, Judged
 from scheduler.store.tables import jobs as job_rows
@@ -47,7 +47,7 @@ def judge(
         ctx.store, asking, lambda new: _id(stored.get((new.namespace, new.name))), gone
     )
     refusal = too_many or secret_uses.judge(ctx.store, asking) or cycles.judge(ctx.store, asking)
-    refusal = refusal or hooked.judge(ctx.store, asking)
+    refusal = refusal or nesting.judge(ctx.store, asking) or hooked.judge(ctx.store, asking)
     return refusal or judged
 
 

@@ -7,7 +7,9 @@ from scheduler.machine.rules import verdicts, walks
 from scheduler.machine.rules.walks import GIVE_UP, LET_END, RESTORED, STOP
 from scheduler.machine.steps import clock, closing, holding, placing, restoring, telling, walking
 from scheduler.store.tables import attempts as attempt_rows
+from scheduler.store.tables import nested
 from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import Task
 from scheduler.words import events as e
@@ -81,6 +83,8 @@ def _stop(ctx: Context, run: Run, task: Task) -> str:
     event, reason = TaskEvent.EXPIRED, run.walk
     if run.walk in (STOP, LET_END):
         event, reason = TaskEvent.CANCELLED, run.reason
+    if task.state == "active" and task.wake_ms is not None and _waits_for_run(ctx, run, task):
+        return ""
     if task.state == "active":
         attempt = attempt_rows.live_of_task(ctx.store, task.id)
         if attempt is not None and attempt.state != "assigned":
@@ -91,3 +95,14 @@ def _stop(ctx: Context, run: Run, task: Task) -> str:
         if attempt is not None:
             placing.revoke(ctx, attempt, event.value)
     return closing.end_task(ctx, task, event, reason=reason)
+
+
+def _waits_for_run(ctx: Context, run: Run, task: Task) -> bool:
+    """It ends when the run that it waits for has: that is cancelled, or comes to its own end."""
+    child = nested.of_task(ctx.store, task.id)
+    if child is None or not child.waits:
+        return False
+    if run.walk == STOP and not child.asked:
+        task_rows.set_wake(ctx.store, task.id, ctx.stamp_ms)
+        ctx.emit(e.TaskDue(task.id, run.id, task.name, task.member, task.round))
+    return True

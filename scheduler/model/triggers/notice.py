@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from scheduler.model.bounds import NOTICE_LETTERS_MAX
 from scheduler.model.fields import Model, Reference
+from scheduler.model.limits import NOTICE_LETTERS_MAX
 from scheduler.model.named import resolved
 from scheduler.model.noticing import PLAN_DATE, notice_spec
 from scheduler.model.problems import Refused

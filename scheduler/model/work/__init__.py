@@ -5,8 +5,9 @@ is refused of it, its hint, the form that an agent gets, where it happens and wh
 The check of a job, its JSON Schema, the reference and the compiled form go through `KINDS`; nothing else in
 scheduler/, api/ or cli/ decides by a kind's name (a test looks for it).
 
-Reading order: kind.py (what a kind says of itself), run.py, exec.py, noop.py, sleep.py, finish.py; process.py
-(what those share that start a process), in_state.py (what those share that happen in the state).
+Reading order: kind.py (what a kind says of itself), run.py, exec.py, noop.py, sleep.py, finish.py, post.py,
+job.py; process.py (what those share that start a process), in_state.py (what those share that happen in the
+state).
 
 Nothing here loads pydantic before `Kind.value` is called: the core compiles jobs and never judges them.
 Rejected: a field `kind` in the job, since `run: ./x.sh` says it already.
@@ -19,17 +20,25 @@ from typing import Any
 
 from scheduler.model.work.exec import EXEC
 from scheduler.model.work.finish import FINISH
+from scheduler.model.work.job import JOB
 from scheduler.model.work.kind import Kind, Place
 from scheduler.model.work.noop import NOOP
+from scheduler.model.work.post import POST
 from scheduler.model.work.run import RUN
 from scheduler.model.work.sleep import SLEEP
 
-__all__ = ["KINDS", "NAMES", "ONE_OF", "PLANNED", "Kind", "Place", "compiled_work", "kind_meant"]
+__all__ = [
+    "KINDS", "NAMES", "ONE_OF", "ONE_OF_SHORT", "PLANNED", "SHORT", "Kind", "Place", "compiled_work",
+    "kind_meant",
+]  # fmt: skip
 
-KINDS: tuple[Kind, ...] = (RUN, EXEC, NOOP, SLEEP, FINISH)
+KINDS: tuple[Kind, ...] = (RUN, EXEC, NOOP, SLEEP, FINISH, POST, JOB)
 NAMES = tuple(kind.name for kind in KINDS)
 ONE_OF = f"one of {', '.join(kind.said for kind in KINDS)}"
-PLANNED = ("script", "http", "python", "ssh", "job", "approval", "post")
+SHORT = tuple(kind for kind in KINDS if not kind.in_tasks_only)
+"""Those that may stand at the top of a job of one task."""
+ONE_OF_SHORT = f"one of {', '.join(kind.said for kind in SHORT)}"
+PLANNED = ("script", "http", "python", "ssh", "approval")
 """Kinds of the job semantics that this version cannot do."""
 
 _MEANT = {word: kind.name for kind in KINDS for word in kind.other_words}

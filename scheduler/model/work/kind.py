@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Place = Literal["agent", "state", "node"]
 
-ENDS_RUN = "ends_run"
+ENDS_RUN, POSTS, RUNS = "ends_run", "posts", "runs"
 """What work in the state does when its time is over (`does` of its compiled form, `machine.steps.acting`);
 without a word, nothing."""
+
+
+class Refers(NamedTuple):
+    """To what a task of it refers."""
+
+    kind: str  #: of object, or job
+    text: str  #: a name, or namespace/name
+    field: str  #: of its value, that says so
+    needs: str  #: what whoever puts the job must be allowed to there
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,8 @@ class Kind:
     entries_max: int | None = None  #: of a value that is a list or an object; a longer one is not looked at
     lasts_ms: Callable[[Mapping[str, Any]], int] | None = None
     """Of one that happens in the state: how long, from its start, of a task of the canonical job."""
+    refers: Callable[[Any], Sequence[Refers]] | None = None  #: of its value
+    in_tasks_only: bool = False  #: at the top of a job its name means something else
     unread: tuple[str, ...] = ()  #: fields of a task that mean nothing beside it, and are refused
     other_words: tuple[str, ...] = ()  #: what people write who know it from elsewhere
 

@@ -85,6 +85,18 @@ STATEMENTS: tuple[str, ...] = (
         ended_ms INTEGER NOT NULL
     )
     """,
+    # Runs that tasks of other runs began.
+    """
+    CREATE TABLE nested (
+        run INTEGER PRIMARY KEY, parent INTEGER NOT NULL, task INTEGER NOT NULL,
+        depth INTEGER NOT NULL,             -- how many began one another, this one counted
+        waits INTEGER NOT NULL,             -- 1: the task waits for its end, and has not heard of it
+        asked TEXT NOT NULL,                -- how the task ends, where that is not as the run does
+        state TEXT NOT NULL, exit_code INTEGER, reason TEXT NOT NULL, warned INTEGER NOT NULL
+    )
+    """,
+    "CREATE INDEX nested_parent ON nested (parent, run)",
+    "CREATE UNIQUE INDEX nested_task ON nested (task)",
     # Of runs whose timeout may stand still: how many tasks keep it going, and what is left while none does.
     "CREATE TABLE clocks (run INTEGER PRIMARY KEY, moving INTEGER NOT NULL, left_ms INTEGER)",
     # What persons keep back: a run (task 0; the row stays until it has begun), or a task of one.

@@ -10,6 +10,7 @@ from scheduler.store.kept import Table
 from scheduler.words.lifecycle import TASK, TaskEvent
 
 ONLY = ""  #: the member of a task that is not divided
+NO_INSTANT = 1 << 60  #: as `wake_ms` of a task that waits in the state for something without an instant
 FIRST = 0  #: the round of a task that was not begun anew
 
 
@@ -111,6 +112,10 @@ def set_needs(store: Store, task: int, *, open_needs: int, met_needs: int) -> No
 
 def set_selector(store: Store, task: int, selector: str) -> None:
     store.kept.update(TABLE, task, (selector, task), selector=selector)
+
+
+def set_wake(store: Store, task: int, wake_ms: int) -> None:
+    store.kept.update(TABLE, task, (wake_ms, task), wake_ms=wake_ms)
 
 
 def set_warned(store: Store, task: int) -> None:
@@ -280,7 +285,7 @@ def past_wake(store: Store, now_ms: int, limit: int, after: int = 0) -> list[tup
 
 def next_wake_ms(store: Store) -> int | None:
     first: int | None = store.value("SELECT min(wake_ms) FROM tasks WHERE wake_ms IS NOT NULL")
-    return first
+    return None if first == NO_INSTANT else first
 
 
 def purge(store: Store, run: int, limit: int) -> int:

@@ -55,6 +55,7 @@ from scheduler.words.events.secrets import SecretChanged as SecretChanged
 from scheduler.words.events.secrets import SecretDeleted as SecretDeleted
 from scheduler.words.events.stages import StageMoved as StageMoved
 from scheduler.words.events.tasks import TaskBegun as TaskBegun
+from scheduler.words.events.tasks import TaskDue as TaskDue
 from scheduler.words.events.tasks import TaskEnded as TaskEnded
 from scheduler.words.events.tasks import TaskQueued as TaskQueued
 from scheduler.words.events.ticks import OverloadBegan as OverloadBegan

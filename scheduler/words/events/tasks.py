@@ -28,6 +28,17 @@ class TaskBegun(Event):
     until_ms: int
 
 
+@event(79, wakes=NOW)
+class TaskDue(Event):
+    """What it waits for in the state has come, or is to be broken off: it is to be looked at."""
+
+    task: int
+    run: int
+    name: str
+    member: str
+    round: int
+
+
 @event(31, wakes=SOON)
 class TaskEnded(Event):
     """Its work in the state ended, by itself or because its run did."""

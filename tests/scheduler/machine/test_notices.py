@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from scheduler.machine import notices as machine
+from scheduler.machine.rules import boards
 from scheduler.machine.rules.hooked import HEARERS_MAX
 from scheduler.model import parse_job, prepare
 from scheduler.store.reads import ledger as ledger_reads
@@ -168,7 +169,7 @@ def test_each_is_heard_once_whoever_leads(told: Story) -> None:
 
 
 def test_bounds(told: Story, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "STANDING_MAX", 2)
+    monkeypatch.setattr(boards, "STANDING_MAX", 2)
     post(told)
     post(told)
     assert told.one(c.PostNotice("default", "stock", "k", HOUR_MS)).code == Code.LIMIT

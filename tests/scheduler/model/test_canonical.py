@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler.model import JobError, canonical, compile_job, parse_job, prepare
-from scheduler.model.params import check_params, declared_params
+from scheduler.model.param_values import check_params, declared_params
 from scheduler.ticks import schedule
 
 AFTER_MS = 1_796_000_000_000  # 2026-11-30T00:53:20Z

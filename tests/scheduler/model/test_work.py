@@ -15,7 +15,7 @@ from scheduler.model.parse import PLANNED, TASK_FIELDS
 from scheduler.model.published import json_schema
 from scheduler.model.task import Task
 from scheduler.model.translating import field_names
-from scheduler.model.work import KINDS, NAMES, Kind
+from scheduler.model.work import KINDS, NAMES, ONE_OF, ONE_OF_SHORT, Kind
 from scheduler.model.work import PLANNED as PLANNED_WORK
 from scheduler.model.work.process import FEATURES
 from tests.scheduler.model.grown import told
@@ -30,9 +30,15 @@ def said(data: object) -> dict[str, str]:
     return {p.pointer: f"{p.detail} | {p.hint}" for p in caught.value.problems}
 
 
+def of(kind: Kind, **fields: Any) -> dict[str, Any]:
+    """A job of it, as short as can be."""
+    task = {kind.name: kind.example, **fields}
+    return {"job": "a", "tasks": {"main": task}} if kind.in_tasks_only else {"job": "a", **task}
+
+
 @each_kind
 def test_its_example_is_a_job_that_compiles(kind: Kind) -> None:
-    text = canonical(parse_job({"job": "a", kind.name: kind.example}))
+    text = canonical(parse_job(of(kind)))
 
     assert json.loads(text)["tasks"]["main"][kind.name] == kind.example
     assert [name for name in NAMES if name in json.loads(text)["tasks"]["main"]] == [kind.name]
@@ -100,14 +106,18 @@ def test_an_agent_has_an_executor_for_each_that_happens_there() -> None:
 def test_a_task_has_one_kind(one: Kind, other: Kind) -> None:
     both = {one.name: one.example, other.name: other.example}
 
-    assert f"{one.name} and {other.name} exclude each other" in said({"job": "a", **both})[""]
+    if not other.in_tasks_only:
+        assert f"{one.name} and {other.name} exclude each other" in said({"job": "a", **both})[""]
     assert "exclude each other" in said({"job": "a", "tasks": {"t": both}})["/tasks/t"]
 
 
 def test_no_work_is_told_with_every_kind() -> None:
-    kinds = "give one of run, exec, noop: true, sleep, finish"
-    assert said({"job": "a"})[""].endswith(f"{kinds}, or tasks")
+    kinds = f"give {ONE_OF}"
+    assert said({"job": "a"})[""].endswith(f"give {ONE_OF_SHORT}, or tasks")
+    assert "job" in NAMES
+    assert ", job" not in ONE_OF_SHORT
     assert said({"job": "a", "tasks": {"t": {}}})["/tasks/t"].endswith(kinds)
+    assert kinds.startswith("give one of run, exec, noop: true, sleep, ")
 
 
 GIVEN: dict[str, Any] = {
@@ -121,16 +131,17 @@ GIVEN: dict[str, Any] = {
 @each_kind
 def test_what_it_does_not_read_is_refused(kind: Kind) -> None:
     for field in kind.unread:
-        found = said({"job": "a", kind.name: kind.example, field: GIVEN.get(field, "x")})
+        found = said(of(kind, **{field: GIVEN.get(field, "x")}))
 
-        assert found == {"": f"{kind.name} reads no {field} | remove {field}"}
+        where = "/tasks/main" if kind.in_tasks_only else ""
+        assert found == {where: f"{kind.name} reads no {field} | remove {field}"}
 
 
 @each_kind
 def test_what_it_does_not_read_may_stand_there_as_it_comes_back_from_a_get(kind: Kind) -> None:
-    whole = json.loads(canonical(parse_job({"job": "a", kind.name: kind.example})))
+    whole = json.loads(canonical(parse_job(of(kind))))
 
-    assert canonical(parse_job(whole)) == canonical(parse_job({"job": "a", kind.name: kind.example}))
+    assert canonical(parse_job(whole)) == canonical(parse_job(of(kind)))
 
 
 @pytest.mark.parametrize(
@@ -169,6 +180,45 @@ def test_a_run_finishes_well_or_ill(value: object, said_of_it: str) -> None:
     assert found == {"/tasks/t/finish": f"finish must be succeeded or failed, {said_of_it}"}
 
 
+@pytest.mark.parametrize(
+    ("value", "pointer", "said_of_it"),
+    [
+        ("stock", "", "post must be an object, not text |"),
+        ({"board": "stock"}, "/key", "key is required"),
+        ({"key": "a"}, "/board", "board is required"),
+        ({"board": "a b", "key": "a"}, "/board", "a name must not contain ' '"),
+        ({"board": "b", "key": ""}, "/key", "a key has 1 to 256 letters | such as orders, or plan_date"),
+        ({"board": "b", "key": "k" * 257}, "/key", "a key has 1 to 256 letters"),
+        ({"board": "b", "key": 3}, "/key", "key must be text, not a number"),
+        ({"board": "b", "key": "k", "expires": "11y"}, "/expires", "'11y' is no duration"),
+        ({"board": "b", "key": "k", "expires": "3654d"}, "/expires", "a notice may stay ten years at most"),
+        ({"board": "b", "key": "k", "expire": "1d"}, "/expire", "unknown field 'expire' | did you mean"),
+    ],
+)
+def test_a_notice_to_post_has_a_board_and_a_key(value: object, pointer: str, said_of_it: str) -> None:
+    found = said({"job": "a", "tasks": {"t": {"post": value}}})
+    assert list(found) == [f"/tasks/t/post{pointer}"]
+    assert found[f"/tasks/t/post{pointer}"].startswith(said_of_it)
+
+
+@pytest.mark.parametrize(
+    ("value", "pointer", "said_of_it"),
+    [
+        ("child", "", "job must be an object, not text |"),
+        ({}, "/name", "name is required"),
+        ({"name": "a b"}, "/name", "a name must not contain ' '"),
+        ({"name": "c", "wait": "no"}, "/wait", "wait must be true or false, not text"),
+        ({"name": "c", "params": ["x"]}, "/params", "params must be an object, not a list"),
+        ({"name": "c", "params": {"x": [1]}}, "/params/x", "must be text, a number or true or false, not"),
+        ({"name": "c", "await": True}, "/await", "unknown field 'await' | did you mean wait?"),
+    ],
+)
+def test_a_run_of_another_job_has_its_name(value: object, pointer: str, said_of_it: str) -> None:
+    found = said({"job": "a", "tasks": {"t": {"job": value}}})
+    assert list(found) == [f"/tasks/t/job{pointer}"]
+    assert found[f"/tasks/t/job{pointer}"].startswith(said_of_it)
+
+
 def test_a_sleep_stands_beside_no_other_work() -> None:
     assert said({"job": "a", "sleep": "1m", "run": "x"})[""].startswith("run and sleep exclude each other")
     assert list(said({"job": "a", "tasks": {"t": {"sleep": None}}})) == ["/tasks/t"]
@@ -188,7 +238,7 @@ def test_the_words_of_other_schedulers_lead_to_it(kind: Kind) -> None:
 def test_a_kind_to_come_says_what_there_is(name: str) -> None:
     found = said({"job": "a", "tasks": {"t": {name: {}}}})
 
-    detail = f"{name} is not available in this version | give one of run, exec, noop: true, sleep, finish"
+    detail = f"{name} is not available in this version | give {ONE_OF}"
     assert found == {f"/tasks/t/{name}": detail}
 
 
@@ -199,7 +249,7 @@ def test_the_schema_and_the_reference_say_what_it_says(kind: Kind) -> None:
 
     assert schema["$defs"]["Task"]["properties"][kind.name]["description"] == kind.description
     assert {"required": [kind.name]} in schema["$defs"]["Task"]["oneOf"]
-    assert {"required": [kind.name]} in schema["oneOf"]
+    assert ({"required": [kind.name]} in schema["oneOf"]) == (not kind.in_tasks_only)
     example = json.dumps(kind.example) if not isinstance(kind.example, str) else kind.example
     row = f"| `{kind.name}` | {kind.description} | `{kind.name}: {example}` | {kind.happens} |"
     executor = "–" if kind.executor is None else f"`{kind.executor}`"
@@ -261,10 +311,11 @@ print(json.dumps({
 
 def test_a_kind_is_a_file_and_a_word_in_the_list(tmp_path: Path) -> None:
     """In a copy of scheduler/: what the checklist in CONTRIBUTING says is all that a new kind needs."""
-    assert told(tmp_path, "work", "rest", NEW, after="RUN, EXEC, NOOP, SLEEP, FINISH", use=USE) == {
+    after = "RUN, EXEC, NOOP, SLEEP, FINISH, POST, JOB"
+    assert told(tmp_path, "work", "rest", NEW, after=after, use=USE) == {
         "work": {"kind": "rest", "seconds": 3},
         "refused": ["/rest: nobody rests so short (a second at least)"],
-        "none": ["the job has no work (give one of run, exec, noop: true, sleep, finish, rest, or tasks)"],
+        "none": [f"the job has no work (give {ONE_OF_SHORT}, rest, or tasks)"],
         "two": ["run and rest exclude each other (make a task for each)"],
         "unread": ["rest reads no stdin (remove stdin)"],
         "near": ["/tasks/t/rset: unknown field 'rset' (did you mean rest?)"],

@@ -1,0 +1,40 @@
+"""job: a run of another job, which the task waits for or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scheduler.model.work.in_state import UNREAD
+from scheduler.model.work.kind import RUNS, Kind, Refers
+
+
+def _value() -> Any:
+    from scheduler.model.nested import Nested
+
+    return Nested
+
+
+def _compiled(task: Mapping[str, Any]) -> dict[str, Any]:
+    nested = task["job"]
+    return {"does": RUNS, "job": nested["name"], "wait": nested["wait"], "params": nested.get("params", {})}
+
+
+def _refers(nested: Any) -> list[Refers]:
+    return [Refers("job", nested.name, "name", "run")]
+
+
+JOB = Kind(
+    name="job",
+    description="a run of another job",
+    example={"name": "page-on-call", "wait": False},
+    value=_value,
+    compiled=_compiled,
+    happens="state",
+    executor=None,
+    lasts_ms=lambda task: 0,
+    refers=_refers,
+    in_tasks_only=True,
+    unread=tuple(field for field in UNREAD if field != "timeout"),
+    other_words=("run_job", "trigger_job", "subworkflow", "child", "call"),
+)
