@@ -250,6 +250,8 @@ class _Reader:
             if event.value == "<<" and event.implicit[0]:
                 raise self._error(event, "merge keys (<<) are not part of YAML 1.2", "write the fields out")
             key = self._scalar(event)
+            if type(key) is int and str(key) == event.value:
+                key = str(event.value)  # `failures: {2: 10s}` is what people write; JSON has text there
             if isinstance(key, str):
                 if event.anchor is not None:
                     self._anchors[event.anchor] = _Anchored(key, 1)

@@ -67,7 +67,7 @@ function Conditions({ run }) {
 // The task whose output is looked for most: the one that failed, or that runs, or the last.
 function firstOf(run) {
   const tasks = Object.entries(run.tasks);
-  return (tasks.find(([, task]) => FAILED.includes(task.state)) || tasks.find(([, task]) => task.attempts.some((attempt) => !attempt.finished)) || tasks.at(-1) || [null])[0];
+  return (tasks.find(([, task]) => FAILED.includes(task.state)) || tasks.find(([, task]) => task.attempts.some((attempt) => !attempt.finished)) || tasks.findLast(([, task]) => task.attempts.length) || tasks.at(-1) || [null])[0];
 }
 
 export default function Run({ run: id }) {

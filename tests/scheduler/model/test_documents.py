@@ -34,6 +34,13 @@ tasks:
     assert [p.where for p in caught.value.problems] == ["jobs.yaml:10:27"]
 
 
+def test_whole_numbers_may_name_fields() -> None:
+    """The steps of policies.failures are written so."""
+    (document,) = load_yaml("job: j\npolicies:\n  failures: {2: 10s, 20: pause}\n", "f.yaml")
+    assert document.data["policies"]["failures"] == {"2": "10s", "20": "pause"}
+    assert document.where("/policies/failures/20").endswith("3:22")
+
+
 @pytest.mark.parametrize(
     ("text", "place", "said"),
     [
@@ -45,7 +52,10 @@ tasks:
         ("a: !local x", "1:4", "not allowed"),
         ("\ta: 1", "1:1", "not valid YAML"),
         ("b: 1\na: \x00", "2:4", "special characters"),
-        ("1: 2", "1:1", "must be text"),
+        ("1.5: 2", "1:1", "must be text"),
+        ("0x1: 2", "1:1", "must be text"),
+        ("true: 2", "1:1", "must be text"),
+        ('2: a\n"2": b', "2:1", "given twice"),
         ("a: .inf", "1:4", "no number that JSON has"),
         ("a: 1e999", "1:4", "no number that JSON has"),
         ("a: " + "9" * 5_000, "1:4", "no number that JSON has"),
