@@ -189,3 +189,34 @@ def test_a_pause_outlives_its_leader_and_nothing_of_it_is_made_up_for(cluster: C
         assert {(tick["outcome"], tick["reason"]) for tick in told} == {("skipped", "paused")}
     found = verified(cluster, milliseconds(since), int(time.time() * 1000))
     assert found["problem_count"] == 0, found
+
+
+def test_what_happens_inside_a_run_survives_its_leader_and_each_thing_once(cluster: Cluster) -> None:
+    """A task waits for a run of another job while the leader dies; then come a notice, an end, a clean-up."""
+    done = cluster.root / "inside.txt"
+    heir = {"job": "heir", "run": f"echo heard >> {done}", "triggers": [{"notice": {"board": "inside"}}]}
+    work = {"needs": ["nap"], "run": f"echo child >> {done}"}
+    child = {"job": "child", "tasks": {"nap": {"sleep": "3s"}, "work": work}}
+    tasks = {
+        "child": {"job": {"name": "child"}},
+        "tell": {"needs": ["child"], "post": {"board": "inside", "key": "plan_date"}},
+        "ill": {"needs": ["tell"], "finish": "failed"},
+        "tidy": {"run": f'echo "rest $CRONCLAVE_REST" >> {done}'},
+    }
+    parent = {"job": "parent", "tasks": tasks, "finally": ["tidy"]}
+    objects = [{"board": "inside"}, heir, child, parent]
+    cluster.client.ask("POST", "/v1/apply", {"objects": objects})
+    run = start_run(cluster, "parent")
+    wait_for(lambda: run_of(cluster, run)["tasks"]["child"]["run"], DEADLINE_S, "the child", 0.05)
+    leader = cluster.leader()
+    leader.kill()
+    leader.start()
+
+    ended = wait_run(cluster, run)
+    assert (ended["state"], ended["reason"]) == ("failed", "finished by ill")
+    below = run_of(cluster, ended["tasks"]["child"]["run"])
+    assert (below["state"], below["parent"]["run"]) == ("succeeded", run)
+    assert sorted(wait_lines(done, 3)) == ["child", "heard", "rest failed"]
+    assert len(list(cluster.client.items("/v1/boards/inside/notices"))) == 1
+    cluster.wait_ready()
+    cluster.client.ask("DELETE", "/v1/jobs/parent")  # as long as it is there the other one stays
