@@ -5,7 +5,7 @@ quotas    no run goes on where as many are active as may; what is counted is wha
 follows   in the end its job is what the last defaults make of it
 
 Rules: lots are drawn from dice of their own. A node is judged after each entry that it applies behind one
-that it was judged after: a quota that is lowered stops nothing.
+that it was judged after: a quota that is lowered stops nothing, nor what came before it in the same entry.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class Quotas:
     def __init__(self, world: JobsWorld, seed: int) -> None:
         self._world = world
         self._rng = random.Random(f"quotas {seed}")
-        self._seen: dict[str, tuple[int, int]] = {}  #: by node: the last entry, and how many were active
+        #: By node: the last entry, how many were active, and how many might be.
+        self._seen: dict[str, tuple[int, int, int | None]] = {}
         self._number = 0
         self.kept_back = 0
         self._act()
@@ -54,17 +55,18 @@ class Quotas:
         return PutNamespace(NAME, spec, active_max=active, starts_max=starts, defaults=defaults)
 
     def heard(self, node: str, raft_index: int, store: Store, entry: AppliedEntry) -> None:
-        last, before = self._seen.get(node, (0, 0))
+        last, before, limit = self._seen.get(node, (0, 0, None))
         if not entry.events and raft_index == last + 1:
-            self._seen[node] = (raft_index, before)
+            self._seen[node] = (raft_index, before, limit)
             return
         active = int(store.value(ACTIVE_ONES, (NAME,)))
         allowance = namespaces.allowance(store, NAME)
         most = allowance.active_max if allowance is not None else None
-        if most is not None and raft_index == last + 1 and active > max(most, before):
+        is_judged = most is not None and most == limit and raft_index == last + 1
+        if is_judged and active > max(most or 0, before):
             self._world.invariants.fail("quotas", f"{node}: {active} runs are active where {most} may be")
         self.kept_back += int(store.value(WAITING_ONES, (NAME,)))
-        self._seen[node] = (raft_index, active)
+        self._seen[node] = (raft_index, active, most)
 
     def judge(self, store: Store) -> list[tuple[str, str]]:
         """What is wrong by this state."""

@@ -12,6 +12,7 @@ inside    what a run does finally begins when all the rest has ended, and is not
           for another run ends as that does (`inside`)
 exits     a task ended as its exit code says (`exits`)
 windows   no run starts where its job's windows and blackouts say that it may not (`openings`)
+locks     what takes a lock works alone, by what really runs on hosts (`locks`)
 secrets   versions of a secret follow each other, and each has its own value (`secrets`)
 delivered each delivery to a hook made the runs that its sender was told, once (`senders`)
 noticed   each notice that was acknowledged is there once
@@ -28,7 +29,7 @@ from __future__ import annotations
 from cluster.hardening import ALL_ON, Hardening
 from cluster.simulation.machine import SimulatedState
 from cluster.simulation.world import EPOCH_MS, Node, Plan, Result, World
-from node.simulation import exits, inside, openings
+from node.simulation import exits, inside, locks, openings
 from node.simulation.agents import Agent
 from node.simulation.effects import Outside
 from node.simulation.front import Front
@@ -41,11 +42,22 @@ from node.simulation.state import MortalState
 from node.simulation.zones import Zones
 from scheduler.machine import AppliedEntry
 from scheduler.model import parse_job, prepare
+from scheduler.store.connection import Store
 from scheduler.store.row_digests import slices_of
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.verify import verify
 from scheduler.words import codec
-from scheduler.words.commands import Actor, CancelRun, Command, Lead, PauseJob, PutJobs, ResumeJob, RunJob
+from scheduler.words.commands import (
+    Actor,
+    Apply,
+    CancelRun,
+    Command,
+    Lead,
+    PauseJob,
+    PutJobs,
+    ResumeJob,
+    RunJob,
+)
 from scheduler.words.outcomes import Outcome
 
 AGENTS = 3
@@ -135,6 +147,7 @@ JOBS = [
         AGAIN,
         NARROW,
         *openings.JOBS,
+        *locks.JOBS,
         FOLLOWS,
         REPORTS,
         inside.NESTED,
@@ -151,6 +164,7 @@ class JobsWorld(World):
         self.fronts: dict[str, Front] = {}  #: the newest of each node
         self.outside = Outside(seed)  #: who is told of failures
         self.exits = exits.Exits()
+        self.locks = locks.Locks(self)
         self.quiet = False  #: nothing new is planned
         self.acked_runs: dict[str, int] = {}  #: client to the run that it was told
         self.started: dict[int, int] = {}  #: attempts that really started, with the grant they had
@@ -251,7 +265,8 @@ class JobsWorld(World):
             def put(outcomes: list[Outcome]) -> None:
                 self.are_put = self.are_put or outcomes[0].ok
 
-            self.fronts[leader.name].propose([PutJobs(seeds, after_ms)], put)
+            first = Apply(locks.resources(after_ms), seeds, (), after_ms)
+            self.fronts[leader.name].propose([first], put)
         if not self.are_put:
             self.at(0.3, self._put_jobs)
 
@@ -301,9 +316,14 @@ class JobsWorld(World):
             self.invariants.fail("starts", f"attempt {attempt} of task {task} started beside {others}")
         self._running[attempt] = task
         self.started[attempt] = fence
+        self.locks.started(self._stores(), attempt, task)
+
+    def _stores(self) -> list[Store]:
+        return [self.state(front.node).store for front in self.fronts.values() if front.lives]
 
     def really_ended(self, attempt: int) -> None:
         self._running.pop(attempt, None)
+        self.locks.ended(attempt)
 
     # ---- the end
 
@@ -367,7 +387,8 @@ class JobsWorld(World):
                 boots = {agent.installation: agent.boot for agent in self._agents if agent.boot}
                 for kind, problem in self.operators.judge(store, boots):
                     fail(kind, f"{node.name}: {problem}")
-            judges = (self.exits, self.secrets, self.objects, self.quotas, self.senders, self.zones, openings)
+            people = (self.secrets, self.objects, self.quotas, self.senders, self.zones)
+            judges = (self.exits, self.locks, *people, openings)
             for each in judges:
                 for kind, problem in each.judge(store) if each is not None else ():
                     fail(kind, f"{node.name}: {problem}")

@@ -84,6 +84,10 @@ def test_runs_waited_for_the_quota_of_their_namespace() -> None:
     assert sum(each.kept_back for each in quotas) > 20
 
 
+def test_locks_were_taken_one_after_the_other() -> None:
+    assert sum(told(seed)[0].locks.taken for seed in SEEDS) > 20
+
+
 def test_what_nobody_reported_was_told_again() -> None:
     """The stories hold what they are for: tries that arrived, and were repeated."""
     outsides = [told(seed)[0].outside for seed in SEEDS]
