@@ -49,6 +49,7 @@ class Asked:
     member: str  #: empty: the whole task
     attempt: int | None  #: its number
     after: int | None  #: the first attempt after this number
+    round: int | None = None  #: None: the newest
 
 
 def find_target(services: Services, asked: Asked) -> Output | None:
@@ -81,7 +82,9 @@ def _task_of(store: Store, asked: Asked) -> int | None:
         if not names:
             return None
         name = names[0]
-    task = task_reads.newest_round(store, asked.run, name, asked.member)
+    task = task_reads.of_round(store, asked.run, name, asked.member, asked.round)
+    if task is None and asked.round is not None:
+        raise query_problem("round", f"task {name[:100]!r} of the run has no round {asked.round}")
     if task is None and asked.member:
         raise query_problem("member", f"task {name[:100]!r} has no member {asked.member[:100]!r}")
     if task is None:

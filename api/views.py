@@ -208,7 +208,8 @@ def new_run_json(
             "fence": None, "late": None,
         })  # fmt: skip
     task = {
-        "state": "active" if tries else "queued", "started": None, "finished": None, "exit_code": None,
+        "state": "active" if tries else "queued", "group": None, "round": 0,
+        "started": None, "finished": None, "exit_code": None,
         "warned": False, "reason": None, "hold": None, "retry_at": None, "until": None, "run": None,
         "outputs": None, "taken_from": None, "attempts": tries,
     }  # fmt: skip
@@ -250,6 +251,8 @@ def _tasks_json(
     return {
         name: {
             "state": task.state,
+            "group": by_id[task.of_group].name if task.of_group in by_id else None,
+            "round": task.round,
             "started": rfc3339(task.started_ms),
             "finished": rfc3339(task.finished_ms),
             "exit_code": task.exit_code,

@@ -73,11 +73,13 @@ class Reading:
 
     def __init__(
         self, client: Client, run: int, task: str | None, attempt: int | None, *,
-        write: Callable[[bytes], None], note: Callable[[str], None],
+        write: Callable[[bytes], None], note: Callable[[str], None], round: int | None = None,
     ) -> None:  # fmt: skip
+        """`round`: None: the newest."""
         self._client = client
         self._run = run
         self._task = task
+        self._round = round
         self._only = attempt  #: asked for by its number
         self._attempt = attempt
         self._over = False  #: this attempt's output is read to its end
@@ -115,7 +117,8 @@ class Reading:
     def _ask(self, *, follow: bool) -> http.client.HTTPResponse:
         after = self._attempt if self._over else None
         path = path_of(
-            "runs", self._run, "logs", task=self._task, attempt=None if after else self._attempt,
+            "runs", self._run, "logs", task=self._task, round=self._round,
+            attempt=None if after else self._attempt,
             after_attempt=after, offset=None if after else self._offset, follow=follow,
             wait=f"{int(self._wait_s * 1000)}ms" if follow else None,
         )  # fmt: skip
@@ -184,13 +187,16 @@ class Reading:
 
 
 def show_tasks(
-    client: Client, screen: Screen, found: dict[str, Any], names: list[str], attempt: int | None
-) -> None:
+    client: Client, screen: Screen, found: dict[str, Any], names: list[str], attempt: int | None,
+    round: int | None,
+) -> None:  # fmt: skip
     """What these tasks have written so far, one after the other."""
     for name in names:
         if len(names) > 1:
             screen.heading(f"==> {name} <==")
-        reading = Reading(client, found["id"], name, attempt, write=screen.write, note=screen.note)
+        reading = Reading(
+            client, found["id"], name, attempt, write=screen.write, note=screen.note, round=round
+        )
         if not reading.now() and len(names) == 1:
             held = held_up_by(client, found, name)
             screen.note(f"nothing has started: it waits for {held}" if held else "nothing has started")
@@ -198,20 +204,25 @@ def show_tasks(
 
 
 def follow_run(client: Client, screen: Screen, run: int, attempt: int | None) -> None:
-    """All tasks' output, in the order in which they begin, until the run has ended."""
-    done: set[str] = set()
+    """All tasks' output, in the order in which they begin, each round of it, until the run has ended."""
+    done: set[tuple[str, int]] = set()
     said = ""
     began_s, pause_s = time.monotonic(), AGAIN_S
     while True:
         found = client.get(path_of("runs", run))
-        begun = [name for name, task in found["tasks"].items() if name not in done and task["attempts"]]
+        begun = [
+            (each["id"], name, each["round"])
+            for name, task in found["tasks"].items()
+            for each in task["attempts"]
+            if (name, each["round"]) not in done
+        ]
         if begun:
-            name = min(begun, key=lambda each: found["tasks"][each]["attempts"][0]["id"])
+            _, name, round = min(begun)
             if len(found["tasks"]) > 1:
-                screen.heading(f"==> {name} <==")
-            Reading(client, run, name, attempt, write=screen.write, note=screen.note).follow()
+                screen.heading(f"==> {name}{f', round {round}' if round else ''} <==")
+            Reading(client, run, name, attempt, write=screen.write, note=screen.note, round=round).follow()
             screen.cut()
-            done.add(name)
+            done.add((name, round))
             began_s, pause_s = time.monotonic(), AGAIN_S
             continue
         if found["finished"] is not None:

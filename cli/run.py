@@ -111,10 +111,12 @@ def show_(client: Client, run_id: int, stale: bool, form: str) -> None:
         "cronclave run logs 42",
         "cronclave run logs 42 --task extract -f  # until it has ended",
         "cronclave run logs 42 --attempt 1 > first.log",
+        "cronclave run logs 42 --task load --round 0",
     ),
 )
 @ID
 @click.option("--task", metavar="NAME", help="One task only; all, one after the other, by default.")
+@click.option("--round", type=click.IntRange(0), help="Of a task in a group; the newest by default.")
 @click.option("--attempt", type=click.IntRange(1), help="Number of the attempt; the latest by default.")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run, or the task named, has ended.")
 @click.option(
@@ -122,8 +124,9 @@ def show_(client: Client, run_id: int, stale: bool, form: str) -> None:
 )
 @connected
 def logs(
-    client: Client, run_id: int, task: str | None, attempt: int | None, follow: bool, raw: bool | None
-) -> None:
+    client: Client, run_id: int, task: str | None, round: int | None, attempt: int | None, follow: bool,
+    raw: bool | None,
+) -> None:  # fmt: skip
     """Print the output of a run, from any node, live.
 
     A terminal gets text and colours (none with NO_COLOR); what else would drive it (cursor, title, clipboard,
@@ -137,11 +140,15 @@ def logs(
     found = client.get(path_of("runs", run_id))
     if task is not None and task not in found["tasks"]:
         raise Failure(f"run {run_id} has no task {task!r}", code=NOT_FOUND, details=sorted(found["tasks"]))
+    if round is not None and task is None:
+        raise click.UsageError("--round is of one task: name it with --task")
     if not follow:
         names = [task] if task is not None else list(found["tasks"])
-        return show_tasks(client, screen, found, names, attempt)
+        return show_tasks(client, screen, found, names, attempt, round)
     if task is not None:
-        Reading(client, run_id, task, attempt, write=screen.write, note=screen.note).follow()
+        Reading(
+            client, run_id, task, attempt, write=screen.write, note=screen.note, round=round
+        ).follow()
         screen.cut()
     else:
         follow_run(client, screen, run_id, attempt)

@@ -41,23 +41,25 @@ def show_run(found: dict[str, Any], waits_for: str = "") -> None:
         ]
     )
     rows: list[tuple[object, ...]] = []
+    has_groups = any(task.get("group") for task in found["tasks"].values())
     for name, task in found["tasks"].items():
         if not task["attempts"]:
             why = f"until {task['until']}" if task.get("until") else task.get("reason")
             why = why if not task.get("run") else f"run {task['run']}" + (f"; {why}" if why else "")
             why = hold_words(task["hold"]) if task.get("hold") else why
             why = f"taken over from run {task['taken_from']}" if task.get("taken_from") else why
-            rows.append((name, with_warning(task), "", "", "", "", task.get("started"), "", why))
+            row = (name, with_warning(task), "", "", "", "", task.get("started"), "", why)
+            rows.append((*_place(task, task), *row) if has_groups else row)
         for attempt in task["attempts"]:
             state = f"{attempt['state']} unreachable" if attempt.get("unreachable") else attempt["state"]
-            rows.append(
-                (
-                    name, with_warning(task), attempt["number"], state, attempt["agent"], attempt["zone"],
-                    attempt["started"], attempt["exit_code"], attempt.get("reason"),
-                )
+            row = (
+                name, with_warning(task), attempt["number"], state, attempt["agent"], attempt["zone"],
+                attempt["started"], attempt["exit_code"], attempt.get("reason"),
             )  # fmt: skip
+            rows.append((*_place(task, attempt), *row) if has_groups else row)
     click.echo()
-    table(("task", "state", "attempt", "attempt state", "agent", "zone", "started", "exit", "reason"), rows)
+    columns = ("task", "state", "attempt", "attempt state", "agent", "zone", "started", "exit", "reason")
+    table(("group", "round", *columns) if has_groups else columns, rows)
     outputs = [
         (name, output, _shortened(value))
         for name, task in found["tasks"].items()
@@ -75,6 +77,11 @@ def _parent_words(parent: dict[str, Any]) -> str:
 def _rest_words(rest: dict[str, Any]) -> str:
     why = f" ({rest['reason']})" if rest.get("reason") else ""
     return f"{rest['state']}{why}; what is done finally goes on"
+
+
+def _place(task: dict[str, Any], tried: dict[str, Any]) -> tuple[object, object]:
+    """In which group, and in which round of that."""
+    return (task["group"], tried["round"]) if task.get("group") else ("", "")
 
 
 def _shortened(value: object) -> str:

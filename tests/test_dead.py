@@ -39,13 +39,11 @@ CONSTANT = {
     "state.refused": "of frames that are none: tests/scheduler/machine/test_entry.py",
     "doomed.attempt": "filled beyond the room of an entry: tests/scheduler/machine/test_slices.py",
     "doomed.reason": "as above",
-    "tells.state": "of more than one state: as above",
     "tells.told": "as above",
     "stages.referrer": "where 2,000 refer to what is deleted: tests/scheduler/machine/test_stage_prune.py",
     "outbox.kind": "there is one kind of effect",
     "outbox.namespace": "the job of another namespace tells nobody",
     "tasks.member": "of tasks that are divided, which no job can say yet",
-    "tasks.round": "of tasks that are repeated, which no job can say yet",
 }
 
 

@@ -108,8 +108,7 @@ def _outputs(store: Store, row: DispatchRow, job: CompiledJob | None) -> Mapping
     """Of the tasks that this one needs. Raises Ungiven."""
     if job is None or not job.outputs:
         return NO_OUTPUTS
-    task = next((each for each in job.tasks if each.name == row.task), None)
-    given = [need for need in task.needs if need in job.outputs] if task is not None else []
+    given = job.givers(row.task)
     found = output_reads.of_tasks(store, row.run, given) if given else NO_OUTPUTS
     size = sum(map(len, found.values()))
     if size > GIVEN_BYTES_MAX:

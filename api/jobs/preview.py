@@ -10,6 +10,7 @@ from scheduler.ticks import anchored, schedule
 from scheduler.words.commands import PreparedJob
 
 TICKS_MAX = 10
+GROUP = "group"  #: the kind of a box that holds others
 TASKS_MAX = 2_000  #: more are no picture
 
 
@@ -21,12 +22,23 @@ def preview(job: Job, prepared: PreparedJob, now_ms: int) -> dict[str, Any]:
         coming += [(at_ms, at_ms + trigger.jitter_ms, trigger.key) for at_ms in instants]
     coming.sort()
     tasks = list(job.tasks.items())[:TASKS_MAX]
+    groups = job.groups or {}
+    of = {task: name for name, group in groups.items() for task in (*group.tasks, *(group.catch or ()))}
     return {
         "next_ticks": [
             {"at": rfc3339(at), "due": rfc3339(due), "trigger": key} for at, due, key in coming[:TICKS_MAX]
         ],
         "graph": [
-            {"task": name, "kind": task.kind.name, "needs": list(task.needs), "rule": task.rule}
-            for name, task in tasks
+            *(
+                {"task": name, "kind": GROUP, "needs": list(group.needs), "rule": group.rule, "group": None}
+                for name, group in groups.items()
+            ),
+            *(
+                {
+                    "task": name, "kind": task.kind.name, "needs": list(task.needs), "rule": task.rule,
+                    "group": of.get(name),
+                }
+                for name, task in tasks
+            ),
         ],
     }

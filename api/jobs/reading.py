@@ -227,6 +227,8 @@ def _run_document(store: Store, row: Run) -> dict[str, Any]:
     key = trigger_reads.keys(store, [row.trigger]).get(row.trigger) if row.trigger else None
     tasks, tries = task_reads.of_runs(store, [row.id]), attempt_reads.of_runs(store, [row.id])
     outputs = output_reads.between(store, row.first_task, row.last_task)
+    if later := [task.id for task in tasks if task.id > row.last_task > 0]:  # of further rounds of a group
+        outputs |= output_reads.of_ids(store, later)
     kept_back, verdict = holds_of(store, [row], tasks).get(row.id, {}), overrides_of(store, [row]).get(row.id)
     again = reruns.of_source(store, row.id, RERUNS_SHOWN) if row.finished_ms is not None else ()
     rerun, taken = reruns_of(store, [row]), taken_of(store, [row])

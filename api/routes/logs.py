@@ -58,6 +58,7 @@ FIRST_BYTES_MAX = 64 << 20  #: in one reply without follow
 MEDIA_TYPE = "text/plain; charset=utf-8"
 HEADERS = ("x-cronclave-log-source", "x-cronclave-attempt", "x-cronclave-log-offset", "x-cronclave-log-bytes")
 _ATTEMPT = "Number of the attempt; the latest by default."
+_ROUND = "Of a task in a group that was begun anew; the newest by default."
 _AFTER = "The first attempt after that number; with `follow` it is waited for."
 _FOLLOW = "Stream until the attempt has ended; `wait` says how long to wait for its start."
 
@@ -68,6 +69,7 @@ async def get_logs(
     run: str,
     task: Annotated[str | None, Query(description="Needed where the run has several tasks.")] = None,
     member: Annotated[str, Query(description="Of a task that is divided: which part.")] = "",
+    round: Annotated[int | None, Query(ge=0, le=NUMBER_MAX, description=_ROUND)] = None,
     attempt: Annotated[int | None, Query(ge=1, le=NUMBER_MAX, description=_ATTEMPT)] = None,
     after_attempt: Annotated[int | None, Query(ge=1, le=NUMBER_MAX, description=_AFTER)] = None,
     offset: Annotated[int, Query(ge=0, le=NUMBER_MAX, description="Bytes to leave out.")] = 0,
@@ -78,7 +80,7 @@ async def get_logs(
     call.need(access.READ, namespace=access.Reach.ANY)
     if attempt is not None and after_attempt is not None:
         raise query_problem("after_attempt", "attempt names one already")
-    asked = Asked(run_number(run), task, member, attempt, after_attempt)
+    asked = Asked(run_number(run), task, member, attempt, after_attempt, round)
     wait_s = parse_wait_s("wait", call.query["wait"]) if "wait" in call.query else START_WAIT_S
     await settle(call, services.commits)
     with services.scheduler.read() as store:

@@ -47,12 +47,13 @@ class ComingTicks(Reply):
 
 
 class Node(Reply):
-    """A task in the graph of a job."""
+    """A task, or a group, in the graph of a job."""
 
     task: str = Field(examples=["extract"])
     kind: str = Field(examples=["run"])
     needs: list[str] = Field(examples=[["fetch"]])
     rule: str = Field(examples=["all_success"])
+    group: str | None = Field(description="that it is inside of", examples=["load"])
 
 
 class JobDryRun(DryRun):

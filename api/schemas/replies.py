@@ -140,7 +140,11 @@ class Parent(Reply):
 
 
 class Task(Reply):
+    """Of a run, in its newest round. A group is told as a task is, without attempts."""
+
     state: str = Field(examples=["succeeded"])
+    group: str | None = Field(description="that it is inside of", examples=["load"])
+    round: int = Field(description="how often its group had been begun anew", examples=[0])
     run: int | None = Field(description="of another job, that it began; null in lists", examples=[18])
     hold: Hold | None = Field(description="while it is held")
     warned: bool = Field(description="it ended well, with a warning")

@@ -13,6 +13,7 @@ inside    what a run does finally begins when all the rest has ended, and is not
 exits     a task ended as its exit code says (`exits`)
 windows   no run starts where its job's windows and blackouts say that it may not (`openings`)
 locks     what takes a lock works alone, by what really runs on hosts (`locks`)
+groups    a group is begun anew, and its failures are caught, as it says (`groups`)
 secrets   versions of a secret follow each other, and each has its own value (`secrets`)
 delivered each delivery to a hook made the runs that its sender was told, once (`senders`)
 noticed   each notice that was acknowledged is there once
@@ -29,7 +30,7 @@ from __future__ import annotations
 from cluster.hardening import ALL_ON, Hardening
 from cluster.simulation.machine import SimulatedState
 from cluster.simulation.world import EPOCH_MS, Node, Plan, Result, World
-from node.simulation import exits, inside, locks, openings
+from node.simulation import exits, groups, inside, locks, openings
 from node.simulation.agents import Agent
 from node.simulation.effects import Outside
 from node.simulation.front import Front
@@ -141,6 +142,7 @@ JOBS = [
         _edited("gaps", 0),
         _edited("edits", 2),
         GRAPH,
+        groups.JOB,
         NAPS,
         exits.JOB,
         BOOTS,
@@ -165,6 +167,7 @@ class JobsWorld(World):
         self.outside = Outside(seed)  #: who is told of failures
         self.exits = exits.Exits()
         self.locks = locks.Locks(self)
+        self.groups = groups.Groups()
         self.quiet = False  #: nothing new is planned
         self.acked_runs: dict[str, int] = {}  #: client to the run that it was told
         self.started: dict[int, int] = {}  #: attempts that really started, with the grant they had
@@ -388,7 +391,7 @@ class JobsWorld(World):
                 for kind, problem in self.operators.judge(store, boots):
                     fail(kind, f"{node.name}: {problem}")
             people = (self.secrets, self.objects, self.quotas, self.senders, self.zones)
-            judges = (self.exits, self.locks, *people, openings)
+            judges = (self.exits, self.groups, self.locks, *people, openings)
             for each in judges:
                 for kind, problem in each.judge(store) if each is not None else ():
                     fail(kind, f"{node.name}: {problem}")

@@ -17,8 +17,7 @@ from scheduler.explain.findings import (
     of_cluster,
     verdict_of,
 )
-from scheduler.machine.rules import gates, selectors, users
-from scheduler.machine.rules.conditions import Condition
+from scheduler.machine.rules import gates, selectors, task_views, users
 from scheduler.machine.rules.gates import (
     AdmitView,
     Facts,
@@ -29,15 +28,17 @@ from scheduler.machine.rules.gates import (
     agents,
     hold,
     locks,
+    retry,
     suspended,
 )
+from scheduler.machine.rules.graphs import build
 from scheduler.model.compiled import CompiledJob, CompiledTask
 from scheduler.store.connection import Store
 from scheduler.store.reads import tasks as task_reads
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import jobs as job_rows
-from scheduler.store.tables import nested, pauses, quotas, restores
+from scheduler.store.tables import nested, pauses, quotas, restores, rounds
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.attempts import Attempt
 from scheduler.store.tables.nested import Nested
@@ -79,16 +80,18 @@ class _Asked:
         self._store = store
         self._run = run
         self._cluster = cluster
-        self._job = job
+        self._graph = None if job is None or not run.first_task else build(job)
         self._restore = restores.current(store)
         self._fits: dict[str, Fits] = {}
 
     def task(self, task: Task) -> TaskExplained:
-        run, job = self._run, self._job
-        compiled = None if job is None or not run.first_task else job.tasks[task.id - run.first_task]
+        run, graph = self._run, self._graph
+        compiled = None if graph is None else graph.of(run, task)
         facts = self._facts(task, compiled)
-        found = ask(gates.TASK, self._view(task, compiled), facts)
-        if task.state == "active" and task.wake_ms is not None:
+        found = ask(gates.TASK, self._view(task), facts)
+        if compiled is not None and compiled.happens == "group":
+            found += self._of_group(task, facts)
+        elif task.state == "active" and task.wake_ms is not None:
             found += ask((hold,), place_view(facts, run.id), facts)
             child = nested.of_task(self._store, task.id)
             found.append(_of_child(self._store, task, child) if child else _in_state(task, task.wake_ms))
@@ -99,18 +102,28 @@ class _Asked:
             found += ask(gates.PLACE, place_view(facts, run.id), facts)
         return TaskExplained(task.name, task.state, verdict_of(found), tuple(found))
 
-    def _view(self, task: Task, compiled: CompiledTask | None) -> TaskView:
+    def _view(self, task: Task) -> TaskView:
         # One that was queued once needs nothing any more.
-        if task.state not in ("blocked", "held") or compiled is None:
-            return TaskView(self._run, "", 0, 0, 0, 0)
-        when = Condition(self._store, self._run, compiled.when) if compiled.when else None
-        counts = len(compiled.needs), compiled.wanted, task.open_needs, task.met_needs
-        kept = self._run.keeps(task.id)
-        return TaskView(self._run, compiled.rule, *counts, when, task.state == "held", kept)
+        run, graph = self._run, self._graph
+        if task.state not in ("blocked", "held") or graph is None:
+            return TaskView(run, "", 0, 0, 0, 0)
+        counts = graph.place(run, task), task.open_needs, task.met_needs
+        return task_views.of_place(self._store, run, graph, *counts, held=task.state == "held")
+
+    def _of_group(self, task: Task, facts: Facts) -> list[Finding]:
+        """A group has no way to an agent: what is inside has."""
+        if task.state == "retry_wait":
+            return ask((retry,), place_view(facts, self._run.id), facts)
+        now = rounds.get(self._store, task.id) if task.state == "active" else None
+        if now is None:
+            return []
+        what = "tasks that catch its failure" if now.catching else "its tasks"
+        said = f"{now.open_tasks} of {what} have not ended, in round {now.round}"
+        return [Finding("tasks", WAITS_WORD, said, task.started_ms, "the end of what is inside")]
 
     def _facts(self, task: Task, compiled: CompiledTask | None) -> Facts:
         fits = self._fits.get(task.selector)
-        if fits is None and task.state in ("queued", "retry_wait"):
+        if fits is None and task.selector and task.state in ("queued", "retry_wait"):
             fits = self._fits[task.selector] = agents.fits(self._store, task.selector)
         run, now_ms = self._run, self._cluster.now_ms
         return Facts(

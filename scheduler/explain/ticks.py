@@ -209,9 +209,7 @@ def _nearest(store: Store, job: int, at_ms: int) -> tuple[int | None, int | None
     return max(before, default=None), min(after, default=None)
 
 
-def _tick(
-    store: Store, era: Trigger, at_ms: int, cluster: Cluster, compiled: Compiled
-) -> TickExplained:
+def _tick(store: Store, era: Trigger, at_ms: int, cluster: Cluster, compiled: Compiled) -> TickExplained:
     entries = ledger_reads.of_trigger(store, era.id, at_ms - 1, at_ms, limit=1)
     if entries:
         return _decided(store, era, at_ms, entries[0][0])
@@ -230,9 +228,7 @@ def _tick(
     return _pending(era, at_ms, told, said)
 
 
-def _delayed(
-    store: Store, era: Trigger, row: Delay, cluster: Cluster, compiled: Compiled
-) -> TickExplained:
+def _delayed(store: Store, era: Trigger, row: Delay, cluster: Cluster, compiled: Compiled) -> TickExplained:
     """What is due so long after the end of the job's last run."""
     trigger = trigger_rows.firing(store, era.id)
     assert trigger is not None
@@ -316,9 +312,7 @@ def _missed(store: Store, row: FiringTrigger, at_ms: int, now_ms: int) -> Findin
             if not command.count:
                 return Finding("catchup")
             said = WHY.get(command.outcome, {}).get(command.reason, "the catch-up policy does not run it")
-            return Finding(
-                "catchup", NEVER_WORD, said, outcome=outcome_text(command.outcome, command.reason)
-            )
+            return Finding("catchup", NEVER_WORD, said, outcome=outcome_text(command.outcome, command.reason))
         if isinstance(command, SetAside) and command.expected_due_ms <= at_ms <= command.until_ms:
             return Finding("catchup", WAITS_WORD, "it is caught up late, one at a time", None, "its turn")
         if isinstance(command, Fire) and command.expected_due_ms == at_ms:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from scheduler.machine.context import Context, done, refused
-from scheduler.machine.rules import gates, hands
-from scheduler.machine.rules.conditions import Condition
-from scheduler.machine.rules.gates import READY, Never, TaskView
-from scheduler.machine.steps import beginning, clock, ends, holding, nesting, placing, queue
+from scheduler.machine.rules import gates, hands, task_views
+from scheduler.machine.rules.gates import READY, Never
+from scheduler.machine.rules.graphs import Graph
+from scheduler.machine.steps import beginning, ends, holding, nesting, placing, regrouping, trying, walking
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import holds, nested
 from scheduler.store.tables import runs as run_rows
@@ -44,9 +44,7 @@ def hold_task(ctx: Context, command: HoldTask) -> Outcome:
     if task.state == "held":
         return _note(ctx, command, found)
     attempts = task.attempts - _take_back(ctx, found, "held")
-    holding.hold_task(
-        ctx, run, task, actor=command.actor.name, reason=command.reason, attempts=attempts
-    )
+    holding.hold_task(ctx, run, task, actor=command.actor.name, reason=command.reason, attempts=attempts)
     return _note(ctx, command, found)
 
 
@@ -68,16 +66,15 @@ def release_task(ctx: Context, command: ReleaseTask) -> Outcome:
 
 def _go_on(ctx: Context, run: Run, task: Task) -> None:
     """As its gates say now."""
-    graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
-    compiled = graph.job.tasks[task.id - run.first_task]
-    when = Condition(ctx.store, run, compiled.when) if compiled.when else None
-    counts = len(compiled.needs), compiled.wanted, task.open_needs, task.met_needs
-    view = TaskView(run, compiled.rule, *counts, when, kept=run.keeps(task.id))
+    graph = _graph(ctx, run)
+    place = graph.place(run, task)
+    view = task_views.of_place(ctx.store, run, graph, place, task.open_needs, task.met_needs)
     verdict = gates.judge(gates.TASK, view)
     if isinstance(verdict, Never):
         ends.finish(ctx, run, task, verdict.outcome, reason=verdict.reason, started_ms=None)
     elif verdict is READY:
-        beginning.go_on(ctx, run, graph, task, compiled)
+        begun = beginning.go_on(ctx, run, graph, task, graph.job.tasks[place])
+        walking.leave(ctx, run, [begun] if begun else [])
     else:
         task_rows.move(ctx.store, task, TaskEvent.HELD_UP)
 
@@ -101,9 +98,8 @@ def retry_task(ctx: Context, command: RetryTask) -> Outcome:
     run, task = found.run, found.task
     if task.state == "held":
         holding.let_task_go(ctx, run, task, actor=command.actor.name)
-        clock.count(ctx, run, ctx.graph(run.job, run.namespace, run.name, run.revision), 1)
     if task.state != "queued":
-        queue.enqueue(ctx, run, task, TaskEvent.WAITED, attempts=task.attempts)
+        trying.again(ctx, run, task)
     return _note(ctx, command, found)
 
 
@@ -111,9 +107,12 @@ def stop_task(ctx: Context, command: StopTask) -> Outcome:
     found = _of(ctx, command, hands.stopping_task)
     if isinstance(found, Outcome):
         return found
-    attempt = found.attempt
+    attempt, graph = found.attempt, _graph(ctx, found.run)
     child = nested.of_task(ctx.store, found.task.id) if found.task.state == "active" else None
-    if child is not None and child.waits:
+    if found.task.state == "active" and graph.of(found.run, found.task).happens == "group":
+        tell = regrouping.note_stop(ctx, found.run, graph, graph.place(found.run, found.task))
+        walking.leave(ctx, found.run, [tell])
+    elif child is not None and child.waits:
         if not child.state and not child.asked:
             nesting.stop(ctx, found.run, found.task, child, "cancelled")
     elif attempt is None or attempt.state == "assigned":
@@ -140,6 +139,10 @@ def _of(ctx: Context, command: Hand, may: May) -> _Held | Outcome:
     found = _Held(run, task, attempt, hold.failed if hold is not None else "")
     state = attempt.state if attempt is not None else ""
     return hands.of_reason(command.reason) or may(run, task, state, found.failed) or found
+
+
+def _graph(ctx: Context, run: Run) -> Graph:
+    return ctx.graph(run.job, run.namespace, run.name, run.revision)
 
 
 def _take_back(ctx: Context, found: _Held, reason: str) -> int:

@@ -5,11 +5,10 @@ By the clock of the leader that plans: it is less than 1 s from the one that sta
 from __future__ import annotations
 
 from scheduler.machine.context import OK, Context, refused
-from scheduler.machine.steps import acting, ends, queue
+from scheduler.machine.steps import acting, ends, trying
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.words.commands import Wake
-from scheduler.words.lifecycle import TaskEvent
 from scheduler.words.outcomes import Code, Outcome
 
 
@@ -26,5 +25,5 @@ def wake(ctx: Context, command: Wake) -> Outcome:
     if ends.never_starts(ctx, run, task):
         return OK
     if not ends.waits_with_run(ctx, run, task, attempts=task.attempts):
-        queue.enqueue(ctx, run, task, TaskEvent.WAITED, attempts=task.attempts)
+        trying.again(ctx, run, task)
     return OK

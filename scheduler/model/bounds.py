@@ -25,12 +25,15 @@ TRIGGERS_MAX = 100
 SCHEDULES_MAX = 5  #: that a job names
 NOTICES_MAX = 10
 VARS_MAX = 10
+GROUPS_MAX = 200
+CATCH_MAX = 100  #: tasks that catch the failures of a group
 FIELDS_MAX = 100  #: of an object with fixed fields; far more than it knows
 
 _JOB_PARTS = {
     "tasks": TASKS_MAX, "triggers": TRIGGERS_MAX, "params": PARAMS_MAX, "notify": NOTICES_MAX,
-    "vars": VARS_MAX,
+    "vars": VARS_MAX, "groups": GROUPS_MAX,
 }  # fmt: skip
+_GROUP_PARTS = {"needs": NEEDS_MAX, "tasks": TASKS_MAX, "catch": CATCH_MAX}
 _TASK_PARTS = {
     "needs": NEEDS_MAX,
     "secrets": USES_MAX,
@@ -98,6 +101,11 @@ def check_parts(shape: dict[str, Any], *, short: bool) -> None:
                 problems += _fields(part, pointer_of(section, i))
         for name, param in params.items() if isinstance(params, dict) else ():
             problems += _fields(param, pointer_of("params", str(name)))
+        groups = shape.get("groups")
+        for name, group in groups.items() if isinstance(groups, dict) else ():
+            problems += _fields(group, pointer_of("groups", str(name)))
+            if isinstance(group, dict):
+                problems += _entries(group, _GROUP_PARTS, pointer_of("groups", str(name)))
     tasks = shape.get("tasks")
     if not problems and isinstance(tasks, dict):
         edges = 0

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import msgspec
 
 from scheduler.model.exit_codes import Exits, codes_of, compiled_exits
-from scheduler.model.graph import topological_order
 from scheduler.model.locks import RUN, TASK, Lock, compiled_locks
 from scheduler.model.named import resolved
 from scheduler.model.notify import compiled_target
@@ -19,6 +18,7 @@ from scheduler.model.openings import Openings, compiled_openings
 from scheduler.model.outputs import share_of
 from scheduler.model.quantities import parse_duration_ms, parse_size_bytes
 from scheduler.model.schedule_names import KIND, words_key
+from scheduler.model.scopes import OUTER, Scope, Scopes
 from scheduler.model.secret_uses import SecretUse, compiled_uses
 from scheduler.model.when import asked_beside
 from scheduler.model.work import compiled_work
@@ -33,7 +33,7 @@ class CompiledTask(NamedTuple):
 
     name: str
     work: dict[str, Any]  #: as scheduler.protocol.Assign.work
-    happens: str  #: agent | state | node
+    happens: str  #: agent | state | node | group: in the tasks that it consists of
     executor: str  #: the kind of work that its agent must offer; empty: it happens on none
     features: tuple[str, ...]  #: of that kind, that its agent must know, sorted
     lasts_ms: int  #: of work in the state
@@ -61,11 +61,29 @@ class CompiledTask(NamedTuple):
     unlike: tuple[tuple[str, str], ...] = ()  #: or do not
     same_as: str = ""  #: it goes where this task had its last attempt
     locks: tuple[Lock, ...] = ()  #: what it takes before it starts, and its run if that has not
+    scope: Scope = OUTER  #: the graph that it is in
 
     @property
     def waits_for_run(self) -> bool:
         """Its work in the state is to wait for a run of another job."""
         return self.happens == "state" and self.work.get("wait") is True
+
+    @property
+    def is_root(self) -> bool:
+        """Nothing of its run has to end, or begin, before it."""
+        return not self.needs and self.scope is OUTER
+
+
+class CompiledGroup(NamedTuple):
+    """Its tasks follow it in `CompiledJob.tasks`, then those that catch its failures."""
+
+    place: int  #: of the box itself
+    tasks: int
+    catch: int
+    until: str  #: it is begun anew until this condition holds; empty: once is enough
+    rounds_max: int  #: of those
+    pause_ms: int  #: before each
+
 
 
 class CompiledNotice(NamedTuple):
@@ -87,7 +105,7 @@ class CompiledJob:
     namespace: str
     name: str
     enabled: bool
-    tasks: tuple[CompiledTask, ...]  #: in topological order, ties by name; those of `finally` last
+    tasks: tuple[CompiledTask, ...]  #: and groups, in topological order; those of `finally` last
     kept_last: int  #: how many those are
     overlap: str  #: skip | queue_one | queue_all | cancel_running | allow
     catchup_mode: str  #: none | latest | all
@@ -115,6 +133,7 @@ class CompiledJob:
     openings: Openings | None  #: when its runs may start; None: at any time
     failure_delays: tuple[tuple[int, int], ...]  #: failed runs in a row, and how long the next waits, in ms
     locks: tuple[Lock, ...]  #: that a run takes as its first task is placed
+    groups: tuple[CompiledGroup, ...]
     spec_bytes: int  #: length of what it was made from
 
     @property
@@ -123,6 +142,24 @@ class CompiledJob:
         edges = sum(len(task.needs) + len(task.asks) for task in self.tasks)
         graph = len(self.tasks) + edges // 16
         return max(graph, self.spec_bytes >> 10)
+
+    def givers(self, name: str) -> list[str]:
+        """The tasks whose outputs this one is given: of what it needs, and of what its group needs; of a
+        group those of all that is inside. What catches a failure gets those of what may have failed."""
+        boxes = {self.tasks[group.place].name: group for group in self.groups}
+        task = next((each for each in self.tasks if each.name == name), None)
+        named = list(task.needs) if task is not None else []
+        if task is not None and task.scope.group:
+            group = boxes[task.scope.group]
+            named += self.tasks[group.place].needs
+            tried = self.tasks[group.place + 1 : group.place + 1 + group.tasks]
+            named += [each.name for each in tried] if task.scope.is_catch else []
+        found: dict[str, None] = {}
+        for each in named:
+            box = boxes.get(each)
+            inside = () if box is None else self.tasks[box.place + 1 : box.place + 1 + box.tasks + box.catch]
+            found |= dict.fromkeys([each, *(one.name for one in inside)])
+        return [each for each in found if each in self.outputs]
 
     def overlap_of(self, trigger: str) -> str:
         """Of the runs of the trigger with this key."""
@@ -138,7 +175,7 @@ class CompiledJob:
     def roots(self) -> list[CompiledTask]:
         """The tasks that need no other, and begin with the run."""
         most = len(self.tasks) - self.kept_last
-        return [task for task in self.tasks[:most] if not task.needs]
+        return [task for task in self.tasks[:most] if task.is_root]
 
     def outline(self) -> CompiledJob:
         """What decides about ticks and upkeep, small however large the job is: no parameters, and of its
@@ -147,7 +184,8 @@ class CompiledJob:
         first = tuple(task._replace(work={}) for task in roots) if len(roots) == 1 else ()
         of_triggers = {key: own._replace(params="{}") for key, own in self.of_triggers.items()}
         return replace(
-            self, tasks=first, kept_last=0, params="{}", of_triggers=of_triggers, outputs={}, spec_bytes=0
+            self, tasks=first, kept_last=0, params="{}", of_triggers=of_triggers, outputs={},
+            groups=(), spec_bytes=0,
         )
 
 
@@ -165,8 +203,11 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
     defaults = {name: each["default"] for name, each in params.items() if each.get("default") is not None}
     catchup, retention = policies["catchup"], policies["retention"]
     last = frozenset(shape.get("finally", ()))
-    order = topological_order({name: task["needs"] for name, task in tasks.items()})
-    if len(order) != len(tasks):
+    groups = shape.get("groups", {})
+    boxes = {**tasks, **groups}
+    scopes = Scopes(groups)
+    order = scopes.ordered({name: box["needs"] for name, box in boxes.items()})
+    if len(order) != len(boxes):
         raise ValueError("not a canonical job: its tasks need each other in a cycle")
     if last:
         order.sort(key=last.__contains__)  # stable: those that are kept for last come behind all others
@@ -178,7 +219,13 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
         namespace=namespace,
         name=shape["job"],
         enabled=shape["enabled"],
-        tasks=tuple([_task(name, tasks[name], share, last, locks, namespace) for name in order]),
+        tasks=tuple(
+            [
+                _box(name, groups[name]) if name in groups
+                else _task(name, tasks[name], share, scopes, last, locks, namespace)
+                for name in order
+            ]
+        ),
         kept_last=len(last),
         overlap=policies["overlap"],
         catchup_mode=catchup["mode"],
@@ -222,6 +269,9 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
         if "failures" in policies
         else (),
         locks=locks,
+        groups=tuple(
+            [_group(place, groups[name], scopes, name) for place, name in enumerate(order) if name in groups]
+        ),
         spec_bytes=spec_bytes,
     )
 
@@ -230,7 +280,8 @@ _NO_RETRY: dict[str, Any] = {"max": 0, "backoff": "constant", "first": "10s", "c
 
 
 def _task(
-    name: str, task: dict[str, Any], share: int, last: frozenset[str], held: tuple[Lock, ...], namespace: str
+    name: str, task: dict[str, Any], share: int, scopes: Scopes, last: frozenset[str], held: tuple[Lock, ...],
+    namespace: str,
 ) -> CompiledTask:
     place, retry, timeout = task["on"], task.get("retry") or _NO_RETRY, task.get("timeout")
     pool, zone = place["pool"], place.get("zone")
@@ -242,6 +293,12 @@ def _task(
     # Raises TypeError for what is no key: the machine keeps selectors by it.
     hash((pool, labels, zone, task.get("run_as")))
     work = compiled_work(task)
+    scope, is_last = scopes.of_task(name), name in last
+    asks = asked_beside(when, needs) if when else ()
+    if scopes.tasks or last:  # what is in another graph, or of the rest, has ended when this may begin
+        asks = tuple(
+            [each for each in asks if scopes.of_task(each) == scope and (each in last) == is_last]
+        )
     if "outputs" in task:
         work[0]["outputs"] = [list(task["outputs"]), share]
     return CompiledTask(
@@ -251,7 +308,7 @@ def _task(
         rule,
         wanted,
         when,
-        _asks(when, needs, last if name in last else None) if when else (),
+        asks,
         task["allow_failure"],
         pool,
         labels,
@@ -270,13 +327,39 @@ def _task(
         tuple(sorted(place["not"].items())) if "not" in place else (),
         place.get("same_as", ""),
         (*held, *compiled_locks(task["locks"], namespace, TASK, held)) if "locks" in task else held,
+        scope,
     )
 
 
-def _asks(when: str, needs: tuple[str, ...], among: frozenset[str] | None) -> tuple[str, ...]:
-    """What it waits for: of what is kept for last, the others of that alone; the rest has ended by then."""
-    asked = asked_beside(when, needs)
-    return asked if among is None else tuple(name for name in asked if name in among)
+def _box(name: str, group: dict[str, Any]) -> CompiledTask:
+    """A group begins and ends as a task does, and its work is that of its tasks."""
+    needs, when, retry = tuple(group["needs"]), group.get("when", ""), group.get("retry") or _NO_RETRY
+    rule, wanted = _rule(group["rule"], len(needs))
+    return CompiledTask(
+        name=name, work={}, happens="group", executor="", features=(), lasts_ms=0, user=None,
+        needs=needs, rule=rule, wanted=wanted, when=when, asks=asked_beside(when, needs) if when else (),
+        allow_failure=False, pool="", labels=(), zone=None, **_again(retry), timeout_ms=None, grace_ms=0,
+        output_bytes_max=0,
+    )  # fmt: skip
+
+
+def _again(retry: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a task that say how often it is tried again, and after which waits."""
+    return {
+        "retry_max": retry["max"],
+        "retry_backoff": retry.get("backoff", "constant"),
+        "retry_first_ms": parse_duration_ms(retry.get("first", "10s")),
+        "retry_cap_ms": parse_duration_ms(retry.get("cap", "10m")),
+        "retry_delays_ms": tuple([parse_duration_ms(each) for each in retry.get("delays", ())]),
+    }
+
+
+def _group(place: int, group: dict[str, Any], scopes: Scopes, name: str) -> CompiledGroup:
+    repeat = group.get("repeat")
+    until, most, pause_ms = "", 1, 0
+    if repeat is not None:
+        until, most, pause_ms = repeat["until"], repeat["max"], parse_duration_ms(repeat["pause"])
+    return CompiledGroup(place, len(scopes.tasks[name]), len(scopes.catch[name]), until, most, pause_ms)
 
 
 def _rule(rule: str | dict[str, int], needs: int) -> tuple[str, int]:

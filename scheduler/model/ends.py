@@ -109,9 +109,11 @@ Stderr = Annotated[
 ]
 
 
-class Retry(Model):
+class Again(Model):
+    """How often something is tried again, and after which waits."""
+
     max: Annotated[
-        int, Field(ge=0, le=RETRIES_MAX, description="retries after the first attempt; as many as delays")
+        int, Field(ge=0, le=RETRIES_MAX, description="retries after the first one; as many as delays")
     ]
     backoff: Literal["constant", "exponential"] = "exponential"
     first_ms: Annotated[DurationMs, Field(alias="first", description="wait before the first retry")] = 10_000
@@ -124,10 +126,6 @@ class Retry(Model):
             description="the wait before each retry; the last one stands for all that follow",
         ),
     ] = None  # fmt: skip
-    on: Annotated[
-        Ends | None,
-        Field(description=f"which ends are tried again: exit codes, {', '.join(ENDS)}; default all"),
-    ] = None
 
     @model_validator(mode="before")
     @classmethod
@@ -149,8 +147,6 @@ class Retry(Model):
                 f"there are {len(self.delays_ms)} delays, and max allows fewer: {self.max}",
                 "remove max, or the last delays",
             )
-        if self.on is not None and len(set(self.on)) < len(self.on):
-            raise Refused("on says the same twice", "remove one")
         return self
 
     @model_serializer(mode="wrap")
@@ -161,3 +157,16 @@ class Retry(Model):
             for word in ("backoff", "first", "cap", "first_ms", "cap_ms"):
                 shape.pop(word, None)
         return shape
+
+
+class Retry(Again):
+    on: Annotated[
+        Ends | None,
+        Field(description=f"which ends are tried again: exit codes, {', '.join(ENDS)}; default all"),
+    ] = None
+
+    @model_validator(mode="after")
+    def _each_end_once(self) -> Self:
+        if self.on is not None and len(set(self.on)) < len(self.on):
+            raise Refused("on says the same twice", "remove one")
+        return self

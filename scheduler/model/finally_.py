@@ -14,6 +14,7 @@ from typing import Any
 
 from scheduler.model.graph import GUESSED_AMONG_MAX, PROBLEMS_MAX, Graph
 from scheduler.model.problems import Problem, pointer_of
+from scheduler.model.scopes import Scopes
 from scheduler.model.work import KINDS
 
 FINALLY = "names of tasks that begin once all others have ended, however"
@@ -44,8 +45,8 @@ def with_timeouts(data: Any) -> Any:
     return {**data, "tasks": {**tasks, **filled}}
 
 
-def finally_problems(last: tuple[str, ...], graph: Graph) -> list[Problem]:
-    """`graph`: of all tasks that there are. The first hundred."""
+def finally_problems(last: tuple[str, ...], graph: Graph, scopes: Scopes) -> list[Problem]:
+    """`graph`: of all tasks and groups that there are. The first hundred."""
     problems: list[Problem] = []
     known: set[str] = set()
     for place, name in enumerate(last):
@@ -55,6 +56,10 @@ def finally_problems(last: tuple[str, ...], graph: Graph) -> list[Problem]:
             near = difflib.get_close_matches(name[:128], list(graph)[:GUESSED_AMONG_MAX], 1)
             hint = f"did you mean {near[0]}?" if near else "name tasks of this job"
             problems.append(Problem(pointer_of("finally", place), f"there is no task {name[:128]!r}", hint))
+        elif name in scopes.tasks or name in scopes.of:
+            said = f"{name} is a group" if name in scopes.tasks else f"{name} is inside of a group"
+            hint = "name tasks that are by themselves"
+            problems.append(Problem(pointer_of("finally", place), said, hint))
         known.add(name)
     if last and known.issuperset(graph):
         hint = "leave one out: they begin when all others have ended"
@@ -62,7 +67,7 @@ def finally_problems(last: tuple[str, ...], graph: Graph) -> list[Problem]:
     for name, needs in graph.items() if last else ():
         for place, need in enumerate(needs):
             if need in graph and (name in known) != (need in known) and len(problems) < PROBLEMS_MAX:
-                pointer = pointer_of("tasks", name, "needs", place)
+                pointer = pointer_of("groups" if name in scopes.tasks else "tasks", name, "needs", place)
                 problems.append(Problem(pointer, *_across(name, need, known)))
     return problems[:PROBLEMS_MAX]
 

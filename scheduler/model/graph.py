@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from scheduler.model.problems import Problem, pointer_of
 
@@ -19,8 +19,13 @@ GUESSED_AMONG_MAX = 1_000
 """A guess compares with every task, some ten microseconds each."""
 
 
-def graph_problems(graph: Graph) -> list[Problem]:
-    """Names that do not exist, tasks named twice, cycles: the first hundred. Pointers begin at the job."""
+def graph_problems(graph: Graph, groups: Container[str] = ()) -> list[Problem]:
+    """Names that do not exist, tasks named twice, cycles: the first hundred. Pointers begin at the job.
+    `groups`: which of the boxes are."""
+
+    def pointer_at(name: str, *parts: str | int) -> str:
+        return pointer_of("groups" if name in groups else "tasks", name, "needs", *parts)
+
     problems: list[Problem] = []
     guesses = 0
     for name, needs in graph.items():
@@ -31,16 +36,16 @@ def graph_problems(graph: Graph) -> list[Problem]:
             if need not in graph:
                 guesses += 1
                 hint = _hint(need, graph, guess=guesses <= GUESSES_MAX)
-                pointer = pointer_of("tasks", name, "needs", i)
+                pointer = pointer_at(name, i)
                 problems.append(Problem(pointer, f"there is no task {need[:128]!r}", hint))
             elif need in seen:
-                pointer = pointer_of("tasks", name, "needs", i)
+                pointer = pointer_at(name, i)
                 problems.append(Problem(pointer, f"{need!r} is named twice", "remove one"))
             seen.add(need)
     cycle = find_cycle(graph)
     if cycle:
         path = " → ".join(cycle if len(cycle) <= 12 else [*cycle[:10], "…", cycle[-1]])
-        pointer = pointer_of("tasks", cycle[0], "needs")
+        pointer = pointer_at(cycle[0])
         detail = f"tasks need each other in a cycle: {path}"
         problems.append(Problem(pointer, detail, "remove one of these needs"))
     return problems

@@ -14,11 +14,14 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from scheduler import formats
 from scheduler.model import work
-from scheduler.model.bounds import NOTICES_MAX, TASKS_MAX, TRIGGERS_MAX, VARS_MAX
+from scheduler.model.bounds import GROUPS_MAX, NOTICES_MAX, TASKS_MAX, TRIGGERS_MAX, VARS_MAX
 from scheduler.model.defaults import Origins
 from scheduler.model.fields import Labels, Model, Name, Names, Reference, as_tuple
 from scheduler.model.finally_ import FINALLY, KEPT_LAST_MAX, with_timeouts
 from scheduler.model.given import Given
+from scheduler.model.graph import Graph
+from scheduler.model.group import Group
+from scheduler.model.group_check import combined
 from scheduler.model.known_dates import KIND, NO_CALENDARS, Calendars
 from scheduler.model.known_schedules import NO_SCHEDULES, Schedules, prepared_of
 from scheduler.model.limits import PARAMS_MAX
@@ -28,6 +31,7 @@ from scheduler.model.notice import Notice
 from scheduler.model.params import Param
 from scheduler.model.policies import Overlap, Policies
 from scheduler.model.problems import pointer_of
+from scheduler.model.scopes import Scopes
 from scheduler.model.task import Task
 from scheduler.model.trigger import Trigger
 from scheduler.model.triggers import KINDS, Kind
@@ -74,6 +78,11 @@ class Job(Model):
         BeforeValidator(lambda value: as_tuple(value) or None),
         Field(alias="finally", description=FINALLY),
     ] = None
+    groups: Annotated[
+        Annotated[dict[Name, Group], Field(max_length=GROUPS_MAX)] | None,
+        BeforeValidator(lambda value: None if value == {} else value),
+        Field(description="tasks that are one box for all others"),
+    ] = None
     defaults: Annotated[
         Origins | None, Field(description="filled in: what it took of its namespace's defaults, and did not")
     ] = None  # fmt: skip
@@ -104,6 +113,12 @@ class Job(Model):
     def texts(self) -> dict[int, bytes]:
         """Canonical texts that were made, by format: one costs as much as half of the job's check."""
         return {}
+
+    def flow(self) -> Graph:
+        """What ends before what begins, in it and its groups."""
+        groups = {name: group.model_dump(mode="json") for name, group in (self.groups or {}).items()}
+        graph = {name: task.needs for name, task in self.tasks.items()}
+        return Scopes(groups).flow(combined(graph, groups))
 
     @property
     def names_zone(self) -> bool:

@@ -67,7 +67,7 @@ MEANINGS = {
     "Policies.retention": "what is kept of runs that have ended",
     "Policies.start_deadline": "what has not begun by then, counted from when it was due, is given up",
     "Retention.runs": "the newest this many",
-    "Retry.backoff": "whether the waits grow",
+    "backoff": "whether the waits grow",
     "scheduler__model__objects__schedule__Valid.from": "the first instant at which it takes the place",
     "scheduler__model__objects__schedule__Valid.until": "from here on the other one counts again",
 }

@@ -24,11 +24,13 @@ from scheduler.model.admission import Admission, Blackout
 from scheduler.model.bounds import SCHEDULES_MAX, TASKS_MAX, check_bounds, check_parts
 from scheduler.model.dating import TriggerDays, Workday
 from scheduler.model.defaults import FIELD, Origins, fill, sent_back
-from scheduler.model.ends import LOST, ExitClasses, Retry
+from scheduler.model.ends import LOST, Again, ExitClasses, Retry
 from scheduler.model.fields import type_name
 from scheduler.model.finally_ import finally_problems, named_last
 from scheduler.model.given import Given
 from scheduler.model.graph import graph_problems
+from scheduler.model.group import Group, Repeat
+from scheduler.model.group_check import combined, group_problems
 from scheduler.model.job import CANONICAL_BYTES_MAX, Job, canonical
 from scheduler.model.known_dates import NO_CALENDARS, Calendars
 from scheduler.model.lock import Lock, lock_problems
@@ -41,6 +43,7 @@ from scheduler.model.placement import Placement
 from scheduler.model.policies import Catchup, Policies, Retention
 from scheduler.model.problems import JobError, Problem, pointer_of, shortened
 from scheduler.model.same_as import same_as_problems
+from scheduler.model.scopes import Scopes
 from scheduler.model.secret import Secret
 from scheduler.model.task import Task
 from scheduler.model.translating import Vocabulary, field_names, translated
@@ -56,6 +59,9 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     Workday: (),
     Policies: ("active", "autonomy"),
     Task: ("limits", "fanout", "join", "max_parallel", *work.PLANNED),
+    Group: ("locks", "sticky", "max_parallel", "admission"),
+    Repeat: (),
+    Again: (),
     Notice: notify.PLANNED,
     Placement: (),
     Secret: (),
@@ -132,7 +138,7 @@ def parse_job(
         problems += [_of_task(each, short) for each in wrong]
         problems += _days_without_calendar(job, data)
         problems += _lost_in_vain(job, short, data)
-        in_turn = same_as_problems(job.tasks, job.finally_ or ())
+        in_turn = same_as_problems(job.tasks, job.flow, job.finally_ or ())
         problems += [_of_task(each, short) for each in in_turn]
         size = len(canonical(job, format=format))
         if size > CANONICAL_BYTES_MAX:
@@ -170,7 +176,7 @@ def _normalised(data: dict[Any, Any], namespace: str) -> tuple[dict[str, Any], b
         shape["triggers"] = [shape["triggers"]]
     for section in (
         "labels", "triggers", "policies", "params", "vars", "notify", "description", "owner", "enabled",
-        "finally",
+        "finally", "groups",
     ):  # fmt: skip
         if section in shape and shape[section] is None:
             del shape[section]
@@ -187,6 +193,9 @@ def _normalised(data: dict[Any, Any], namespace: str) -> tuple[dict[str, Any], b
             problems.append(Problem("/tasks", "the job has no work", "give at least one task"))
         return shape, False, problems
     shape.pop("tasks", None)
+    if "groups" in shape:
+        del shape["groups"]
+        problems.append(Problem("/groups", "a job of one task has no groups", "remove it, or give tasks"))
     task = {key: shape.pop(key) for key in short_fields}
     if not any(key in work.NAMES or key in work.PLANNED for key in short_fields):
         problems.append(Problem("", "the job has no work", f"give {work.ONE_OF_SHORT}, or tasks"))
@@ -251,17 +260,21 @@ def _whole_job_problems(shape: dict[str, Any], short: bool, data: dict[Any, Any]
             named = needs if isinstance(needs, list | tuple) else ()
             if isinstance(name, str):
                 graph[name] = [need for need in named if isinstance(need, str)]
+        groups = shape.get("groups")
+        scopes = Scopes(groups)
         if short:
             if graph.get("main"):
                 detail = "a job of one task has no other to wait for"
                 problems.append(Problem("/needs", detail, "remove needs"))
         else:
-            problems += graph_problems(graph)
+            problems += group_problems(graph, scopes, groups) if isinstance(groups, dict) else []
+            problems += graph_problems(combined(graph, groups), scopes.tasks)
         last = named_last(shape.get("finally"))
-        problems += finally_problems(last, graph)
+        has_vars, boxes = bool(shape.get("vars")), combined(graph, groups)
+        problems += finally_problems(last, boxes, scopes)
         problems += output_problems(tasks, short=short)
         conditions = when_problems(
-            tasks, graph, shape.get("params"), has_vars=bool(shape.get("vars")), last=last
+            tasks, boxes, scopes, groups, shape.get("params"), has_vars=has_vars, last=last
         )
         problems += [replace(each, pointer="/when") if short else each for each in conditions]
     params = shape.get("params")

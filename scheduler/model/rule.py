@@ -37,6 +37,17 @@ def _rule(value: Any) -> str | dict[str, int]:
     return {N_OF: number}
 
 
+def why_not(rule: str | dict[str, int], needs: int) -> Refused | None:
+    """What is wrong with this rule of something that has so many needs."""
+    if rule != WORDS[0] and not needs:
+        word = rule if isinstance(rule, str) else N_OF
+        return Refused(f"rule: {word} has nothing to judge", "name tasks in needs, or remove rule")
+    if isinstance(rule, dict) and rule[N_OF] > needs:
+        detail = f"n_of: {rule[N_OF]} can never be met: it needs {needs}"
+        return Refused(detail, "name more tasks in needs, or ask for fewer")
+    return None
+
+
 _SCHEMA = {
     "anyOf": [
         {"type": "string", "enum": list(WORDS)},

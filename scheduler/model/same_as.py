@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from scheduler.model.graph import Graph
 from scheduler.model.problems import Problem, pointer_of
 from scheduler.model.task import Task
 from scheduler.model.when_check import ended_before
@@ -12,12 +13,13 @@ from scheduler.model.when_check import ended_before
 PROBLEMS_MAX = 100
 
 
-def same_as_problems(tasks: Mapping[str, Task], last: tuple[str, ...] = ()) -> list[Problem]:
+def same_as_problems(
+    tasks: Mapping[str, Task], flow: Callable[[], Graph], last: tuple[str, ...] = ()
+) -> list[Problem]:
     """What is wrong with it in these tasks, of which `last` begin when all others have ended: the first
-    hundred."""
+    hundred. `flow`: what ends before what."""
     asked = {name: (task.on.same_as,) for name, task in tasks.items() if task.on.same_as is not None}
-    graph = {name: task.needs for name, task in tasks.items()}
-    before = ended_before(graph, asked, last) if asked else {}
+    before = ended_before(flow(), asked, last) if asked else {}
     problems: list[Problem] = []
     for name, (other,) in list(asked.items())[:PROBLEMS_MAX]:
         if other == name:

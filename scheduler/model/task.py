@@ -22,7 +22,7 @@ from scheduler.model.fields import (
 from scheduler.model.lock import Locks
 from scheduler.model.placement import Placement
 from scheduler.model.problems import Refused, shortened
-from scheduler.model.rule import N_OF, Rule
+from scheduler.model.rule import Rule, why_not
 from scheduler.model.secret import Secrets
 from scheduler.model.texts import SCRIPT_CHARACTERS_MAX, no_nul, not_blank
 from scheduler.model.work import KINDS, NAMES, ONE_OF, Kind
@@ -130,12 +130,8 @@ class Task(Work):
         for secret in self.secrets or ():
             if secret.variable in self.env:
                 raise Refused(f"env and secrets both give {secret.variable}", "remove it from env")
-        if self.rule != "all_success" and not self.needs:
-            word = self.rule if isinstance(self.rule, str) else N_OF
-            raise Refused(f"rule: {word} has nothing to judge", "name tasks in needs, or remove rule")
-        if isinstance(self.rule, dict) and self.rule[N_OF] > len(self.needs):
-            detail = f"n_of: {self.rule[N_OF]} can never be met: it needs {len(self.needs)}"
-            raise Refused(detail, "name more tasks in needs, or ask for fewer")
+        if refused := why_not(self.rule, len(self.needs)):
+            raise refused
         return self
 
 

@@ -1,15 +1,16 @@
-"""Whether the conditions of a job's tasks (`when`) mean something: each name known, each part of the type
-that it needs, each task that is asked one that has ended when the condition is judged."""
+"""Whether the conditions of a job's tasks and groups (`when`, `until`) mean something: each name known, each
+part of the type that it needs, each task that is asked one that has ended when the condition is judged."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from scheduler.model.expressions import ANY, BOOLEAN, NUMBER, TEXT, ExpressionError, Type, checked
 from scheduler.model.graph import EDGES_MAX, Graph, topological_order
 from scheduler.model.problems import Problem, Refused, pointer_of
+from scheduler.model.scopes import Scopes, begin_of
 from scheduler.model.when import ASKED, OUTPUT, PARAMS, PLAN_DATE, TASKS_MAX, TICK, VARS, asked_of, read_when
 
 PROBLEMS_MAX = 100
@@ -26,11 +27,14 @@ class _Run:
         task: str,
         tasks: Mapping[Any, Any],
         graph: Graph,
+        scopes: Scopes,
         before: frozenset[str],
         params: Any,
         has_vars: bool,
     ) -> None:
+        """`task`: or the group that begins, or is over."""
         self._task = task
+        self._scopes = scopes
         self._tasks = tasks
         self._graph = graph
         self._before = before
@@ -47,6 +51,9 @@ class _Run:
             if not self._has_vars:
                 raise Refused(f"{path}: the job names no vars", "such as vars: [NAME], at the top of the job")
             return ANY
+        if asked.name in self._scopes.tasks and (asked.of == OUTPUT or asked.what == "exit_code"):
+            hint = f"ask how it ended, such as {asked.name}.succeeded"
+            raise Refused(f"{asked.name} is a group, and has no {path[len(asked.name) + 1 :][:80]}", hint)
         if asked.of == OUTPUT:
             self._need_before(path, asked.name)
             return self._output(asked.name, asked.what)
@@ -92,8 +99,18 @@ class _Run:
             raise Refused(f"there is no task {name[:128]!r}", self._near(name, path[len(name) :]))
         if name == self._task:
             raise Refused(f"{path} asks for its own end", "it is judged before the task begins")
+        there, own = self._scopes.of_task(name).group, self._scopes.of_task(self._task).group
+        if there and there not in (self._task, own):
+            hint = f"ask {there}{path[len(name) :]}" if path[len(name) + 1 :] in ASKED else f"ask {there}"
+            raise Refused(f"{name} is inside of group {there}, which is one box for what is outside", hint)
         if name not in self._before:
-            raise Refused(f"it does not wait for {name}", f"add {name} to its needs")
+            needs = f"groups.{own}.needs" if own and not there else "its needs"
+            hint = (
+                f"add {name} to {needs}"
+                if there != self._task and name != own
+                else "it is judged before that"
+            )
+            raise Refused(f"it does not wait for {name}", hint)
 
     def _near(self, name: str, after: str = "") -> str:
         near = difflib.get_close_matches(name[:128], list(self._graph)[:GUESSED_AMONG_MAX], 1)
@@ -106,30 +123,33 @@ def _known(task: str) -> str:
     return ", ".join([*(f"{task}.{asked}" for asked in ASKED), f"{task}.outputs.NAME"])
 
 
+class _Condition(NamedTuple):
+    pointer: str
+    of: str  #: the task or the group
+    place: str  #: what has ended before this, by the flow of the job, can be asked
+    text: str
+
+
 def when_problems(
-    tasks: Mapping[Any, Any], graph: Graph, params: object, *, has_vars: bool, last: tuple[str, ...] = ()
-) -> list[Problem]:
-    """What is wrong with the conditions of these tasks, which are as they were given: the first hundred.
-    `graph`: of their names and needs. `last`: those that begin when all others have ended."""
-    texts = {
-        name: task["when"]
-        for name, task in tasks.items()
-        if isinstance(name, str) and isinstance(task, dict) and isinstance(task.get("when"), str)
-    }
-    if not texts:
+    tasks: Mapping[Any, Any], graph: Graph, scopes: Scopes, groups: object, params: object, *, has_vars: bool,
+    last: tuple[str, ...] = (),
+) -> list[Problem]:  # fmt: skip
+    """What is wrong with the conditions of these tasks and groups, which are as they were given: the first
+    hundred. `graph`: of their names and needs. `last`: those that begin when all others have ended."""
+    conditions = _conditions(tasks, groups)
+    if not conditions:
         return []
-    asks = {name: read for name in texts if (read := _asks(texts[name]))}
-    before = ended_before(graph, asks, last)
+    asks = {each.place: read for each in conditions if (read := _asks(each.text))}
+    before = ended_before(scopes.flow(graph), asks, last)
     problems: list[Problem] = []
-    edges = sum(len(set(named).difference(graph[name])) for name, named in asks.items())
+    edges = sum(len(set(asks.get(each.place, ())).difference(graph[each.of])) for each in conditions)
     if edges + sum(map(len, graph.values())) > EDGES_MAX:
         detail = f"the tasks need and ask more than {EDGES_MAX} others together"
         problems.append(Problem("/tasks", detail, "put a noop task between the layers"))
-    for name, text in texts.items():
+    for pointer, of, place, text in conditions:
         if len(problems) == PROBLEMS_MAX:
             break
-        pointer = pointer_of("tasks", name, "when")
-        context = _Run(name, tasks, graph, before.get(name, frozenset()), params, has_vars)
+        context = _Run(of, tasks, graph, scopes, before.get(place, frozenset()), params, has_vars)
         try:
             checked(text, context)
         except ExpressionError as error:
@@ -139,6 +159,22 @@ def when_problems(
             detail = f"it asks {len(read_when(text).tasks)} tasks, at most {TASKS_MAX}"
             problems.append(Problem(pointer, detail, "judge some of them in a task between"))
     return problems
+
+
+def _conditions(tasks: Mapping[Any, Any], groups: object) -> list[_Condition]:
+    found: list[_Condition] = []
+    for section, parts in (("tasks", tasks), ("groups", groups if isinstance(groups, Mapping) else {})):
+        for name, fields in parts.items():
+            if not isinstance(name, str) or not isinstance(fields, dict):
+                continue
+            if isinstance(fields.get("when"), str):
+                place = begin_of(name) if section == "groups" else name
+                found.append(_Condition(pointer_of(section, name, "when"), name, place, fields["when"]))
+            repeat = fields.get("repeat") if section == "groups" else None
+            if isinstance(repeat, dict) and isinstance(repeat.get("until"), str):
+                pointer = pointer_of(section, name, "repeat", "until")
+                found.append(_Condition(pointer, name, name, repeat["until"]))
+    return found
 
 
 def _asks(text: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from scheduler.words import causes, codec
 from scheduler.words import commands as c
 from scheduler.words.lifecycle import RUN_ENDS
 from tests.golden.calendars import dates_change, delays_pass, schedules_change, zones_change
+from tests.golden.groups import groups
 from tests.golden.hands import hands
 from tests.golden.inside import inside
 from tests.golden.log import Recorder
@@ -48,6 +49,7 @@ def every_command(story: Recorder) -> None:
     _deadlines(story)
     hands(story)
     inside(story)
+    groups(story)
     _effects(story)
     _upkeep(story)
     _other_values(story)

@@ -78,6 +78,13 @@ def test_exit_codes_warned_skipped_and_were_tried_again() -> None:
     assert min(sums.values()) > 2, sums
 
 
+def test_groups_were_begun_anew_and_their_failures_caught() -> None:
+    """The stories hold what they are for."""
+    found = [told(seed)[0].groups for seed in SEEDS]
+    assert sum(each.anew for each in found) > 10
+    assert sum(each.caught for each in found) > 2
+
+
 def test_runs_waited_for_the_quota_of_their_namespace() -> None:
     """The stories hold what they are for."""
     quotas = [world.quotas for world in (told(seed)[0] for seed in SEEDS) if world.quotas is not None]

@@ -2,7 +2,7 @@
 
 import { Act, Ago, api, at, between, Copy, Facts, go, html, isKnown, Loading, Said, schedule, span, Status, t, tn, Until, useKeys, useMemo, useNow, useOffers, useRead, When, whole, word } from "../house.js";
 import { Chart } from "../parts/chart.js";
-import { needsOf, TaskGraph } from "../parts/graph.js";
+import { boxesOf, TaskGraph } from "../parts/graph.js";
 import { deleteJob, JobState, putJob, runJob, toggleJob } from "../parts/job_actions.js";
 import { cliOf, nameOf, pathOf, runAt } from "../parts/jobs.js";
 import { Revisions } from "../parts/revisions.js";
@@ -35,7 +35,7 @@ function Charts({ job }) {
       <div class="card"><${Chart} label=${t("job.late")} times=${found.times} unit=${seconds} series=${[{ name: t("job.late"), values: found.late, look: "run" }]} /></div></section></div>`;
 }
 
-const graphOf = (job) => job.tasks ? Object.entries(job.tasks).map(([name, task]) => ({ name, note: word("work", Object.keys(task).find((field) => task[field] !== null && isKnown("work", field))), needs: needsOf(job, name) })) : [];
+const graphOf = (job) => [...boxesOf(job).values()].map(({ box, ...at }) => ({ ...at, note: box.tasks ? t("graph.group") : word("work", Object.keys(box).find((field) => box[field] !== null && isKnown("work", field))) }));
 
 function Coming({ job }) {
   const { data, error } = useRead(`${pathOf(job, "next")}&count=${SHOWN}`, { types: mine(job) });

@@ -1,7 +1,7 @@
 // One run: what it is and waits for, its graph and when each attempt ran, and what its tasks wrote.
 
 import { Act, at, between, command, Facts, go, html, Loading, Said, span, Status, t, useNow, useQuery, useRead, When, word } from "../house.js";
-import { needsOf, TaskGraph } from "../parts/graph.js";
+import { boxesOf, TaskGraph } from "../parts/graph.js";
 import { jobAt, nameOf, pathOf, cliOf, runAt } from "../parts/jobs.js";
 import { Output } from "../parts/output.js";
 import { rerun } from "../parts/rerun.js";
@@ -77,17 +77,17 @@ export default function Run({ run: id }) {
   const now = useNow(run && !run.finished ? 1000 : 60000);
   if (!run) return html`<h1>${t("run.title", { run: id })}</h1><${Loading} error=${error} />`;
   const all = Object.entries(run.tasks).flatMap(([task, { attempts }]) => attempts.map((attempt) => ({ task, ...attempt })));
-  const defined = definition.data?.definition || definition.data || {}, named_ = defined.tasks || {};
+  const defined = definition.data?.definition || definition.data || {}, named_ = defined.tasks || {}, boxes = boxesOf(defined);
   const tasks = Object.entries(run.tasks).map(([name, task]) => ({ name, state: task.attempts.some((each) => each.unreachable) ? "unreachable" : task.state === "active" ? "running" : task.warned ? "warned" : task.state,
-    needs: needsOf(defined, name), note: task.taken_from ? `#${task.taken_from}` : task.attempts.length > 1 ? `${task.attempts.length}×` : task.state === "skipped" ? task.reason : "" }));
+    needs: boxes.get(name)?.needs || [], group: task.group, catches: boxes.get(name)?.catches, note: task.taken_from ? `#${task.taken_from}` : task.attempts.length > 1 ? `${task.attempts.length}×` : task.state === "skipped" ? task.reason : "" }));
   const task = run.tasks[query.task] ? query.task : firstOf(run);
   const tries = task ? run.tasks[task].attempts : [];
-  const attempt = tries.find((each) => String(each.number) === query.attempt && (each.member || "") === (query.member || "")) || tries.at(-1);
+  const attempt = tries.find((each) => String(each.number) === query.attempt && (each.member || "") === (query.member || "") && String(each.round) === (query.round || "0")) || tries.at(-1);
   const toTask = (name) => `${runAt(run.id)}?task=${encodeURIComponent(name)}`;
-  const toAttempt = (one) => `${toTask(one.task)}&attempt=${one.number}${one.member ? `&member=${encodeURIComponent(one.member)}` : ""}`;
+  const toAttempt = (one) => `${toTask(one.task)}&attempt=${one.number}${one.member ? `&member=${encodeURIComponent(one.member)}` : ""}${one.round ? `&round=${one.round}` : ""}`;
   const from = Date.parse(run.due || run.created), to = run.finished ? Date.parse(run.finished) : now;
   const took = run.started ? span(run.finished ? between(run.started, run.finished) : now - Date.parse(run.started)) : null;
-  const path = task && `/v1/runs/${run.id}/logs?task=${encodeURIComponent(task)}${attempt ? `&attempt=${attempt.number}` : ""}${attempt?.member ? `&member=${encodeURIComponent(attempt.member)}` : ""}`;
+  const path = task && `/v1/runs/${run.id}/logs?task=${encodeURIComponent(task)}${attempt ? `&attempt=${attempt.number}` : ""}${attempt?.member ? `&member=${encodeURIComponent(attempt.member)}` : ""}${attempt && run.tasks[task].group ? `&round=${attempt.round}` : ""}`;
   const begun = Object.entries(run.tasks).filter(([, one]) => one.run);
   const goesOn = attempt ? !attempt.finished : !run.finished;
   return html`<div class="head"><h1>${t("run.title", { run: run.id })}</h1><${Status} state=${run.state} />${run.warned ? html` <${Status} state="warned" />` : null}
@@ -108,19 +108,19 @@ export default function Run({ run: id }) {
       [t("run.params"), Object.keys(run.params).length ? html`<code>${Object.entries(run.params).map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`).join(" ")}</code>` : null]]} />
     <${Waits} run=${run} />
     ${tasks.length > 1 ? html`<section aria-labelledby="graph-title"><h2 id="graph-title">${t("run.graph")}</h2><div class="card"><${TaskGraph} tasks=${tasks} href=${toTask} current=${task} /></div></section>` : null}
-    ${Object.values(named_).some((each) => each.when) ? html`<${Conditions} run=${run} />` : null}
+    ${[...Object.values(named_), ...Object.values(defined.groups || {})].some((each) => each.when) ? html`<${Conditions} run=${run} />` : null}
     ${all.length ? html`<section aria-labelledby="time-title"><h2 id="time-title">${t("run.timeline")}</h2><div class="card">
       <${Timeline} rows=${tasks.map(({ name, needs }) => ({ name, attempts: run.tasks[name].attempts, ready: Math.max(0, ...needs.map((need) => Date.parse(run.tasks[need]?.finished || 0))) }))} from=${from} to=${to} now=${now} href=${toTask} />
       <details class="table-of"><summary>${t("run.attempts", { n: all.length })}</summary>
       <div class="scroll" tabindex="0" role="region" aria-label=${t("run.attempts", { n: all.length })}><table><thead><tr>${["task", "attempt", "state", "agent", "zone", "started", "duration", "exitCode", "reason"].map((name) => html`<th scope="col" key=${name}>${t(`run.${name}`)}</th>`)}</tr></thead>
-        <tbody>${all.slice(-ATTEMPTS_SHOWN).map((each) => html`<tr key=${each.id}><td><a href=${toAttempt(each)}>${each.task}${each.member ? ` (${each.member})` : ""}</a></td><td>${each.number}</td>
+        <tbody>${all.slice(-ATTEMPTS_SHOWN).map((each) => html`<tr key=${each.id}><td><a href=${toAttempt(each)}>${each.task}${each.member ? ` (${each.member})` : ""}</a></td><td>${each.round ? t("run.roundOf", { n: each.round }) + " " : ""}${each.number}</td>
           <td><${Status} state=${each.unreachable ? "unreachable" : each.state} /></td><td><a class="plain" href=${`${at("agents")}?q=${encodeURIComponent(each.agent)}`}>${each.agent}</a></td><td>${each.zone}</td>
           <td><${When} at=${each.started} /></td><td>${each.started && each.finished ? span(between(each.started, each.finished)) : ""}</td><td>${each.exit_code}</td><td><${Said}>${each.reason}</${Said}></td></tr>`)}</tbody></table></div></details></div></section>` : null}
     <section aria-labelledby="output-title"><div class="head"><h2 id="output-title">${t("run.output")}</h2>
       ${tasks.length > 1 ? html`<span class="who">${task}</span>` : null}
       ${task ? handsOnTask(run, task).map((action) => html`<${Act} key=${action.path} action=${action} />`) : null}
       ${tries.length > 1 ? html`<nav class="tries" aria-label=${t("run.tries")}>${tries.slice(-12).map((each) => html`<a key=${each.id} href=${toAttempt({ task, ...each })} aria-current=${each === attempt ? "true" : undefined}>
-        <${Status} state=${each.unreachable ? "unreachable" : each.state}>${each.member ? `${each.member} ` : ""}${t("run.attemptOf", { n: each.number })}</${Status}></a>`)}</nav>` : null}</div>
+        <${Status} state=${each.unreachable ? "unreachable" : each.state}>${each.member ? `${each.member} ` : ""}${each.round ? t("run.roundOf", { n: each.round }) + " " : ""}${t("run.attemptOf", { n: each.number })}</${Status}></a>`)}</nav>` : null}</div>
       ${task && run.tasks[task].outputs ? html`<h3>${t("run.outputs")}</h3><${Facts} of=${Object.entries(run.tasks[task].outputs).map(([name, value]) =>
         [name, html`<code>${typeof value === "string" ? value.slice(0, 2000) : JSON.stringify(value)}</code>`])} />` : null}
       ${task && run.tasks[task].taken_from ? html`<p class="note">${t("rerun.takenFrom")} <a href=${`${runAt(run.tasks[task].taken_from)}?task=${encodeURIComponent(task)}`}>#${run.tasks[task].taken_from}</a></p>` : path ? html`<${Output} key=${path} path=${path} isLive=${goesOn} name=${`${run.job}-${run.id}-${task}`} away=${attempt?.unreachable ? attempt.agent : null} />` : html`<p class="note">${t("run.noOutput")}</p>`}</section>`;

@@ -40,6 +40,8 @@ const TYPES = [
   "task_begun",
   "task_due",
   "task_ended",
+  "round_begun",
+  "round_ended",
   "task_held",
   "task_queued",
   "task_released",

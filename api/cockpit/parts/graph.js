@@ -1,4 +1,5 @@
-// A graph of tasks, laid out in a worker. `tasks`: [{name, needs: [names], state?, note?}]; `href(name)`: where a task leads.
+// A graph of tasks, laid out in a worker. `tasks`: [{name, needs: [names], state?, note?, group?, catches?}]; `href(name)`: where a task leads.
+// A group is a box too, drawn as a frame around what is inside: `group` names it, `catches` says that the task catches its failures.
 // Tasks that stand alike (same needs, needed by the same) are one box where there are too many to tell apart.
 
 import { html, useEffect, useRef, useState } from "./html.js";
@@ -10,11 +11,11 @@ const ORDER = ["failed", "timed_out", "lost", "expired", "running", "active", "q
 
 // After which tasks one is drawn: after what it needs; what `finally` begins with, after all that the rest ends with.
 export function needsOf(job, name) {
-  const tasks = job.tasks || {}, last = new Set(job.finally || []);
+  const tasks = { ...job.groups, ...job.tasks }, last = new Set(job.finally || []), inside = new Set(Object.values(job.groups || {}).flatMap((group) => [...group.tasks, ...(group.catch || [])]));
   const needs = (each) => (tasks[each]?.needs || []).map((need) => typeof need === "string" ? need : need.task);
   if (!last.has(name) || needs(name).length) return needs(name);
   const needed = new Set(Object.keys(tasks).flatMap(needs));
-  return Object.keys(tasks).filter((each) => !last.has(each) && !needed.has(each));
+  return Object.keys(tasks).filter((each) => !last.has(each) && !needed.has(each) && !inside.has(each));
 }
 
 export function grouped(tasks) {
@@ -36,21 +37,39 @@ export function grouped(tasks) {
   return found.map((group) => ({ ...group, needs: [...new Set(group.needs.map((need) => of.get(need)).filter(Boolean))] }));
 }
 
+// The boxes of a job as it is defined: by name what each is drawn after, and the group that it is in.
+export function boxesOf(job) {
+  const groups = job.groups || {};
+  const found = new Map([...Object.entries(groups), ...Object.entries(job.tasks || {})].map(([name, box]) => [name, { name, box, needs: needsOf(job, name) }]));
+  for (const [group, { tasks: inside, catch: catching }] of Object.entries(groups))
+    for (const name of [...inside, ...(catching || [])]) if (found.has(name)) Object.assign(found.get(name), { group, catches: (catching || []).includes(name) });
+  return found;
+}
+
+// What leads where: into a group by its own box, out of it by what ends last inside.
+export function edgesOf(boxes) {
+  const known = new Set(boxes.map((box) => box.name)), needed = new Set(boxes.flatMap((box) => box.needs));
+  const last = (group, all) => boxes.filter((box) => box.group === group && !needed.has(box.name) && (all || !box.catches)).map((box) => box.name);
+  const groups = new Set(boxes.map((box) => box.group).filter(Boolean));
+  return boxes.flatMap((box) => [...box.needs.flatMap((need) => groups.has(need) ? last(need, true) : [need]),
+    ...(box.group && !box.needs.length ? box.catches ? last(box.group, false) : [box.group] : [])].filter((from) => known.has(from)).map((from) => [from, box.name]));
+}
+
 export function TaskGraph({ tasks, href, current }) {
   const [laid, set] = useState(null);
   const worker = useRef(null), turn = useRef(0);
   const boxes = grouped(tasks);
-  const shape = JSON.stringify(boxes.map((box) => [box.name, box.needs]));
+  const shape = JSON.stringify(boxes.map((box) => [box.name, box.needs, box.group, box.catches]));
   useEffect(() => () => worker.current?.terminate(), []);
   useEffect(() => {
     if (boxes.length > SHOWN_MAX) return;
     worker.current ??= new Worker("/assets/parts/graph.worker.js", { type: "module" });
     turn.current += 1;
     worker.current.onmessage = ({ data }) => { if (data.turn === turn.current) set(data); };
-    const known = new Set(boxes.map((box) => box.name));
+    const groups = new Set(boxes.map((box) => box.group).filter(Boolean));
     worker.current.postMessage({
-      turn: turn.current, nodes: boxes.map((box) => ({ id: box.name, width: WIDTH, height: HEIGHT })),
-      edges: boxes.flatMap((box) => box.needs.filter((need) => known.has(need)).map((need) => [need, box.name])),
+      turn: turn.current, edges: edgesOf(boxes),
+      nodes: boxes.map((box) => ({ id: box.name, width: WIDTH, height: HEIGHT, frame: box.group ?? (groups.has(box.name) ? box.name : undefined) })),
     });
   }, [shape]);
   if (boxes.length > SHOWN_MAX) return html`<p class="note">${tn("graph.tooMany", tasks.length)}</p>`;
@@ -62,6 +81,7 @@ export function TaskGraph({ tasks, href, current }) {
       <svg width=${Math.ceil(laid.width)} height=${Math.ceil(laid.height)} aria-hidden="true">
         <defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8Z" /></marker></defs>
         ${laid.edges.map((edge) => html`<path key=${edge.key} class="edge" d=${path(edge.points)} marker-end="url(#arrow)" />`)}</svg>
+      ${laid.frames.map(({ id, x, y, width, height }) => html`<div key=${id} class="frame" aria-hidden="true" style=${{ left: `${x - width / 2}px`, top: `${y - height / 2}px`, width: `${width}px`, height: `${height}px` }}></div>`)}
       ${boxes.filter((box) => at.has(box.name)).map((box) => {
         const { x, y } = at.get(box.name);
         const look = box.state ? lookOf(box.state) : "none";

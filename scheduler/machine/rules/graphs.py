@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from scheduler.machine.rules import selectors
 from scheduler.model.by_revision import ByRevision
-from scheduler.model.compiled import CompiledJob, CompiledTask, compile_job
+from scheduler.model.compiled import CompiledGroup, CompiledJob, CompiledTask, compile_job
 from scheduler.store.connection import Store
 from scheduler.store.tables import jobs
+from scheduler.store.tables.runs import Run
+from scheduler.store.tables.tasks import Task
 
 KEPT_FROM_TASKS = 50  #: a job put with as many is compiled once; small ones are when they are needed
+
+
+class Box(NamedTuple):
+    """Places in a graph, of what is in a group. First of the group's dependents are the tasks that begin with
+    it, then those that begin when it catches a failure, then what needs it."""
+
+    group: CompiledGroup
+    first: int  #: of its tasks; those that catch follow them, in a row
+    catch: int  #: the first of those
+    end: int  #: the first place after both
+    roots: int  #: how many of its dependents begin with it
+    inner: int  #: how many are inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,21 +34,39 @@ class Graph:
     by_name: dict[str, CompiledTask]
     places: dict[str, int]  #: of each task, in the job's order
     dependents: tuple[tuple[int, ...], ...]
-    """Of each task by its place: the places of those that need it; ~place of one whose condition asks it."""
+    """Of each task by its place: the places of those that need it, of one in a group then that of the group;
+    ~place of one whose condition asks it."""
     selectors: dict[str, str]
     single_root: CompiledTask | None
     """What a planned placement is meant for: the only first task, if on an agent and without locks."""
     stands_still: bool  #: its runs' timeout may stand still (`steps.clock`)
+    boxes: dict[int, Box]  #: by place, of groups
+    box_of: dict[int, int]  #: by place, of what is in a group: the place of that
+
+    def place(self, run: Run, task: Task) -> int:
+        """Of a task of this run. In its first round it is told by its id."""
+        return task.id - run.first_task if not task.round else self.places[task.name]
+
+    def of(self, run: Run, task: Task) -> CompiledTask:
+        return self.job.tasks[self.place(run, task)]
 
 
 def build(job: CompiledJob) -> Graph:
     places = {task.name: place for place, task in enumerate(job.tasks)}
     dependents: list[list[int]] = [[] for _ in job.tasks]
     for place, task in enumerate(job.tasks):
+        if task.scope.group and not task.needs:
+            dependents[places[task.scope.group]].append(place)
+    inner = {group.place: len(dependents[group.place]) for group in job.groups}
+    for place, task in enumerate(job.tasks):
         for need in task.needs:
             dependents[places[need]].append(place)
         for asked in task.asks:
             dependents[places[asked]].append(~place)
+    boxes = {group.place: _box(group, dependents[group.place][: inner[group.place]]) for group in job.groups}
+    box_of = {place: of for of, box in boxes.items() for place in range(box.first, box.end)}
+    for place, of in box_of.items():
+        dependents[place].append(of)
     roots = job.roots
     return Graph(
         job=job,
@@ -45,7 +78,16 @@ def build(job: CompiledJob) -> Graph:
         else None,
         stands_still=job.timeout_ms is not None
         and (job.holds_failures or any(task.lasts_ms for task in job.tasks)),
+        boxes=boxes,
+        box_of=box_of,
     )
+
+
+def _box(group: CompiledGroup, inside: list[int]) -> Box:
+    first = group.place + 1
+    catch = first + group.tasks
+    roots = sum(place < catch for place in inside)
+    return Box(group, first, catch, catch + group.catch, roots, len(inside))
 
 
 def _selectors(job: CompiledJob) -> dict[str, str]:

@@ -12,6 +12,7 @@ Rules of this file:
    well, or nobody could say what it begins with.
 4. With `until_task` what does not come before that one is left out: it is skipped.
 5. What the run does finally is done in each run.
+   A group is taken over, made anew or left out as a whole, with what is inside.
 6. A condition is judged again where it might come to something else: with other parameters, or another
    revision."""
 
@@ -85,6 +86,9 @@ def _plan(graph: Graph, ended: Mapping[str, End], wanted: Wanted, run: int) -> b
         if name and name not in graph.by_name:
             said = f"{graph.job.namespace}/{graph.job.name} has no task {name[:100]!r} in this revision"
             return Outcome(Code.MISSING, said, {"task": name[:100]})
+        if name and (group := graph.by_name[name].scope.group):
+            said = f"{name} is inside of group {group}, which is repeated as a whole: name {group}"
+            return Outcome(Code.INVALID, said)
     last = graph.job.tasks[len(graph.job.tasks) - graph.job.kept_last :]
     for task in last:
         if task.name in (wanted.from_task, wanted.until_task):
@@ -96,6 +100,9 @@ def _plan(graph: Graph, ended: Mapping[str, End], wanted: Wanted, run: int) -> b
     known = _before(graph, wanted.from_task) if wanted.from_task else {}
     letters: dict[str, bytes] = {}
     for task in graph.job.tasks[: len(graph.job.tasks) - len(last)]:  # in topological order
+        if task.scope.group:
+            letters[task.name] = _inside(letters[task.scope.group], ended.get(task.name))
+            continue
         letter = LEFT_OUT if asked is not None and task.name not in asked else ANEW
         if letter == ANEW and wanted.takes and task.name != wanted.from_task:
             letter = _taken(task, ended.get(task.name), letters, wanted)
@@ -106,6 +113,13 @@ def _plan(graph: Graph, ended: Mapping[str, End], wanted: Wanted, run: int) -> b
     if ANEW not in found:
         return Outcome(Code.CONFLICT, f"nothing of run {run} ended badly: say from which task it is repeated")
     return found + ANEW * len(last)
+
+
+def _inside(letter: bytes, old: End | None) -> bytes:
+    """The letter of what is in a group with this one."""
+    if letter in (ANEW, LEFT_OUT):
+        return letter
+    return LEFT_OUT if old is None else _LETTERS.get(old.state, LEFT_OUT)
 
 
 def _taken(

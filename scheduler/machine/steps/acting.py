@@ -26,7 +26,7 @@ Work = dict[str, Any]
 
 def act(ctx: Context, run: Run, task: Task) -> Outcome:
     graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
-    compiled = graph.job.tasks[task.id - run.first_task]
+    compiled = graph.of(run, task)
     child = nested.of_task(ctx.store, task.id) if compiled.waits_for_run else None
     if child is not None:
         return nesting.look(ctx, run, task, child)

@@ -5,15 +5,15 @@ go on. In the same way its tasks hear that it took locks."""
 from __future__ import annotations
 
 from scheduler.machine.context import CONDITION, Context
-from scheduler.machine.rules import gates, selectors, walks
-from scheduler.machine.rules.conditions import Condition
-from scheduler.machine.rules.gates import READY, Never, RunView, TaskView
+from scheduler.machine.rules import gates, selectors, task_views, walks
+from scheduler.machine.rules.gates import READY, Never, RunView
 from scheduler.machine.steps import beginning, locking, quotas, walking, windows
 from scheduler.store.tables import quotas as quota_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.runs import FOR_NAMESPACE, FOR_TIME, Run
 from scheduler.store.tables.tasks import Task
+from scheduler.store.tables.tells import Tell
 from scheduler.words.lifecycle import TASK_END
 
 ADMITTED_MAX = 100  #: runs of a namespace, in one step
@@ -92,21 +92,21 @@ def let_inside(ctx: Context, run: Run) -> None:
 def go_on(ctx: Context, run: Run, *, begun: bool = False) -> None:
     graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
 
+    groups: list[Tell] = []
+
     def act(task: Task) -> str:
-        compiled = graph.job.tasks[task.id - run.first_task]
         if task.state == "queued" and selectors.has_locks(task.selector):
             locking.set_right(ctx, run.id, task)
         if task.state != "blocked":
             return ""
-        condition = None
-        if compiled.when:
-            condition = Condition(ctx.store, run, compiled.when)
+        place = graph.place(run, task)
+        view = task_views.of_place(ctx.store, run, graph, place, task.open_needs, task.met_needs)
+        if view.when is not None:
             ctx.room -= CONDITION
-        counts = len(compiled.needs), compiled.wanted, task.open_needs, task.met_needs
-        view = TaskView(run, compiled.rule, *counts, condition, kept=run.keeps(task.id))
         verdict = gates.judge(gates.TASK, view)
         if verdict is READY:
-            beginning.go_on(ctx, run, graph, task, compiled)
+            tell = beginning.go_on(ctx, run, graph, task, graph.job.tasks[place])
+            groups.extend([tell] if tell else [])
         elif isinstance(verdict, Never):  # what it needs may have been skipped while the run waited
             return task_rows.move(
                 ctx.store, task, TASK_END[verdict.outcome], finished_ms=ctx.stamp_ms, reason=verdict.reason
@@ -115,4 +115,4 @@ def go_on(ctx: Context, run: Run, *, begun: bool = False) -> None:
 
     page = walking.page(ctx, run, act)
     walking.note_page(ctx, run, page, begun=begun)
-    walking.leave(ctx, run, page.ended)
+    walking.leave(ctx, run, page.ended + groups)

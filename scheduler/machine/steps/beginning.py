@@ -12,7 +12,7 @@ from __future__ import annotations
 from scheduler.machine.context import Context
 from scheduler.machine.rules import selectors
 from scheduler.machine.rules.graphs import Graph
-from scheduler.machine.steps import clock, decisions, queue, quotas
+from scheduler.machine.steps import clock, decisions, grouping, queue, quotas
 from scheduler.model.compiled import CompiledTask
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import reruns
@@ -20,6 +20,7 @@ from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import Task
+from scheduler.store.tables.tells import Tell
 from scheduler.words import events as e
 from scheduler.words.causes import Kind
 from scheduler.words.lifecycle import RunEvent, TaskEvent
@@ -45,8 +46,10 @@ def begin_run(ctx: Context, run: Run, graph: Graph, due_ms: int) -> None:
     ctx.emit(e.RunStarted(run.id, run.job, run.namespace, run.name))
 
 
-def go_on(ctx: Context, run: Run, graph: Graph, task: Task, compiled: CompiledTask) -> None:
-    """The gates of a task that has not been queued yet are open."""
+def go_on(ctx: Context, run: Run, graph: Graph, task: Task, compiled: CompiledTask) -> Tell | None:
+    """The gates of a task that has not been queued yet are open. Of a group: what its tasks are told."""
+    if compiled.happens == "group":
+        return grouping.begin(ctx, run, graph, task)
     if compiled.happens == "state":
         begin_work(ctx, run, graph, task, compiled)
     else:
@@ -54,11 +57,12 @@ def go_on(ctx: Context, run: Run, graph: Graph, task: Task, compiled: CompiledTa
         if compiled.same_as:
             _follow(ctx, run, task, compiled.same_as)
         queue.enqueue(ctx, run, task, TaskEvent.READY, attempts=task.attempts)
+    return None
 
 
 def _follow(ctx: Context, run: Run, task: Task, other: str) -> None:
     """It goes to the agent that the other task had at last, and to no other; where that had none, to any."""
-    row = task_rows.find(ctx.store, run.id, other, task.member, task.round)
+    row = task_rows.newest(ctx.store, run.id, other)
     agent = 0 if row is None else attempt_rows.last_agent(ctx.store, row.id)
     if not agent and row is not None and run.cause == Kind.RERUN:
         taken = reruns.taken(ctx.store, row.id)

@@ -11,7 +11,16 @@ from scheduler.store.tables import clocks
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.clocks import Clock
 from scheduler.store.tables.runs import Run
+from scheduler.store.tables.tasks import Task
 from scheduler.words.lifecycle import KEPT_BACK
+
+
+def moves(graph: Graph, run: Run, task: Task) -> bool:
+    """Whether it waits for an agent or a retry, or is on one: of a group that goes on, its tasks do."""
+    if task.state != "active":
+        return task.state in ("queued", "retry_wait")
+    compiled = graph.of(run, task)
+    return compiled.waits_for_run or (task.wake_ms is None and compiled.happens != "group")
 
 
 def count(ctx: Context, run: Run, graph: Graph, more: int) -> None:

@@ -8,6 +8,8 @@ Rules of this file:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from scheduler.machine.context import Context
 from scheduler.machine.rules import verdicts, walks
 from scheduler.machine.rules.verdicts import RunEnds
@@ -31,6 +33,7 @@ from scheduler.store.tables import (
     postponed,
     quotas,
     reruns,
+    rounds,
     run_waits,
 )
 from scheduler.store.tables import jobs as job_rows
@@ -42,7 +45,7 @@ from scheduler.store.tables.tasks import Task
 from scheduler.words import events as e
 from scheduler.words import reasons
 from scheduler.words.causes import Kind
-from scheduler.words.lifecycle import KEPT_BACK, RUN_END, TaskEvent
+from scheduler.words.lifecycle import KEPT_BACK, RUN_END, TASK_END, TASK_ENDS, TaskEvent
 
 
 def end_task(
@@ -69,6 +72,8 @@ def close_if_done(ctx: Context, run: Run, open_tasks: int, last: RunEnds | None 
     """Count the tasks still open; with none left the run ends. `last`: how the task of a one-task run
     ended.
     """
+    if open_tasks > 0 and run.stopping and run.first_task:
+        open_tasks -= _end_groups(ctx, run, open_tasks)
     if run.kept_last and open_tasks <= run.kept_last and _concludes(ctx, run, open_tasks):
         return
     if open_tasks > 0:
@@ -83,10 +88,49 @@ def close_if_done(ctx: Context, run: Run, open_tasks: int, last: RunEnds | None 
             clocks.drop(ctx.store, run.id)
         if graph.job.openings is not None or graph.job.failure_delays:
             run_waits.drop(ctx.store, run.id)
+        if graph.boxes:
+            rounds.drop_of_run(ctx.store, run.id)
     ends = _result(ctx, run, last if alone else None, rest=False)
     tell_rows.drop(ctx.store, run.id)
     missed = run.walk if run.walk == walks.RESTORED else walks.DEADLINE
     end_run(ctx, run, state=ends.state, exit_code=ends.exit_code, reason=ends.reason, missed=missed)
+
+
+def _end_groups(ctx: Context, run: Run, open_tasks: int) -> int:
+    """Nobody is told of ends in a run that stops: its groups end once nothing else is open. How many did."""
+    graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+    left = _open_of(ctx, [run.first_task + place for place in graph.boxes])
+    kept = range(run.last_task - run.kept_last + 1, run.last_task + 1)
+    if not left or len(left) + len(_open_of(ctx, kept)) < open_tasks:
+        return 0
+    for row in left:
+        ends = RunEnds("cancelled", None, run.reason)
+        now = rounds.get(ctx.store, row.id)
+        if row.state == "active" and now is not None:
+            box = graph.boxes[graph.place(run, row)]
+            tasks = range(now.first_task, now.first_task + box.group.tasks)
+            well = ends if now.unmade or box.group.until else RunEnds("succeeded", None, "")
+            ends = worst_of(ctx, tasks, _forgiven(run)) or well
+        end_task(
+            ctx, row, TASK_END[ends.state], reason=ends.reason, exit_code=ends.exit_code,
+            started_ms=row.started_ms,
+        )  # fmt: skip
+    return len(left)
+
+
+def _open_of(ctx: Context, tasks: Iterable[int]) -> list[Task]:
+    return [row for row in task_rows.of_ids(ctx.store, list(tasks)) if row.state not in TASK_ENDS]
+
+
+def worst_of(ctx: Context, tasks: range, forgiven: tuple[str, ...]) -> RunEnds | None:
+    """As the gravest of the tasks with these ids ended; None: they all ended well."""
+    row = task_rows.gravest_of(ctx.store, tasks, verdicts.GRAVEST_FIRST, forgiven)
+    return None if row is None else RunEnds(row.state, row.exit_code, row.reason)
+
+
+def _forgiven(run: Run) -> tuple[str, ...]:
+    """Ends that are left out where a task may fail."""
+    return tuple(sorted(verdicts.RUN_FAILURES)) if verdicts.goes_its_way(run.stopping) else ()
 
 
 def _concludes(ctx: Context, run: Run, open_tasks: int) -> bool:
@@ -113,8 +157,7 @@ def _result(ctx: Context, run: Run, alone: RunEnds | None, *, rest: bool) -> Run
         graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
         before = concluding.end(ctx, run) if graph.job.kept_last else None
     after = 0 if before is None else run.last_task - graph.job.kept_last
-    forgiven = tuple(sorted(verdicts.RUN_FAILURES)) if verdicts.goes_its_way(run.stopping) else ()
-    row = task_rows.gravest(ctx.store, run.id, verdicts.GRAVEST_FIRST, forgiven, after)
+    row = task_rows.gravest(ctx.store, run.id, verdicts.GRAVEST_FIRST, _forgiven(run), after)
     worst = None if row is None else RunEnds(row.state, row.exit_code, row.reason)
     code = task_rows.last_exit_code(ctx.store, run.id) if row is None else None
     ends = verdicts.of_tasks(worst, last_exit_code=code, stopping=run.stopping, reason=run.reason)

@@ -14,8 +14,9 @@ from __future__ import annotations
 import json
 
 from scheduler.machine.context import ROW, Context, done, refused
-from scheduler.machine.rules import gates, verdicts
+from scheduler.machine.rules import gates, groups, verdicts
 from scheduler.machine.rules.gates import Never, TaskView, Waits
+from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.rules.verdicts import Hold, Means, Retry, RunEnds, TaskEnds, Tried
 from scheduler.machine.steps import (
     clock,
@@ -218,8 +219,15 @@ def _of(ctx: Context, attempt: Attempt) -> tuple[Task, Run]:
 
 
 def _verdict(
-    ctx: Context, run: Run, task: Task, state: str, reason: str, exit_code: int | None, means: Means,
-    *, stopped: bool
+    ctx: Context,
+    run: Run,
+    task: Task,
+    state: str,
+    reason: str,
+    exit_code: int | None,
+    means: Means,
+    *,
+    stopped: bool,
 ) -> Retry | Hold | TaskEnds:
     if state in ("succeeded", "cancelled"):
         return TaskEnds(reason)
@@ -229,9 +237,17 @@ def _verdict(
             state=state, reason=reason, task=graph.by_name[task.name], attempts=task.attempts,
             on_lost=graph.job.on_lost, stopping=run.stopping,
             job_exists=job_rows.exists(ctx.store, run.job), exit_code=exit_code, means=means,
-            stopped=stopped, holds=graph.job.holds_failures,
+            stopped=stopped, holds=graph.job.holds_failures and not _is_handled(graph, run, task),
         )
     )  # fmt: skip
+
+
+def _is_handled(graph: Graph, run: Run, task: Task) -> bool:
+    """Its group deals with its failure first."""
+    if not task.of_group:
+        return False
+    place = task.of_group - run.first_task
+    return groups.handles_failures(graph.job.tasks[place], graph.boxes[place].group)
 
 
 def finish(
@@ -248,19 +264,15 @@ def finish(
 ) -> None:
     """A task ended: its dependents become ready or are skipped, and the run ends with its last task. `told`:
     how it ended for them, where that is not how it did."""
-    closing.end_task(
-        ctx, task, TASK_END[state], reason=reason, exit_code=exit_code, started_ms=started_ms
-    )
+    closing.end_task(ctx, task, TASK_END[state], reason=reason, exit_code=exit_code, started_ms=started_ms)
     if warned:
         task_rows.set_warned(ctx.store, task.id)
         run_rows.set_warned(ctx.store, run.id)
     left = run.open_tasks - 1
     if not run.stopping:
         graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
-        moved = task.state in ("queued", "retry_wait") or (task.state == "active" and task.wake_ms is None)
-        moved = moved or (task.state == "active" and graph.job.tasks[task.id - run.first_task].waits_for_run)
-        clock.count(ctx, run, graph, -1 if moved else 0)
-        left -= telling.tell(ctx, run, graph, [Tell(task.id, told or state, 0)])
+        clock.count(ctx, run, graph, -int(clock.moves(graph, run, task)))
+        left -= telling.tell(ctx, run, graph, [Tell(graph.place(run, task), told or state, 0)])
     closing.close_if_done(ctx, run, left, RunEnds(state, exit_code, reason))
 
 

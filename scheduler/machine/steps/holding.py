@@ -127,12 +127,12 @@ def hold_task(
     if task.state == "blocked":
         task_rows.move(ctx.store, task, TaskEvent.HELD)
     else:  # it needs nothing any more
-        needs = len(graph.job.tasks[task.id - run.first_task].needs)
+        needs, moved = len(graph.of(run, task).needs), clock.moves(graph, run, task)
         task_rows.move(
             ctx.store, task, TaskEvent.HELD, attempts=attempts, open_needs=0, met_needs=needs, wake_ms=None,
             exit_code=exit_code, reason=reason if failed else task.reason,
         )  # fmt: skip
-        clock.count(ctx, run, graph, -1)
+        clock.count(ctx, run, graph, -int(moved))
     holds.put(ctx.store, Hold(run.id, task.id, ctx.stamp_ms, actor, reason, failed=failed))
     ctx.emit(e.TaskHeld(task.id, run.id, task.name, task.member, task.round, failed, reason, actor))
 
@@ -145,7 +145,7 @@ def let_task_go(ctx: Context, run: Run, task: Task, *, actor: str) -> None:
 
 def put_back(ctx: Context, run: Run, graph: Graph, task: Task, *, attempts: int) -> None:
     """A task that needs nothing any more, and has no attempt, waits with its run."""
-    needs = len(graph.job.tasks[task.id - run.first_task].needs)
+    needs = len(graph.of(run, task).needs)
     task_rows.move(
         ctx.store, task, TaskEvent.KEPT_BACK, attempts=attempts, open_needs=0, met_needs=needs, wake_ms=None
     )

@@ -10,12 +10,10 @@ Rules of this file:
 from __future__ import annotations
 
 from scheduler.machine.context import CONDITION, ROW, Context
-from scheduler.machine.rules import gates, reruns, selectors
-from scheduler.machine.rules.conditions import Condition
-from scheduler.machine.rules.gates import READY, Never, TaskView
+from scheduler.machine.rules import gates, reruns, task_views
+from scheduler.machine.rules.gates import READY, Never
 from scheduler.machine.rules.graphs import Graph
-from scheduler.machine.steps import beginning, locking, placing, queue, walking
-from scheduler.model.compiled import CompiledTask
+from scheduler.machine.steps import beginning, making, queue, walking
 from scheduler.store.tables import outputs
 from scheduler.store.tables import reruns as rerun_rows
 from scheduler.store.tables import runs as run_rows
@@ -33,35 +31,35 @@ def make(ctx: Context, run: Run, graph: Graph, places: range) -> None:
     """The tasks at these places of the graph."""
     rerun = rerun_rows.get(ctx.store, run.id)
     assert rerun is not None
-    ended: list[Tell] = []
+    left: list[Tell] = []
     known = 0
     for place in places:
-        task = graph.job.tasks[place]
         letter = rerun.plan[place : place + 1]
         if letter == reruns.ANEW:
             row = _anew(ctx, run, graph, rerun, place, is_first=not places.start)
-            if not _begin(ctx, run, graph, row, task):
-                ended.append(Tell(row.id, "skipped", 0))
+            left += _begin(ctx, run, graph, place, row)
             continue
         known += 1
         if letter == reruns.LEFT_OUT:
-            _made(ctx, run, task, place, TaskEvent.SKIPPED, reason=reruns.BEYOND, finished_ms=ctx.stamp_ms)
+            _made(ctx, run, graph, place, TaskEvent.SKIPPED, reason=reruns.BEYOND, finished_ms=ctx.stamp_ms)
         else:
             _take(ctx, run, graph, rerun, place)
-    walking.leave(ctx, run, ended, known=known)
+    walking.leave(ctx, run, left, known=known)
 
 
 def _made(
-    ctx: Context, run: Run, task: CompiledTask, place: int, event: TaskEvent, *, selector: str = "",
+    ctx: Context, run: Run, graph: Graph, place: int, event: TaskEvent, *, selector: str = "",
     reason: str = "", finished_ms: int | None = None, exit_code: int | None = None, open_needs: int = 0,
     met_needs: int = 0, warned: int = 0,
 ) -> Task:  # fmt: skip
+    task = graph.job.tasks[place]
     row = Task(
         id=run.first_task + place, run=run.id, name=task.name, member=ONLY, round=FIRST,
         state=TASK.after(START, event), attempts=0, open_needs=open_needs, met_needs=met_needs,
         may_fail=int(task.allow_failure), queued_ms=None, wake_ms=None, selector=selector,
         rank_ms=queue.rank(ctx.stamp_ms, run.priority, run.cause), started_ms=None,
         finished_ms=finished_ms, exit_code=exit_code, reason=reason, warned=warned,
+        of_group=making.group_of(run, graph, place),
     )  # fmt: skip
     task_rows.insert(ctx.store, row)
     return row
@@ -72,7 +70,7 @@ def _take(ctx: Context, run: Run, graph: Graph, rerun: Rerun, place: int) -> Non
     old = task_rows.newest(ctx.store, rerun.source, task.name)
     assert old is not None, "a run that another one takes over from is not purged"
     row = _made(
-        ctx, run, task, place, TASK_END[old.state], reason=old.reason, exit_code=old.exit_code,
+        ctx, run, graph, place, TASK_END[old.state], reason=old.reason, exit_code=old.exit_code,
         finished_ms=old.finished_ms, warned=old.warned,
     )  # fmt: skip
     before = rerun_rows.taken(ctx.store, old.id)
@@ -88,30 +86,23 @@ def _take(ctx: Context, run: Run, graph: Graph, rerun: Rerun, place: int) -> Non
 def _anew(ctx: Context, run: Run, graph: Graph, rerun: Rerun, place: int, *, is_first: bool) -> Task:
     task = graph.job.tasks[place]
     done, met = reruns.met_before(graph, rerun, task)
-    selector = graph.selectors[task.name]
-    if run.bound and task.happens == "agent" and placing.is_for(ctx, run.bound, selector):
-        selector = selectors.bound(selector, run.bound)
-    if not is_first:  # tasks that were made before may have been placed
-        selector = locking.as_it_is(ctx, run.id, selector)
+    selector = making.selector_of(ctx, run, graph, place, is_later=not is_first)
     return _made(
-        ctx, run, task, place, TaskEvent.HELD_UP, selector=selector,
+        ctx, run, graph, place, TaskEvent.HELD_UP, selector=selector,
         open_needs=len(task.needs) + len(task.asks) - done, met_needs=met,
     )  # fmt: skip
 
 
-def _begin(ctx: Context, run: Run, graph: Graph, row: Task, task: CompiledTask) -> bool:
-    """It goes on as its gates say; False: it never will."""
-    when = None
-    if task.when and not row.open_needs:
+def _begin(ctx: Context, run: Run, graph: Graph, place: int, row: Task) -> list[Tell]:
+    """It goes on as its gates say. What is to be told, of one that never will, or of a group."""
+    view = task_views.of_place(ctx.store, run, graph, place, row.open_needs, row.met_needs)
+    if view.when is not None and not row.open_needs:
         ctx.room -= CONDITION
-        when = Condition(ctx.store, run, task.when)
-    counts = len(task.needs), task.wanted, row.open_needs, row.met_needs
-    verdict = gates.judge(gates.TASK, TaskView(run, task.rule, *counts, when, kept=run.keeps(row.id)))
+    verdict = gates.judge(gates.TASK, view)
     if isinstance(verdict, Never) and verdict.outcome == "skipped":
         task_rows.move(
             ctx.store, row, TaskEvent.SKIPPED, finished_ms=ctx.stamp_ms, reason=verdict.reason
         )
-        return False
-    if verdict is READY:
-        beginning.go_on(ctx, run, graph, row, task)
-    return True
+        return [Tell(place, "skipped", 0)]
+    begun = beginning.go_on(ctx, run, graph, row, graph.job.tasks[place]) if verdict is READY else None
+    return [begun] if begun else []

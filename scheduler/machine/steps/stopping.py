@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from scheduler.machine.context import Context
 from scheduler.machine.rules import verdicts, walks
+from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.rules.walks import GIVE_UP, LET_END, RESTORED, STOP
-from scheduler.machine.steps import clock, closing, holding, placing, restoring, telling, walking
-from scheduler.store.tables import attempts as attempt_rows
+from scheduler.machine.steps import breaking, clock, closing, holding, restoring, telling, walking
 from scheduler.store.tables import nested
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import Task
 from scheduler.words import events as e
-from scheduler.words.lifecycle import KEPT_BACK, AttemptEvent, TaskEvent
+from scheduler.words.lifecycle import KEPT_BACK, TaskEvent
 
 DELETED = "job deleted"
 
@@ -50,20 +50,20 @@ def begin(ctx: Context, run: Run, act: str) -> None:
 def go_on(ctx: Context, run: Run, *, begun: bool = False) -> None:
     restored_ms = restoring.restored_ms(ctx) if run.walk == GIVE_UP else 0
 
+    graph = ctx.graph(run.job, run.namespace, run.name, run.revision) if run.first_task else None
     moved = 0
 
     def act(task: Task) -> str:
         nonlocal moved
         if run.walk != GIVE_UP:
-            return _stop(ctx, run, task)
+            return _stop(ctx, run, task, graph)
         state = _give_up(ctx, task, restored_ms)
         moved += bool(state) and task.state != "active"
         return state
 
     page = walking.page(ctx, run, act)
     left = run.open_tasks - len(page.ended)
-    if page.ended and run.walk == GIVE_UP:
-        graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+    if page.ended and run.walk == GIVE_UP and graph is not None:
         clock.count(ctx, run, graph, -moved)
         left -= telling.tell(ctx, run, graph, page.ended)
     walking.note_page(ctx, run, page, begun=begun)
@@ -77,7 +77,9 @@ def _give_up(ctx: Context, task: Task, restored_ms: int) -> str:
     return closing.end_task(ctx, task, TaskEvent.EXPIRED, reason=RESTORED)
 
 
-def _stop(ctx: Context, run: Run, task: Task) -> str:
+def _stop(ctx: Context, run: Run, task: Task, graph: Graph | None) -> str:
+    if task.state == "active" and graph is not None and graph.boxes and graph.place(run, task) in graph.boxes:
+        return ""  # it ends with what is inside (`closing`)
     if run.keeps(task.id) and verdicts.concludes(run.stopping, has_begun=run.started_ms is not None):
         return ""
     event, reason = TaskEvent.EXPIRED, run.walk
@@ -85,16 +87,7 @@ def _stop(ctx: Context, run: Run, task: Task) -> str:
         event, reason = TaskEvent.CANCELLED, run.reason
     if task.state == "active" and task.wake_ms is not None and _waits_for_run(ctx, run, task):
         return ""
-    if task.state == "active":
-        attempt = attempt_rows.live_of_task(ctx.store, task.id)
-        if attempt is not None and attempt.state != "assigned":
-            if attempt.state != "cancelling" and run.walk != LET_END:
-                attempt_rows.move(ctx.store, attempt, AttemptEvent.ASKED_TO_STOP)
-                ctx.emit(e.AttemptCancelling(attempt.id, run.id, attempt.agent))
-            return ""
-        if attempt is not None:
-            placing.revoke(ctx, attempt, event.value)
-    return closing.end_task(ctx, task, event, reason=reason)
+    return breaking.break_off(ctx, task, event, reason=reason, asks=run.walk != LET_END)
 
 
 def _waits_for_run(ctx: Context, run: Run, task: Task) -> bool:

@@ -1,30 +1,33 @@
-"""Dependents are told of the tasks that ended, and become ready or are skipped.
+"""Dependents are told of the tasks that ended, and become ready or are skipped; those inside of a group are
+told that it begins.
 
 Rules of this file:
 
 1. A task becomes ready by its rule over the tasks that it needs (`gates.needs`). Its row counts them, so that
    an end costs as much as it has dependents; where these are many, they are told in slices.
-2. A task is told when all rows of its run are there. Tells of one run may come in any order: they only count.
+2. A task is told when all rows of its run, and of its group's round, are there. Tells of one run may come in
+   any order: they only count. A group is told last of what ends inside: then nobody else is to hear of it.
 3. A run that stops tells nobody: its walk ends every task that has not ended."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from scheduler.machine.context import CONDITION, EDGE, ROW, Context
-from scheduler.machine.rules import gates
-from scheduler.machine.rules.conditions import Condition
-from scheduler.machine.rules.gates import READY, Never, TaskView, needs
+from scheduler.machine.rules import gates, task_views
+from scheduler.machine.rules.gates import READY, Never, needs
 from scheduler.machine.rules.graphs import Graph
-from scheduler.machine.steps import beginning, closing
+from scheduler.machine.steps import beginning, closing, grouping, regrouping
+from scheduler.machine.steps.grouping import BEGUN, CATCHING, STOPPED
+from scheduler.machine.steps.regrouping import Ended
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables import tells as tell_rows
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import Task
 from scheduler.store.tables.tells import Tell
-from scheduler.words.lifecycle import TASK_END
+from scheduler.words.lifecycle import TASK_END, TASK_ENDS
 
 UNQUEUED = ("blocked", "held")
 """States of a task whose needs are still counted."""
@@ -33,74 +36,120 @@ NOT_MET = dict.fromkeys(needs.met_by_rule("", may_fail=False), 0)
 
 
 def tell(ctx: Context, run: Run, graph: Graph, ended: Iterable[Tell], *, stored: bool = False) -> int:
-    """Tell the dependents of tasks that ended; returns how many of them were skipped, and so ended too.
-    `stored`: these tells are rows. What finds no room becomes one.
+    """Tell the dependents of tasks that ended; returns how many fewer tasks of the run are open, since some
+    were skipped, and so ended too, and others were made for another round. `stored`: these tells are rows.
     """
     given = list(ended)
-    waiting = deque(tell for tell in given if graph.dependents[tell.task - run.first_task])
-    skipped = 0
+    waiting = deque(tell for tell in given if graph.dependents[tell.place])
+    fewer = 0
     while waiting and ctx.room > 0 and not run.unmade:
-        told = _gather(ctx, run, graph, waiting)
-        rows = task_rows.of_ids(ctx.store, [run.first_task + place for place in sorted(told)])
-        for row in rows:
-            if row.state not in UNQUEUED:
-                continue
-            state = _judge(ctx, run, graph, row, *told[row.id - run.first_task])
-            if state:
-                skipped += 1
-                if graph.dependents[row.id - run.first_task]:
-                    waiting.append(Tell(row.id, state, 0))
-    left = {tell.task: tell for tell in waiting}
-    for tell in given if stored else ():
-        if tell.task not in left:
-            tell_rows.drop_one(ctx.store, run.id, tell.task)
-        elif left[tell.task] == tell:
-            del left[tell.task]
+        if waiting[0].state == BEGUN and not waiting[0].told:
+            fewer -= grouping.make_more(ctx, run, graph, waiting[0].place)
+            if not grouping.is_made(ctx, run, waiting[0].place):
+                break
+        if waiting[0].state == STOPPED:
+            fewer += _stop(ctx, run, graph, waiting)
+            continue
+        told = _gather(ctx, graph, waiting)
+        for heard, also in _judged(ctx, run, graph, told):
+            fewer += also
+            if heard is not None:
+                fewer += heard.state in TASK_ENDS
+                if graph.dependents[heard.place]:
+                    waiting.append(heard)
+    _store(ctx, run, given if stored else [], waiting)
+    return fewer
+
+
+def _stop(ctx: Context, run: Run, graph: Graph, waiting: deque[Tell]) -> int:
+    """Do what is to be done first to a group that a person stops; how many tasks ended."""
+    tell = waiting.popleft()
+    more, ended = regrouping.stop_more(ctx, run, graph, tell)
+    heard = regrouping.count(ctx, run, graph, tell.place, ended)
+    waiting.extendleft(each for each in (heard.tell, more) if each is not None)
+    is_over = heard.tell is not None and heard.tell.state in TASK_ENDS
+    return ended + heard.fewer + int(is_over)
+
+
+def _judged(ctx: Context, run: Run, graph: Graph, told: dict[int, tuple[int, int]]) -> Iterator[Ended]:
+    """Of each task that was told, then of each group (~place) of which some ended inside: what its own
+    dependents are to be told."""
+    places = {grouping.newest(ctx, run, graph, place): place for place in told if place >= 0}
+    for row in task_rows.of_ids(ctx.store, sorted(places)):
+        place = places[row.id]
+        if row.state in UNQUEUED:
+            yield Ended(_judge(ctx, run, graph, place, row, *told[place]), 0)
+    for place in sorted(~place for place in told if place < 0) if graph.boxes else ():
+        yield regrouping.count(ctx, run, graph, place, told[~place][0])
+
+
+def _store(ctx: Context, run: Run, stored: Iterable[Tell], waiting: Iterable[Tell]) -> None:
+    """What found no room; `stored` are rows."""
+    left = {tell.place: tell for tell in waiting}
+    for tell in stored:
+        if tell.place not in left:
+            tell_rows.drop_one(ctx.store, run.id, tell.place)
+        elif left[tell.place] == tell:
+            del left[tell.place]
     for tell in left.values():
         tell_rows.put(ctx.store, run.id, tell)
     if left and not run.unfinished:
         run_rows.set_unfinished(ctx.store, run.id)
-    return skipped
 
 
-def _gather(ctx: Context, run: Run, graph: Graph, waiting: deque[Tell]) -> dict[int, tuple[int, int]]:
-    """Of each dependent that there is room to tell: how many of its needs ended, and how many as it asks."""
+def _gather(ctx: Context, graph: Graph, waiting: deque[Tell]) -> dict[int, tuple[int, int]]:
+    """Of each dependent that there is room to tell, by its place: how many of its needs ended, and how many
+    of them as it asks. By ~place, of a group: how many tasks inside ended."""
     told: dict[int, tuple[int, int]] = {}
     while waiting and ctx.room > 0:
         tell = waiting.popleft()
-        place = tell.task - run.first_task
-        met = needs.met_by_rule(tell.state, may_fail=graph.job.tasks[place].allow_failure)
-        dependents = graph.dependents[place]
-        at = tell.told
-        while at < len(dependents) and ctx.room > 0:
-            dependent, is_met = dependents[at], met
+        if told and (tell.state == STOPPED or (tell.state == BEGUN and not tell.told)):
+            waiting.appendleft(tell)  # its rows may have to be made
+            break
+        met = needs.met_by_rule(tell.state, may_fail=graph.job.tasks[tell.place].allow_failure)
+        dependents = graph.dependents[tell.place]
+        inner, at, end = _span(graph, tell)
+        while at < end and ctx.room > 0:
+            dependent, is_met, counts = dependents[at], met, int(at >= inner)
             at += 1
             if dependent < 0:  # its condition asks, its rule does not
                 dependent, is_met = ~dependent, NOT_MET
+            compiled = graph.job.tasks[dependent]
+            if graph.boxes and graph.box_of.get(tell.place) == dependent:
+                dependent = ~dependent
             ctx.room -= EDGE
             known = told.get(dependent)
             if known is None:
-                ctx.room -= ROW + (CONDITION if graph.job.tasks[dependent].when else 0)
+                ctx.room -= ROW + (CONDITION if compiled.when else 0)
                 known = (0, 0)
-            told[dependent] = (known[0] + 1, known[1] + is_met[graph.job.tasks[dependent].rule])
-        if at < len(dependents):
+            told[dependent] = (known[0] + counts, known[1] + counts * is_met[compiled.rule])
+        if at < end:
             waiting.appendleft(tell._replace(told=at))
     return told
 
 
-def _judge(ctx: Context, run: Run, graph: Graph, task: Task, ended: int, met: int) -> str:
-    """Count the needs that ended, queue or end the task as its gates say; how it ended, empty: it did not."""
+def _span(graph: Graph, tell: Tell) -> tuple[int, int, int]:
+    """Of a task's dependents: how many are inside, and which are to be told, from one to before another."""
+    box = graph.boxes.get(tell.place)
+    if box is None:
+        return 0, tell.told, len(graph.dependents[tell.place])
+    if tell.state == BEGUN:
+        return box.inner, tell.told, box.roots
+    if tell.state == CATCHING:
+        return box.inner, max(tell.told, box.roots), box.inner
+    return box.inner, tell.told, len(graph.dependents[tell.place])
+
+
+def _judge(ctx: Context, run: Run, graph: Graph, place: int, task: Task, ended: int, met: int) -> Tell | None:
+    """Count the needs that ended, queue or end the task as its gates say; what its dependents are told."""
     open_needs, met_needs = task.open_needs - ended, task.met_needs + met
-    compiled = graph.job.tasks[task.id - run.first_task]
-    when = Condition(ctx.store, run, compiled.when) if compiled.when else None
-    counts = len(compiled.needs), compiled.wanted, open_needs, met_needs
-    view = TaskView(run, compiled.rule, *counts, when, task.state == "held", run.keeps(task.id))
+    held = task.state == "held"
+    view = task_views.of_place(ctx.store, run, graph, place, open_needs, met_needs, held=held)
     verdict = gates.judge(gates.TASK, view)
     if isinstance(verdict, Never):
-        closing.end_task(ctx, task, TASK_END[verdict.outcome], reason=verdict.reason)
-        return verdict.outcome
+        state = closing.end_task(ctx, task, TASK_END[verdict.outcome], reason=verdict.reason)
+        return Tell(place, state, 0)
     if verdict is READY:
-        beginning.go_on(ctx, run, graph, task, compiled)
-    else:
-        task_rows.set_needs(ctx.store, task.id, open_needs=open_needs, met_needs=met_needs)
-    return ""
+        return beginning.go_on(ctx, run, graph, task, graph.job.tasks[place])
+    task_rows.set_needs(ctx.store, task.id, open_needs=open_needs, met_needs=met_needs)
+    return None

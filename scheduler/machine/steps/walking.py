@@ -9,6 +9,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from scheduler.machine.context import ROW, Context
+from scheduler.machine.rules.graphs import Graph
+from scheduler.store.tables import rounds
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables import tells as tell_rows
@@ -48,28 +50,46 @@ def page(ctx: Context, run: Run, act: Callable[[Task], str]) -> Page:
     """The next tasks that have not ended, as many as there is room for. The act says how each ended by it,
     empty: it did not."""
     limit = max(1, ctx.room // ROW)
-    found = task_rows.of_run_after(ctx.store, run.id, run.walked, run.last_task, limit)
+    graph = ctx.graph(run.job, run.namespace, run.name, run.revision) if run.first_task else None
+    found = _following(ctx, run, graph, limit)
     ended: list[Tell] = []
     for task in found:
         ctx.room -= ROW
         state = "" if task.state in TASK_ENDS else act(task)
-        if state:
-            ended.append(Tell(task.id, state, 0))
+        if state and graph is not None:
+            ended.append(Tell(graph.place(run, task), state, 0))
     return Page(ended, found[-1].id if len(found) == limit else 0)
 
 
-def leave(ctx: Context, run: Run, ended: list[Tell], *, known: int = 0) -> None:
-    """Tasks that end as the run begins: a Continue tells their dependents, and ends a run of nothing else. At
-    once, the end of one run could let the next begin, and that the one after it. `known`: how many more had
-    ended before, as their dependents know."""
-    if not ended and not known:
+def _following(ctx: Context, run: Run, graph: Graph | None, limit: int) -> list[Task]:
+    """Tasks behind the one that was looked at last: those that were made with the run, then those of further
+    rounds of its groups, of each the newest. Others have ended."""
+    found = task_rows.of_run_after(ctx.store, run.id, run.walked, run.last_task, limit)
+    if graph is None or not graph.boxes or len(found) == limit:
+        return found
+    later = [each for each in rounds.of_run(ctx.store, run.id) if each.first_task > run.last_task]
+    for each in sorted(later, key=lambda each: each.first_task):
+        box = graph.boxes[each.task - run.first_task]
+        last = each.first_task + box.end - box.first - 1
+        after = max(run.walked, each.first_task - 1)
+        if after < last and len(found) < limit:
+            found += task_rows.of_run_after(ctx.store, run.id, after, last, limit - len(found))
+    return found
+
+
+def leave(ctx: Context, run: Run, left: list[Tell], *, known: int = 0) -> None:
+    """Tasks that end, and groups that begin, as the run begins: a Continue tells their dependents, and ends a
+    run of nothing else. At once, the end of one run could let the next begin, and that the one after it.
+    `known`: how many more had ended before, as their dependents know."""
+    if not left and not known:
         return
     now = run_rows.get(ctx.store, run.id)  # the caller's row may be older than the start of another task
     assert now is not None
-    for tell in ended:
+    for tell in left:
         tell_rows.put(ctx.store, run.id, tell)
-    run_rows.set_open_tasks(ctx.store, run.id, now.open_tasks - len(ended) - known)
-    if ended and not now.unfinished:
+    ended = sum(tell.state in TASK_ENDS for tell in left)
+    run_rows.set_open_tasks(ctx.store, run.id, now.open_tasks - ended - known)
+    if left and not now.unfinished:
         run_rows.set_unfinished(ctx.store, run.id)
 
 

@@ -23,6 +23,22 @@ def of_tasks(store: Store, run: int, names: Iterable[str]) -> dict[str, bytes]:
     return found
 
 
+def of_ids(store: Store, tasks: Iterable[int]) -> dict[int, bytes]:
+    """Of these tasks, as long as all together have SHOWN_BYTES_MAX."""
+    found: dict[int, bytes] = {}
+    room = SHOWN_BYTES_MAX
+    for some in chunks(tasks):
+        rows = store.rows(
+            f"SELECT task, text FROM outputs WHERE task IN ({marks(len(some))}) ORDER BY task", some
+        )
+        for task, text in rows:
+            room -= len(text)
+            if room < 0:
+                return found
+            found[task] = bytes(text)
+    return found
+
+
 def between(store: Store, first: int, last: int) -> dict[int, bytes]:
     """Of the tasks with these ids, in their order, as long as all together have SHOWN_BYTES_MAX."""
     found: dict[int, bytes] = {}

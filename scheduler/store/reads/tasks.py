@@ -39,11 +39,12 @@ def names(store: Store, run: int, limit: int) -> list[str]:
     return found
 
 
-def newest_round(store: Store, run: int, name: str, member: str) -> int | None:
-    """The id of this task in its newest round."""
+def of_round(store: Store, run: int, name: str, member: str, round: int | None) -> int | None:
+    """The id of this task in that round; None: the newest."""
+    asked = "" if round is None else " AND round = ?"
     task: int | None = store.value(
-        "SELECT id FROM tasks WHERE run = ? AND name = ? AND member = ? ORDER BY round DESC LIMIT 1",
-        (run, name, member),
+        f"SELECT id FROM tasks WHERE run = ? AND name = ? AND member = ?{asked} ORDER BY round DESC LIMIT 1",
+        (run, name, member) if round is None else (run, name, member, round),
     )
     return task
 

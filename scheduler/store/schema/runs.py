@@ -66,16 +66,32 @@ STATEMENTS: tuple[str, ...] = (
         rank_ms INTEGER NOT NULL,           -- place in the queue: queued_ms less what the priority is worth
         started_ms INTEGER, finished_ms INTEGER,
         exit_code INTEGER, reason TEXT NOT NULL,
-        warned INTEGER NOT NULL             -- 1: it ended well, with a warning
+        warned INTEGER NOT NULL,            -- 1: it ended well, with a warning
+        of_group INTEGER NOT NULL           -- the task that is its group, where alone its end counts; 0: none
     )
     """,
+    # Groups of runs that have begun and not ended: of each its newest round.
+    """
+    CREATE TABLE rounds (
+        task INTEGER PRIMARY KEY,           -- that is the group
+        run INTEGER NOT NULL, round INTEGER NOT NULL,
+        first_task INTEGER NOT NULL,        -- what is inside has these ids, in the graph's order
+        unmade INTEGER NOT NULL,            -- of it the last ones have no row yet: so many
+        open_tasks INTEGER NOT NULL,        -- of those that go on now, tasks that have not ended
+        stopped INTEGER NOT NULL,           -- 1: a person stops it
+        catching INTEGER NOT NULL,          -- 1: its tasks have ended, and those go on that catch a failure
+        retries INTEGER NOT NULL,           -- how often it was begun anew after a failure, since it went well
+        repeats INTEGER NOT NULL            -- how often because its condition did not hold
+    )
+    """,
+    "CREATE INDEX rounds_run ON rounds (run, task)",
     # What a task gave to those after it: an object of values, as JSON (model.outputs).
     "CREATE TABLE outputs (task INTEGER PRIMARY KEY, text BLOB NOT NULL)",
-    # Tasks that have ended and of whose dependents only the first `told` have heard of it.
+    # Tasks that have ended, and groups that have begun, of whose dependents only the first `told` have heard.
     """
     CREATE TABLE tells (
-        run INTEGER NOT NULL, task INTEGER NOT NULL, state TEXT NOT NULL, told INTEGER NOT NULL,
-        PRIMARY KEY (run, task)
+        run INTEGER NOT NULL, place INTEGER NOT NULL, state TEXT NOT NULL, told INTEGER NOT NULL,
+        PRIMARY KEY (run, place)
     ) WITHOUT ROWID
     """,
     # How the rest of a run ended that does what it does finally.

@@ -56,7 +56,7 @@ class Run(NamedTuple):
 
     def keeps(self, task: int) -> bool:
         """Whether this one of its tasks begins once all the rest has ended, and that has not."""
-        return self.kept_last > 0 and task > self.last_task - self.kept_last
+        return self.kept_last > 0 and self.last_task - self.kept_last < task <= self.last_task
 
 
 BEHIND, FOR_NAMESPACE, FOR_TIME = 1, 2, 3

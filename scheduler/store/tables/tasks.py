@@ -36,6 +36,7 @@ class Task(NamedTuple):
     exit_code: int | None
     reason: str
     warned: int = 0
+    of_group: int = 0
 
 
 COLUMNS = ", ".join(Task._fields)
@@ -141,16 +142,39 @@ def gravest(
     store: Store, run: int, states: tuple[str, ...], forgiven: tuple[str, ...], after: int = 0
 ) -> Gravest | None:
     """Of a run's tasks that ended in `states`, gravest first: the first of the gravest. Those that may fail
-    are left out where they ended in `forgiven`, and all with ids up to `after`.
+    are left out where they ended in `forgiven`, all with ids up to `after`, and what is in a group always.
     """
+    return _gravest(store, "run = ? AND of_group = 0 AND +id > ?", (run, after), states, forgiven)
+
+
+def gravest_of(
+    store: Store, tasks: range, states: tuple[str, ...], forgiven: tuple[str, ...]
+) -> Gravest | None:
+    """The same of the tasks with these ids."""
+    between = (tasks.start, tasks.stop - 1)
+    return _gravest(store, "id BETWEEN ? AND ?", between, states, forgiven)
+
+
+def _gravest(
+    store: Store, which: str, of: tuple[int, ...], states: tuple[str, ...], forgiven: tuple[str, ...]
+) -> Gravest | None:
     grades = " ".join(f"WHEN '{state}' THEN {grade}" for grade, state in enumerate(states))
     row = store.row(
-        f"SELECT state, exit_code, reason FROM tasks WHERE run = ? AND state IN ({_marks(states)})"
-        f" AND NOT (may_fail = 1 AND state IN ({_marks(forgiven)})) AND +id > ?"
+        f"SELECT state, exit_code, reason FROM tasks WHERE {which} AND state IN ({_marks(states)})"
+        f" AND NOT (may_fail = 1 AND state IN ({_marks(forgiven)}))"
         f" ORDER BY CASE state {grades} END, id LIMIT 1",
-        (run, *states, *forgiven, after),
+        (*of, *states, *forgiven),
     )
     return None if row is None else Gravest._make(row)
+
+
+def any_of(store: Store, tasks: range, column: str, value: int | str) -> bool:
+    """Whether one of the tasks with these ids has this value there."""
+    between = (tasks.start, tasks.stop - 1, value)
+    return (
+        store.value(f"SELECT 1 FROM tasks WHERE id BETWEEN ? AND ? AND {column} = ? LIMIT 1", between)
+        is not None
+    )
 
 
 def last_exit_code(store: Store, run: int) -> int | None:
@@ -200,7 +224,10 @@ def rebuild(store: Store, task: int, state: str, **changes: Unpack[Changes]) -> 
 
 def state_of(store: Store, run: int, name: str) -> str:
     """Of the task of this name; `blocked` while it is not made."""
-    state = store.value("SELECT state FROM tasks WHERE run = ? AND name = ? ORDER BY id LIMIT 1", (run, name))
+    state = store.value(
+        "SELECT state FROM tasks WHERE run = ? AND name = ? AND member = ? ORDER BY round DESC LIMIT 1",
+        (run, name, ONLY),
+    )
     return state or "blocked"
 
 

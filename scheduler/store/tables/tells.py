@@ -1,4 +1,5 @@
-"""Ended tasks whose dependents were not all told yet: what a command left to the next ones."""
+"""Tasks that ended, and groups that began, of whose dependents not all were told yet: what a command left to
+the next ones."""
 
 from __future__ import annotations
 
@@ -8,24 +9,24 @@ from scheduler.store.connection import Store
 
 
 class Tell(NamedTuple):
-    task: int
+    place: int  #: of the task, in the graph
     state: str
     told: int  #: how many of its dependents were told, in the graph's order
 
 
 def put(store: Store, run: int, tell: Tell) -> None:
-    store.write("INSERT OR REPLACE INTO tells (run, task, state, told) VALUES (?, ?, ?, ?)", (run, *tell))
+    store.write("INSERT OR REPLACE INTO tells (run, place, state, told) VALUES (?, ?, ?, ?)", (run, *tell))
 
 
 def of_run(store: Store, run: int, limit: int) -> list[Tell]:
     rows = store.rows(
-        "SELECT task, state, told FROM tells WHERE run = ? ORDER BY task LIMIT ?", (run, limit)
+        "SELECT place, state, told FROM tells WHERE run = ? ORDER BY place LIMIT ?", (run, limit)
     )
     return [Tell._make(row) for row in rows]
 
 
-def drop_one(store: Store, run: int, task: int) -> None:
-    store.write("DELETE FROM tells WHERE run = ? AND task = ?", (run, task))
+def drop_one(store: Store, run: int, place: int) -> None:
+    store.write("DELETE FROM tells WHERE run = ? AND place = ?", (run, place))
 
 
 def drop(store: Store, run: int) -> None:

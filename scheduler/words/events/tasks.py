@@ -49,3 +49,26 @@ class TaskEnded(Event):
     member: str
     round: int
     state: str
+
+
+@event(85, wakes=SOON)
+class RoundBegun(Event):
+    """A group of tasks began: for the first time, or another round of it."""
+
+    task: int  #: that is the group
+    run: int
+    name: str
+    round: int
+
+
+@event(86, wakes=SOON)
+class RoundEnded(Event):
+    """The tasks of a group ended, or those that catch its failure."""
+
+    task: int
+    run: int
+    name: str
+    round: int
+    state: str  #: how they ended; of the last round how the group did
+    then: str  #: retry | repeat | catch | held; empty: it was the last one
+    again_ms: int | None  #: when the next round begins

@@ -1,5 +1,5 @@
-"""A reference for what becomes of a graph: a recursive function of what each task's work comes to. Nothing of
-it is shared with the machine."""
+"""A reference for what becomes of a graph, and of the groups in it: a recursive function of what each task's
+work comes to. Nothing of it is shared with the machine."""
 
 from __future__ import annotations
 
@@ -9,18 +9,32 @@ Tree = tuple[Any, ...]
 
 
 class Graph:
-    """`works`: of each task whether its work, once begun, succeeds."""
+    """`works`: of each task whether its work, once begun, succeeds, round by round. `groups`: by name, whose
+    tasks are not among these, with `inside` and `catch`. `outer`: the graph around this one."""
 
     def __init__(
-        self, tasks: dict[str, dict[str, Any]], works: dict[str, bool], params: dict[str, Any]
+        self,
+        tasks: dict[str, dict[str, Any]],
+        works: dict[str, list[bool]],
+        params: dict[str, Any],
+        groups: dict[str, dict[str, Any]] | None = None,
+        outer: Graph | None = None,
+        round: int = 0,
     ) -> None:
-        self.tasks, self.works, self.params = tasks, works, params
+        self.tasks, self.works, self.params = {**tasks, **(groups or {})}, works, params
+        self.groups, self.outer, self.round = groups or {}, outer, round
+        self.inside: dict[str, str] = {}  #: states of what is in its groups, in the newest round
         self._states: dict[str, str] = {}
 
     def state(self, name: str) -> str:
+        if name not in self.tasks and self.outer is not None:
+            return self.outer.state(name)
         if name not in self._states:
             self._states[name] = self._ends(name)
         return self._states[name]
+
+    def states(self) -> dict[str, str]:
+        return {**{name: self.state(name) for name in self.tasks}, **self.inside}
 
     def run(self) -> str:
         failed = [name for name in self.tasks if self.state(name) == "failed"]
@@ -29,8 +43,25 @@ class Graph:
     def _ends(self, name: str) -> str:
         task = self.tasks[name]
         if not self._rule(task) or ("when" in task and self._truth(task["when"]) != 1):
+            self.inside.update(dict.fromkeys((*task.get("inside", ()), *task.get("catch", ())), "skipped"))
             return "skipped"
-        return "succeeded" if self.works[name] else "failed"
+        if name in self.groups:
+            return self._group(task, self.round, task.get("retries", 0), task.get("rounds", 1))
+        return "succeeded" if self.works[name][self.round] else "failed"
+
+    def _group(self, group: dict[str, Any], round: int, retries: int, rounds: int) -> str:
+        tasks = Graph(group["inside"], self.works, self.params, outer=self, round=round)
+        self.inside.update(tasks.states() | dict.fromkeys(group["catch"], "skipped"))
+        ends = tasks.run()
+        if ends == "failed" and retries:
+            return self._group(group, round + 1, retries - 1, rounds)
+        if ends == "failed":
+            catch = Graph(group["catch"], self.works, self.params, outer=tasks, round=round)
+            self.inside.update(catch.states())
+            ends = catch.run() if "succeeded" in catch.states().values() else "failed"
+        if ends == "failed" or "until" not in group or tasks._truth(group["until"]) == 1:
+            return ends
+        return "failed" if rounds == 1 else self._group(group, round + 1, group.get("retries", 0), rounds - 1)
 
     def _rule(self, task: dict[str, Any]) -> bool:
         needs, rule = task.get("needs", []), task.get("rule", "all_success")

@@ -14,7 +14,7 @@ from scheduler.words import commands as c
 from tests.golden.log import tables
 from tests.scheduler.story import Story, job
 
-LAYOUT = (51, "53aa7ea0e863abf5")
+LAYOUT = (52, "0df5a4c95d87d3bc")
 
 
 def test_a_new_state_is_empty_and_belongs_to_its_cluster(tmp_path: Path) -> None:

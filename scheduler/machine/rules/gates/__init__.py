@@ -24,6 +24,7 @@ from scheduler.machine.rules.gates import (
     agents,
     blackout,
     failures,
+    group,
     held,
     hold,
     kind,
@@ -99,7 +100,7 @@ TICK: tuple[Gate[TickView], ...] = (over, paused_all, paused, turn)
 FIRE: tuple[Gate[FireView], ...] = (blackout, admission)
 RUN: tuple[Gate[RunView], ...] = (overlap,)
 ADMIT: tuple[Gate[AdmitView], ...] = (failures, admission, quota)
-TASK: tuple[Gate[TaskView], ...] = (stopping, waiting, needs, rest, when, suspended, held)
+TASK: tuple[Gate[TaskView], ...] = (stopping, waiting, group, needs, rest, when, suspended, held)
 PLACE: tuple[Gate[PlaceView], ...] = (retry, hold, paused_all, user, kind, locks, agents)
 
 

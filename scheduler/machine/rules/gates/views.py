@@ -78,6 +78,15 @@ class AdmitView(NamedTuple):
     opening: Opening | None = None  #: of its admission windows; None: it has none, or they are ignored
 
 
+class Enclosing(NamedTuple):
+    """The group that a task is in."""
+
+    name: str
+    state: str
+    is_catch: bool  #: it catches its failures
+    is_open: bool  #: what is like the task goes on now
+
+
 class TaskView(NamedTuple):
     """A task that has not been queued, or is queued again."""
 
@@ -90,6 +99,7 @@ class TaskView(NamedTuple):
     when: Condition | None = None  #: its own
     held: bool = False  #: by a person
     kept: bool = False  #: until the rest of its run has ended
+    group: Enclosing | None = None
 
 
 class PlaceView(NamedTuple):

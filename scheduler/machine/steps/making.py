@@ -1,0 +1,47 @@
+"""The row of a task, as it is made: with its run, or with another round of its group."""
+
+from __future__ import annotations
+
+from scheduler.machine.context import Context
+from scheduler.machine.rules import selectors
+from scheduler.machine.rules.graphs import Graph
+from scheduler.machine.steps import locking, placing
+from scheduler.store.tables import tasks as task_rows
+from scheduler.store.tables.runs import Run
+from scheduler.store.tables.tasks import FIRST, ONLY, Task
+from scheduler.words.lifecycle import START, TASK, TaskEvent
+
+
+def selector_of(ctx: Context, run: Run, graph: Graph, place: int, *, is_later: bool) -> str:
+    """Which agents may take it. `is_later`: tasks that were made before may have been placed."""
+    task = graph.job.tasks[place]
+    selector = graph.selectors[task.name]
+    if run.bound and task.happens == "agent" and placing.is_for(ctx, run.bound, selector):
+        selector = selectors.bound(selector, run.bound)
+    return locking.as_it_is(ctx, run.id, selector) if is_later else selector
+
+
+def group_of(run: Run, graph: Graph, place: int) -> int:
+    """The task that is the group of what stands there; 0: none is."""
+    of = graph.box_of.get(place) if graph.boxes else None
+    return 0 if of is None else run.first_task + of
+
+
+def make(
+    ctx: Context, run: Run, graph: Graph, place: int, event: TaskEvent, *,
+    task: int, selector: str, rank_ms: int, round: int = FIRST, attempts: int = 0, reason: str = "",
+) -> Task:  # fmt: skip
+    """With this id, as the event that it begins with says."""
+    compiled = graph.job.tasks[place]
+    row = Task(
+        id=task, run=run.id, name=compiled.name, member=ONLY, round=round,
+        state=TASK.after(START, event), attempts=attempts,
+        open_needs=len(compiled.needs) + len(compiled.asks), met_needs=0,
+        may_fail=int(compiled.allow_failure),
+        queued_ms=ctx.stamp_ms if event in (TaskEvent.READY, TaskEvent.PLACED) else None, wake_ms=None,
+        selector=selector, rank_ms=rank_ms, started_ms=None,
+        finished_ms=ctx.stamp_ms if event is TaskEvent.SKIPPED else None, exit_code=None, reason=reason,
+        of_group=group_of(run, graph, place),
+    )  # fmt: skip
+    task_rows.insert(ctx.store, row)
+    return row

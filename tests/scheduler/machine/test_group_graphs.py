@@ -1,0 +1,141 @@
+"""Random graphs with groups, retries, repeats and catches, while people hold tasks and nodes restart: every
+run ends, and as the reference says."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from scheduler.store.tables import tasks as task_rows
+from scheduler.words import commands as c
+from scheduler.words.lifecycle import RUN_ENDS
+from tests.scheduler.machine.graph_reference import Graph, written
+from tests.scheduler.machine.test_conditions import ASSIGNED, trees
+from tests.scheduler.story import START_MS, Story, job
+
+ROUNDS_MAX = 12
+RULES = ("none_failed", "all_done", "any_failed", "any_success")
+OUTER = ("b0", "b1", "b2", "b3")
+Boxes = dict[str, dict[str, Any]]
+
+
+@st.composite
+def boxes(draw: Any, names: list[str], asked: list[str]) -> Boxes:
+    """Of a graph by itself. `asked`: what has ended before it."""
+    found: Boxes = {}
+    for place, name in enumerate(names):
+        needs = draw(st.lists(st.sampled_from(names[:place]), unique=True, max_size=2)) if place else []
+        box: dict[str, Any] = {"needs": needs} if needs else {}
+        if needs and draw(st.booleans()):
+            box["rule"] = draw(st.sampled_from([*RULES, {"n_of": draw(st.integers(1, len(needs)))}]))
+        if draw(st.integers(0, 3)) == 0:
+            box["when"] = draw(trees([*asked, *needs], OUTER))
+        found[name] = box
+    return found
+
+
+@st.composite
+def grouped(draw: Any) -> tuple[Boxes, Boxes, dict[str, list[bool]]]:
+    outer = draw(boxes(list(OUTER[: draw(st.integers(1, 4))]), []))
+    groups: Boxes = {}
+    names = list(outer)
+    for name in list(outer):
+        if draw(st.booleans()):
+            group = groups[name] = outer.pop(name)
+            inside = [f"{name}t{place}" for place in range(draw(st.integers(1, 3)))]
+            catch = [f"{name}c{place}" for place in range(draw(st.integers(0, 2)))]
+            group["inside"] = draw(boxes(inside, group.get("needs", [])))
+            group["catch"] = draw(boxes(catch, inside))
+            names += [*inside, *catch]
+            if draw(st.booleans()):
+                group["retries"] = draw(st.integers(1, 3))
+            if draw(st.booleans()):
+                group["until"], group["rounds"] = draw(trees(inside)), draw(st.integers(1, 3))
+    for task in (task for each in (outer, *(g["inside"] for g in groups.values())) for task in each.values()):
+        if draw(st.integers(0, 3)) == 0:
+            task["allow_failure"] = True
+    works = {name: draw(st.lists(st.booleans(), min_size=ROUNDS_MAX, max_size=ROUNDS_MAX)) for name in names}
+    return outer, groups, works
+
+
+def document(tasks: Boxes, groups: Boxes) -> dict[str, Any]:
+    def box(fields: dict[str, Any]) -> dict[str, Any]:
+        own = {key: fields[key] for key in fields if key in ("needs", "rule", "allow_failure")}
+        return own | ({"when": written(fields["when"])} if "when" in fields else {})
+
+    shape: dict[str, Any] = {"tasks": {name: {"noop": True, **box(task)} for name, task in tasks.items()}}
+    for name, group in groups.items():
+        fields = {**box(group), "tasks": list(group["inside"]), "catch": list(group["catch"])}
+        for inside in (group["inside"], group["catch"]):
+            shape["tasks"] |= {task: {"noop": True, **box(each)} for task, each in inside.items()}
+        if "retries" in group:
+            fields["retry"] = {"max": group["retries"], "first": "1s"}
+        if "until" in group:
+            fields["repeat"] = {"until": written(group["until"]), "max": group["rounds"], "pause": "1s"}
+        shape.setdefault("groups", {})[name] = fields
+    return shape
+
+
+def disturb(story: Story, run: int, rng: Random) -> None:
+    tasks = task_rows.of_run(story.store, run)
+    match rng.randrange(6):
+        case 0:
+            story.one(c.HoldTask(run, rng.choice(tasks).name))
+        case 1:
+            story.one(c.ReleaseTask(run, rng.choice(tasks).name))
+        case 2:
+            story.one(c.RetryTask(run, rng.choice(tasks).name))
+        case 3:
+            story.one(rng.choice([c.SuspendRun(run), c.ResumeRun(run)]))
+        case 4:
+            story.reopen()
+
+
+@given(graph=grouped(), room=st.sampled_from([1, 60, 12_500]), rng=st.randoms(use_true_random=False))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_every_graph_with_groups_ends_as_the_reference_says(graph: Any, room: int, rng: Random) -> None:
+    tasks, groups, works = graph
+    with tempfile.TemporaryDirectory() as folder:
+        story = Story(Path(folder) / "state.db", room=room)
+        story.lead()
+        story.connect()
+        story.put(job(params={"region": {"type": "string"}}, **document(tasks, groups)))
+        run = story.value(c.RunJob("default", "j", b'{"region":"eu"}', START_MS), "run")
+        for step in range(1_000):
+            planned = story.plan_and_apply()
+            live = story.store.rows(ASSIGNED)
+            for attempt, name in rng.sample(live, len(live))[: max(1, len(live) // 2)]:
+                task = story.attempt(attempt).task
+                round = story.store.value("SELECT round FROM tasks WHERE id = ?", (task,))
+                if story.claim(attempt).ok:
+                    assert story.finish(attempt, exit_code=0 if works[name][round] else 1).ok
+            if story.run(run).state in RUN_ENDS:
+                break
+            if step < 60 and rng.random() < 0.3:
+                disturb(story, run, rng)
+            elif not planned and not live:
+                move_on(story, run)
+        expected = Graph(tasks, works, {"region": "eu"}, groups)
+        states = {task.name: task.state for task in sorted(task_rows.of_run(story.store, run), key=by_round)}
+        assert (story.run(run).state, states) == (expected.run(), expected.states())
+        assert story.store.value("SELECT count(*) FROM rounds") == 0
+        story.close()
+
+
+def by_round(task: task_rows.Task) -> int:
+    return task.round
+
+
+def move_on(story: Story, run: int) -> None:
+    """Time passes, and people let go what they held."""
+    wake_ms = task_rows.next_wake_ms(story.store)
+    story.now_ms = max(story.now_ms, wake_ms or 0)
+    story.one(c.ResumeRun(run))
+    for task in task_rows.of_run(story.store, run):
+        if task.state == "held":
+            story.one(c.ReleaseTask(run, task.name))
