@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from scheduler.machine.rules import selectors
+from scheduler.model.documents import load_yaml
 from scheduler.model.locks import RUN, TASK
 from scheduler.plan.planner import wake_ms
 from scheduler.store.tables import lock_holds
@@ -381,6 +382,16 @@ def test_a_deposed_leader_cannot_give_a_lock_twice(story: Story) -> None:
     said = f"task {_queued(story, second)} has to wait for a resource"
     assert (outcome.code, outcome.detail) == ("superseded", said)
     assert active(story) == [first]
+
+
+def test_the_example_works_as_it_stands(story: Story) -> None:
+    text = Path(__file__).parents[3] / "docs/examples/locks/warehouse.yaml"
+    put(story, *[each.data for each in load_yaml(text.read_text(), text.name)])
+    load, compact = run(story, "nightly-load"), run(story, "compact")
+    story.plan_and_apply()
+    assert active(story) == [load]
+    story.settle()
+    assert {story.run(each).state for each in (load, compact)} == {"succeeded"}
 
 
 @pytest.mark.parametrize("seed", range(8))
