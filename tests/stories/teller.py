@@ -172,6 +172,28 @@ class Teller:
     def resume(self, _: str, job: str) -> None:
         self._tell(c.ResumeJob("default", job, c.Actor("ada")))
 
+    def hand(self, _: str, name: str, run: str, task: str = "") -> None:
+        """A person's hand on a run, or on a task of it."""
+        actor = c.Actor("ada")
+        if task:
+            self._tell(TASK_HANDS[name](int(run), task, "a story", actor=actor))
+        else:
+            self._tell(HANDS[name](int(run), "a story", actor))
+
+    def override(self, _: str, run: str, verdict: str) -> None:
+        self._tell(c.OverrideRun(int(run), verdict, "a story", c.Actor("ada")))
+
+    def rerun(self, _: str, run: str, part: str = "all", until: str = "", after: str = "no") -> None:
+        """part: all, failed, or the task from which on."""
+        is_failed = part == "failed"
+        from_task = "" if part in ("all", "failed") else part
+        self._tell(
+            c.RerunRun(
+                int(run), b"{}", self.story.now_ms, 0, is_failed, from_task, until, after == "yes",
+                actor=c.Actor("ada"),
+            )
+        )  # fmt: skip
+
     def claim(self, _: str, attempt: str) -> None:
         row = self.story.attempt(int(attempt))
         session = self.story.sessions[row.agent]
@@ -209,8 +231,18 @@ class Teller:
         )
 
     def show(self, _: str, what: str) -> None:
-        """runs, ledger, due or restore: rows as they are."""
+        """runs, tasks, ledger, due or restore: rows as they are."""
         store = self.story.store
+        if what == "tasks":
+            self.said += [
+                f"  {run}/{name} {state}{f' taken from {taken}' if taken else ''}"
+                for run, name, state, taken in store.rows(
+                    "SELECT t.run, t.name, t.state, k.run FROM tasks t"
+                    " LEFT JOIN taken_tasks k ON k.task = t.id"
+                    " ORDER BY t.id"
+                )
+            ]
+            return
         if what == "runs":
             for number, cause, state, tick_ms in store.rows(
                 "SELECT id, cause, state || iif(warned, ' (warned)', ''), tick_ms FROM runs ORDER BY id"
@@ -236,12 +268,20 @@ class Teller:
             self.said.append(f"  restore {found.phase}")
 
 
+HANDS: dict[str, Callable[..., c.Command]] = {
+    "suspend": c.SuspendRun, "resume": c.ResumeRun, "release": c.ReleaseRun,
+}  # fmt: skip
+TASK_HANDS: dict[str, Callable[..., c.Command]] = {
+    "hold": c.HoldTask, "release": c.ReleaseTask, "skip": c.SkipTask, "retry": c.RetryTask,
+    "stop": c.StopTask,
+}  # fmt: skip
 WORDS: dict[str, Callable[..., None]] = {
     "put": Teller.put, "agent": Teller.agent, "gone": Teller.gone, "pass": Teller.passes, "plan": Teller.plan,
     "run": Teller.run, "cancel": Teller.cancel, "pause": Teller.pause, "resume": Teller.resume,
     "claim": Teller.claim, "finish": Teller.finish, "restore": Teller.restore, "journal": Teller.journal,
     "lead": Teller.lead, "show": Teller.show, "object": Teller.object, "secret": Teller.secret,
-    "deliver": Teller.deliver, "post": Teller.post,
+    "deliver": Teller.deliver, "post": Teller.post, "hand": Teller.hand, "override": Teller.override,
+    "rerun": Teller.rerun,
 }  # fmt: skip
 
 
