@@ -140,7 +140,8 @@ def test_a_person_stops_the_task_alone(story: Story) -> None:
 
 def test_a_cancelled_child_does_what_it_does_finally_before_its_parent_ends(story: Story) -> None:
     tasks = {"nap": {"sleep": "1h"}, "tidy": {"sleep": "1m"}}
-    run, child = begun(story, job("child", tasks=tasks, **{"finally": ["tidy"]}))
+    last: dict[str, Any] = {"finally": ["tidy"]}
+    run, child = begun(story, job("child", tasks=tasks, **last))
     story.tell_ok(c.CancelRun(run, ADA))
     story.settle()
     assert (story.run(child).state, story.tasks(child)["tidy"]) == ("running", "active")
@@ -149,6 +150,22 @@ def test_a_cancelled_child_does_what_it_does_finally_before_its_parent_ends(stor
     story.settle()
     assert story.tasks(child) == {"nap": "cancelled", "tidy": "succeeded"}
     assert (story.run(child).state, story.run(run).state) == ("cancelled", "cancelled")
+
+
+def test_what_a_child_does_finally_by_itself_is_not_cut_short_by_its_parent(story: Story) -> None:
+    tasks = {"nap": {"sleep": "1m"}, "tidy": {"sleep": "1m"}}
+    last: dict[str, Any] = {"finally": ["tidy"]}
+    run, child = begun(story, job("child", tasks=tasks, **last))
+    story.now_ms += MINUTE_MS
+    story.settle()
+    assert story.tasks(child) == {"nap": "succeeded", "tidy": "active"}
+    story.tell_ok(c.CancelRun(run, ADA))
+    story.settle()
+    assert story.tasks(child)["tidy"] == "active"
+    story.now_ms += MINUTE_MS
+    story.settle()
+    assert (story.run(child).state, story.tasks(run)["run"]) == ("succeeded", "succeeded")
+    assert (story.run(run).state, story.tasks(run)["last"]) == ("cancelled", "cancelled")
 
 
 def test_parameters_are_those_that_its_job_declares_then(story: Story) -> None:
