@@ -3,9 +3,9 @@
 1. The first process leads a session and a process group of its own; signals go to the group.
 2. The attempt ends when its first process ends. What is left of the group gets LEAVING_MS to leave it, as
    `setsid daemon &` and what forks and calls setsid do; what is still in it then is killed. At cancel,
-   timeout and the lease's end nothing is waited for. The group outlives its leader under the leader's
-   number, which the kernel gives to nobody while a member is left (and to others only after a whole round
-   of numbers).
+   timeout and the lease's end nothing is waited for, and what has left the group ends too (server). The
+   group outlives its leader under the leader's number, which the kernel gives to nobody while a member is
+   left (and to others only after a whole round of numbers).
 3. Output passes through a pipe, so that its limit holds: what exceeds it is read and thrown away, with a mark
    in the file and a word in the exit's detail; the work itself goes on. A full disk costs output, never the
    work: a mark stands for what was lost, once there is room again. No output, no file.
@@ -62,11 +62,10 @@ class Spooled:
 
     __slots__ = (
         "_after", "_clock", "_cut", "_discarded", "_end", "_ended", "_errors", "_errors_end", "_files",
-        "_given", "_host", "_lost", "_lost_all", "_lost_why", "_output", "_phase", "_root", "_size", "_tail",
-        "_to_start", "_truncated", "_unbegun", "_unmet", "_values_mask", "_write_end", "_written",
-        "_wrote_stderr",
-        "attempt", "begun_boot_ms", "cause", "command", "given_up", "kill_at", "leave_until", "pid", "pipes",
-        "started_boot_ms", "started_ms", "timeout_at",
+        "_given", "_group_is_over", "_host", "_lost", "_lost_all", "_lost_why", "_output", "_phase",
+        "_root", "_size", "_tail", "_to_start", "_truncated", "_unbegun", "_unmet", "_values_mask",
+        "_write_end", "_written", "_wrote_stderr", "attempt", "begun_boot_ms", "cause", "command",
+        "given_up", "kill_at", "leave_until", "pid", "pipes", "started_boot_ms", "started_ms", "timeout_at",
     )  # fmt: skip
 
     def __init__(
@@ -137,6 +136,7 @@ class Spooled:
         self.timeout_at = self.started_boot_ms + timeout if timeout is not None else None
         self.kill_at: float | None = None
         self.leave_until: float | None = None  #: the first process has ended, the group not yet
+        self._group_is_over = False  #: its number may be another's now
         self._ended = Ended(0, False, 0)
 
     @property
@@ -191,6 +191,7 @@ class Spooled:
                 self._note_unstarted(f"the agent's host: {error}")
                 continue
             self.leave_until = self.kill_at = None
+            self._group_is_over = False
             timeout = self.command.timeout_ms
             if self._phase in (AGAIN, AFTER):
                 self.timeout_at = self.begun_boot_ms + AFTER_MS
@@ -350,21 +351,22 @@ class Spooled:
         """The first process is gone and reaped: the attempt's end, once the group has ended too."""
         self._ended = Ended(status, by_signal, self._clock.wall_ms())
         self.timeout_at = self.kill_at = None
-        self.leave_until = 0.0 if self.cause else self._clock.boot_ms() + LEAVING_MS
+        self.leave_until = self._clock.boot_ms() + (0 if self.cause else LEAVING_MS)
 
     def left(self, now_boot_ms: float) -> bool:
         """After `exited`: whether the group has ended, which is seen to once its time is over."""
         assert self.leave_until is not None
-        if now_boot_ms >= self.leave_until:
+        if not self._group_is_over and now_boot_ms >= self.leave_until:
             self.signal_group(signal.SIGKILL)
-            return True
-        try:
-            os.killpg(self.pid, 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            return False
-        return False
+            self._group_is_over = True
+        if not self._group_is_over:
+            try:
+                os.killpg(self.pid, 0)
+            except ProcessLookupError:
+                self._group_is_over = True
+            except PermissionError:
+                return False
+        return self._group_is_over
 
     def over(self, details: Mapping[str, str]) -> Exit:
         """After `goes_on`: take the last output, close everything."""

@@ -34,13 +34,14 @@ from agent.spool import outputs, secret_files
 from agent.spool.child import Spooled
 from agent.spool.journal import SpoolJournal, exit_row
 from agent.spool.starting import StartFailed, Surroundings
-from agent.spool.survivors import FENCE, kill_survivors
+from agent.spool.survivors import FENCE, kill_once, kill_survivors, survivors
 from agent.spool.wire import Command, Unpacker, is_ours, pack
 
 IDLE_MS = 30_000  #: without an agent and without work it ends; the next agent starts another
 PARENT_GONE_GRACE_MS = 1_000
 LEASE_GRACE_MS = 5_000  #: scheduler.protocol.KILL_GRACE_MS: the leader waits no longer than this
 LOOK_MS = 20  #: between looks at a group that outlives its leader
+STRAYS_MS = 1_000  #: for one that the kernel lets not die yet: it runs nothing of its own any more
 REMEMBERED = 20_000
 FILES_WANTED = 1 << 16
 FILES_KEPT_BACK = 32  #: for the agent's connection, the journal, what a start needs for a moment
@@ -366,7 +367,7 @@ class Spooler:
         """Attempts whose first process has ended end with their group, unless something follows."""
         now = self._clock.boot_ms()
         left = [spooled for spooled in self._leaving if spooled.left(now)]
-        for spooled in left:
+        for spooled in self._without_strays(left, now):
             self._leaving.remove(spooled)
             if spooled.goes_on(partial(self._note_known, spooled)):
                 self._note_start(spooled)
@@ -378,6 +379,18 @@ class Spooler:
             self._ended(spooled.over(_DETAILS))
             del self._running[spooled.attempt]
         self._idle_since = now
+
+    def _without_strays(self, left: list[Spooled], now: float) -> list[Spooled]:
+        """Of what was ended by force, all of its tree ends with it, also what has left its group and session:
+        found as a dead spooler's work is. Those that nothing is left of."""
+        forced = [spooled for spooled in left if spooled.cause]
+        if not forced:
+            return left
+        sessions = {spooled.pid: spooled.begun_boot_ms for spooled in forced}
+        fences = {spooled.command.environment.get(FENCE, "") for spooled in forced}
+        if not kill_once(survivors(sessions, self._installation, fences)):
+            return left
+        return [s for s in left if not s.cause or now >= (s.leave_until or 0.0) + STRAYS_MS]
 
     def _unstarted(self, attempt: int, reason: str, detail: str) -> None:
         self._ended(Exit.unstarted(attempt, reason, detail, at_ms=self._clock.wall_ms()))

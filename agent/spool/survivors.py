@@ -1,4 +1,5 @@
-"""Finding and killing what a dead spooler left running. Standard library only (spooler).
+"""Finding and killing what a dead spooler left running, and what left its group before the attempt was ended
+by force. Standard library only (spooler).
 
 A process belongs to an attempt when its session is the one that the spooler made for it, or when its
 environment carries this installation's mark and the attempt's fence. The first finds what changed its
@@ -84,6 +85,18 @@ def survivors(sessions: Mapping[int, float], installation: str, fences: Collecti
     ]
 
 
+def kill_once(pids: Collection[int]) -> set[int]:
+    """SIGKILL each; those that were there."""
+    killed: set[int] = set()
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+            killed.add(pid)
+        except (ProcessLookupError, PermissionError):
+            continue
+    return killed
+
+
 def kill_survivors(
     sessions: Mapping[int, float], installation: str, fences: Collection[str] | None
 ) -> int:
@@ -91,12 +104,7 @@ def kill_survivors(
     killed: set[int] = set()
     until = time.monotonic() + _PATIENCE_S
     while pids := survivors(sessions, installation, fences):
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-                killed.add(pid)
-            except ProcessLookupError:
-                continue
+        killed |= kill_once(pids)
         if time.monotonic() >= until and killed.issuperset(pids):
             break
         time.sleep(_LOOK_S)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from pathlib import Path
+
+import pytest
 
 from scheduler.protocol import Cancel, Claim, Finished, Grant, Refuse, Running, TailChunk, TailRequest
 from tests.agent.fake_node import DEADLINE_S, FakeNode, assign, shell
@@ -183,6 +186,28 @@ async def test_a_timeout_ends_the_group(host: Host, node: FakeNode) -> None:
     assert (end.reason, end.signal) == ("timeout", signal.SIGTERM)
     assert end.started_ms is not None
     assert end.finished_ms - end.started_ms >= 300
+
+
+@pytest.mark.parametrize("ended", ["cancel", "timeout"])
+async def test_what_is_ended_by_force_ends_with_all_that_left_its_group(
+    host: Host, node: FakeNode, ended: str
+) -> None:
+    """By its mark, and where that was cleared by its session; at its own end such things live on (below)."""
+    host.start()
+    await node.connected()
+    pids = host.folder / "pids"
+    stray = host.folder / "stray"
+    stray.write_text(f"trap '' TERM; echo $$ >> {pids}; while :; do sleep 0.05; done")
+    leave = f"import os; os.setpgid(0, 0); os.execvp('sh', ['sh', '{stray}'])"
+    line = f'(setsid sh {stray} &); env -i {sys.executable} -c "{leave}" & sleep 60'
+    timeout_ms = 2_000 if ended == "timeout" else None
+    await node.send(shell(1, line, timeout_ms=timeout_ms))
+    left = await noted_pids(pids, 2)
+    if ended == "cancel":
+        await node.send(Cancel(1))
+    end = await node.finished(1)
+    assert end.reason == ("timeout" if ended == "timeout" else "cancelled")
+    assert not any(alive(pid) for pid in left), "it was told before all had ended"
 
 
 async def test_what_the_first_process_leaves_in_its_group_ends_with_it(host: Host, node: FakeNode) -> None:
