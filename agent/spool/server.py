@@ -6,8 +6,7 @@
    records it as gone. What attempts left behind that have ended is not touched. After a reboot there is
    nothing to kill.
 3. It holds the lease: attempts with kill_on_lease_end end when the agent has not renewed it in time.
-4. One connection at a time; a new one replaces the old, of which nothing unread is acted on: its sender is
-   dead, and a start that is acted on after the state was told would be one too many.
+4. It hears one agent at a time (`link`).
 5. Descriptors never run out: of what the host allows, each attempt has its own and some are kept back. One
    more than that is not started, with words; an agent that comes back is always let in.
 6. One thread, no asyncio, few imports: `python -m agent.spool --data DIR …` is up in some 30 ms.
@@ -22,7 +21,6 @@ import resource
 import select
 import signal
 import socket
-import time
 from collections import OrderedDict
 from functools import partial
 from pathlib import Path
@@ -33,9 +31,10 @@ from agent.exits import UNSTARTED, Exit
 from agent.spool import outputs, secret_files
 from agent.spool.child import Spooled
 from agent.spool.journal import SpoolJournal, exit_row
+from agent.spool.link import Link
 from agent.spool.starting import StartFailed, Surroundings
 from agent.spool.survivors import FENCE, kill_once, kill_survivors, survivors
-from agent.spool.wire import Command, Unpacker, is_ours, pack
+from agent.spool.wire import Command
 
 IDLE_MS = 30_000  #: without an agent and without work it ends; the next agent starts another
 PARENT_GONE_GRACE_MS = 1_000
@@ -74,7 +73,6 @@ class Spooler:
         self._output = data / "output"
         self._boot_id = boot_id
         self._installation = installation
-        self._listener = listener
         self._journal = SpoolJournal(data / "spool.journal", boot_id)
         self._running: dict[int, Spooled] = {}
         self._by_pid: dict[int, Spooled] = {}
@@ -83,16 +81,13 @@ class Spooler:
         self._exits: dict[int, Exit] = {}
         self._seen: OrderedDict[int, None] = OrderedDict()
         self._untold: list[Exit] = []
-        self._connection: socket.socket | None = None
-        self._unpacker = Unpacker()
-        self._outgoing = bytearray()
         self._lease_until = 0.0
         self._stopping = False
         self._doomed: set[str] | None = set()  #: whose processes end with the spooler; None: everybody's
         self._end_by: float | None = None
         self._idle_since = self._clock.boot_ms()
         self._poll = select.epoll()
-        self._poll.register(listener.fileno(), select.EPOLLIN)
+        self._link = Link(listener, self._poll)
         self._wake, wake_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._poll.register(self._wake, select.EPOLLIN)
         signal.set_wakeup_fd(wake_end, warn_on_full_buffer=False)
@@ -162,17 +157,22 @@ class Spooler:
 
     def run(self) -> None:
         while not (self._stopping and not self._running):
-            idle = not self._running and self._connection is None
-            if idle and self._clock.boot_ms() - self._idle_since > self._idle_ms:
+            if self._is_idle() and self._clock.boot_ms() - self._idle_since > self._idle_ms:
                 break
-            for handle, events in self._poll.poll(self._timeout_s()):
+            told = self._poll.poll(self._timeout_s())
+            if not self._is_idle():
+                self._idle_since = self._clock.boot_ms()  # at the earliest
+            for handle, events in told:
                 self._handle(handle, events)
             self._reap()
             self._deadlines()
             self._commit()
-            self._send()
+            self._link.send()
         if self._doomed is None or self._doomed:
             kill_survivors({}, self._installation, self._doomed)
+
+    def _is_idle(self) -> bool:
+        return not self._running and not self._link.is_open
 
     def _timeout_s(self) -> float | None:
         if self._journal.waits:
@@ -186,7 +186,7 @@ class Spooler:
             if self._leaving:  # nothing tells when a group of others' children ends
                 nearest = min(nearest, now + LOOK_MS)
             return max(0.0, min(1.0, (nearest - now) / 1000 + 0.001))
-        return None if self._connection else self._idle_ms / 1000 + 0.001
+        return None if self._link.is_open else self._idle_ms / 1000 + 0.001
 
     def _lease_of(self, spooled: Spooled, now: float) -> float:
         """When its lease ends it; far away where none does, or it has done so."""
@@ -200,13 +200,14 @@ class Spooler:
                 self._forget_pipe(spooled, handle)
         elif handle == self._wake:
             os.read(self._wake, 4096)
-        elif handle == self._listener.fileno():
+        elif self._link.calls(handle):
             self._accept()
         elif handle == self._parent:
             self._poll.unregister(self._parent)
             self._parent_gone()
-        elif events & ~select.EPOLLOUT and self._connection and handle == self._connection.fileno():
-            self._receive()
+        elif self._link.speaks(handle, events):
+            for message in self._link.receive():
+                self._obey(message)
 
     def _forget_pipe(self, spooled: Spooled, handle: int) -> None:
         del self._by_pipe[handle]
@@ -216,65 +217,13 @@ class Spooler:
     # -- the agent
 
     def _accept(self) -> None:
-        try:
-            connection, _ = self._listener.accept()
-        except OSError:  # the host is out of descriptors, or the caller gave up: it comes again
-            time.sleep(LOOK_MS / 1000)
+        if not self._link.accept():
             return
-        if not is_ours(connection):
-            connection.close()
-            return
-        self._drop_connection()
-        connection.setblocking(False)
-        self._connection = connection
-        self._unpacker = Unpacker()
-        self._poll.register(connection.fileno(), select.EPOLLIN)
         self._reap()
         self._commit()
-        self._outgoing.clear()
         running = [[s.attempt, s.started_ms] for s in self._running.values()]
         exits = [e.row() for e in self._exits.values()]
-        self._tell(["state", self._boot_id, running, exits, self._journal.name])
-
-    def _drop_connection(self) -> None:
-        if self._connection is not None:
-            self._poll.unregister(self._connection.fileno())
-            self._connection.close()
-            self._connection = None
-            self._outgoing.clear()
-        self._idle_since = self._clock.boot_ms()
-
-    def _tell(self, message: list[Any]) -> None:
-        if self._connection is not None:
-            self._outgoing += pack(message)
-
-    def _send(self) -> None:
-        if self._connection is None or not self._outgoing:
-            return
-        try:
-            sent = self._connection.send(self._outgoing)
-            del self._outgoing[:sent]
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            self._drop_connection()
-            return
-        wanted = select.EPOLLIN | (select.EPOLLOUT if self._outgoing else 0)
-        self._poll.modify(self._connection.fileno(), wanted)
-
-    def _receive(self) -> None:
-        assert self._connection is not None
-        try:
-            data = self._connection.recv(1 << 20)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self._drop_connection()
-            return
-        for message in self._unpacker.feed(data):
-            self._obey(message)
+        self._link.begin(["state", self._boot_id, running, exits, self._journal.name])
 
     def _obey(self, message: list[Any]) -> None:
         kind = message[0]
@@ -286,7 +235,7 @@ class Spooler:
             if spooled is not None:
                 spooled.stop("cancelled", spooled.command.grace_ms)
         elif kind == "ping":
-            self._tell(["pong"])
+            self._link.tell(["pong"])
         elif kind == "lease":
             # After a sleep: what the old lease has ended is not revived by a new one, since the leader counts
             # from the old one.
@@ -334,7 +283,7 @@ class Spooler:
             self._poll.register(handle, select.EPOLLIN)
         self._write_ends += spooled.is_surrounded
         self._note_start(spooled)
-        self._tell(["started", attempt, spooled.started_ms])
+        self._link.tell(["started", attempt, spooled.started_ms])
 
     def _note_start(self, spooled: Spooled) -> None:
         """Before the next spawn: a kill of the spooler must find this one."""
@@ -378,7 +327,6 @@ class Spooler:
             self._write_ends -= spooled.is_surrounded
             self._ended(spooled.over(_DETAILS))
             del self._running[spooled.attempt]
-        self._idle_since = now
 
     def _without_strays(self, left: list[Spooled], now: float) -> list[Spooled]:
         """Of what was ended by force, all of its tree ends with it, also what has left its group and session:
@@ -418,7 +366,7 @@ class Spooler:
         """
         written = self._journal.commit()
         for ended in self._untold:
-            self._tell(exit_row(ended))
+            self._link.tell(exit_row(ended))
         self._untold.clear()
         if written and self._journal.is_long:
             self._compact()
