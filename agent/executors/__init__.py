@@ -1,7 +1,7 @@
 """How an attempt is run, by the kind of its work.
 
-Reading order: contract (what an executor is), command (shell and exec, through the spooler), noop; here,
-which ones this agent has.
+Reading order: contract (what an executor is), command (shell, exec and script, through the spooler), noop;
+here, which ones this agent has; suite (the contract, to be run).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""shell and exec: a command line that the spooler starts.
+"""shell, exec and script: a command that the spooler starts.
 
 Parameters reach the command through the environment and argv alone; nothing is pasted into a shell line.
 """
@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from agent.clock import wall_ms
 from agent.executors.contract import Capabilities, Host, Launch
 from agent.exits import Exit
+from agent.spool.starting import LIMITS
 from agent.spool.wire import Command
 from scheduler.protocol import AROUND
 
@@ -17,9 +18,12 @@ _FEATURES = frozenset(
     {
         *("cwd", "stdin", "stderr", "skip_if_exists", "run_as", "nice", "umask", "outputs", "secrets"),
         AROUND,
+        *(("limits",) if LIMITS else ()),
     }
 )
-_CAPABILITIES = Capabilities(frozenset({"shell", "exec"}), outlives=True, features=_FEATURES, spools=True)
+SCRIPT = "script"  #: what the text of one is called among its files
+_KINDS = frozenset({"shell", "exec", "script"})
+_CAPABILITIES = Capabilities(_KINDS, outlives=True, features=_FEATURES, spools=True)
 
 
 class CommandExecutor:
@@ -53,14 +57,24 @@ class CommandExecutor:
 def _command(launch: Launch) -> Command | str:
     """The command, or what is wrong with the work."""
     assign, work = launch.assign, launch.assign.work
+    files: tuple[tuple[str, str], ...] = ()
     if work.get("kind") == "shell":
         if not isinstance(work.get("run"), str):
             return "shell work without a line to run"
         argv = [launch.environment.get("SHELL", "/bin/sh"), "-c", work["run"]]
+    elif work.get("kind") == "script":
+        if not isinstance(work.get("text"), str):
+            return "script work without a text"
+        beside = work.get("files") or {}
+        if not isinstance(beside, dict) or not all(map(_is_name, beside)):
+            return "script work with a file whose name is none"
+        argv = [str(argument) for argument in work.get("interpreter") or ()]
+        files = ((SCRIPT, work["text"]), *((name, str(text)) for name, text in beside.items()))
     else:
         argv = [str(argument) for argument in work.get("argv") or ()]
         if not argv:
             return "exec work without argv"
+    limits = work.get("limits") or {}
     names, bytes_max = work.get("outputs") or ((), 0)
     return Command(
         attempt=assign.attempt,
@@ -83,4 +97,12 @@ def _command(launch: Launch) -> Command | str:
         outputs=tuple(names),
         outputs_bytes_max=bytes_max,
         skip_if_exists=str(work.get("skip_if_exists") or ""),
+        files=files,
+        memory_bytes=limits.get("memory", 0),
+        open_files=limits.get("open_files", 0),
     )
+
+
+def _is_name(name: object) -> bool:
+    """Of a file beside a script: no folder is in it."""
+    return isinstance(name, str) and "/" not in name and name not in ("", ".", "..", SCRIPT)

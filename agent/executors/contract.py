@@ -1,6 +1,6 @@
 """What an executor is asked for, and what it may ask of the agent.
 
-An executor runs one kind of work or several. Rules, held for every one by tests/agent/test_executors.py:
+An executor runs one kind of work or several. Rules, held for every one by `agent.executors.suite`:
 
 1. `launch` gets attempts that are granted and due, in batches. Of each it tells its host what becomes:
    `started` once at most, and before the end; `finished` exactly once, whatever is wrong with the work.
@@ -11,8 +11,8 @@ An executor runs one kind of work or several. Rules, held for every one by tests
    launched. What no executor names is gone for ever: it must never start again.
 4. What a task may ask for beside the work itself is a feature: it is given none that it does not name in its
    `Capabilities`. They are the fields of `Assign.work` with these names: cwd, stdin, stderr, skip_if_exists,
-   run_as, nice, umask, outputs; and two more. `secrets`: what `Launch.secrets` holds it gives to the work,
-   each as its variable or as a file, writes it nowhere else, and takes it out of the output
+   run_as, nice, umask, limits, outputs; and two more. `secrets`: what `Launch.secrets` holds it gives to the
+   work, each as its variable or as a file, writes it nowhere else, and takes it out of the output
    (`agent.spool.masking`). `around`: it runs what a namespace wants before and after the work.
 5. It runs in the agent's loop and must not block it, nor call its host from another thread.
 

@@ -32,7 +32,7 @@ from agent import program
 from agent.clock import HostClock
 from agent.exits import Exit
 from agent.output import open_for_output
-from agent.spool import outputs, secret_files
+from agent.spool import outputs, script_files, secret_files
 from agent.spool.around import (
     AFTER,
     AFTER_MS,
@@ -63,9 +63,10 @@ class Spooled:
     __slots__ = (
         "_after", "_clock", "_cut", "_discarded", "_end", "_ended", "_errors", "_errors_end", "_files",
         "_given", "_group_is_over", "_host", "_lost", "_lost_all", "_lost_why", "_output", "_phase",
-        "_root", "_size", "_tail", "_to_start", "_truncated", "_unbegun", "_unmet", "_values_mask",
-        "_write_end", "_written", "_wrote_stderr", "attempt", "begun_boot_ms", "cause", "command",
-        "given_up", "kill_at", "leave_until", "pid", "pipes", "started_boot_ms", "started_ms", "timeout_at",
+        "_root", "_scripts", "_size", "_tail", "_to_start", "_truncated", "_unbegun", "_unmet",
+        "_values_mask", "_write_end", "_written", "_wrote_stderr", "attempt", "begun_boot_ms", "cause",
+        "command", "given_up", "kill_at", "leave_until", "pid", "pipes", "started_boot_ms", "started_ms",
+        "timeout_at",
     )  # fmt: skip
 
     def __init__(
@@ -75,7 +76,8 @@ class Spooled:
         self._clock = clock
         self._host = host
         self.attempt = command.attempt
-        self.command = replace(command, secrets=()) if command.secrets else command
+        kept = replace(command, secrets=(), files=()) if command.secrets or command.files else command
+        self.command = kept
         self.cause = ""  #: why it is being ended: timeout | cancelled | gone
         self.given_up = False  #: its lease or its spooler ends: nothing more is started for it
         self._root = root
@@ -88,6 +90,7 @@ class Spooled:
         self._tail = bytearray()
         self._wrote_stderr = False if command.looks_at_stderr else None
         self._files = ""  #: the folder of its secrets that come as files; empty: none do
+        self._scripts = ""  #: the folder of a script that came with its job; empty: none did
         self._written = ""  #: the file that it writes its outputs to; empty: it has none
         self._given: tuple[bytes, str] | None = None  #: what it wrote there, and what is wrong with that
         self._phase = LOOK if command.skip_if_exists else BEFORE if command.before else WORK
@@ -116,6 +119,8 @@ class Spooled:
             if command.secrets:
                 self._files, given = secret_files.given(command, installation)
                 self._to_start = replace(command, environment=command.environment | given, secrets=())
+            if command.files:
+                self._scripts, self._to_start = script_files.placed(self._to_start, installation)
             if command.outputs:
                 self._written = outputs.made(command, installation)
                 environment = self._to_start.environment | {outputs.VARIABLE: self._written}
@@ -125,8 +130,7 @@ class Spooled:
             for handle in self.pipes:
                 os.close(handle)
             self._close_write_end()
-            secret_files.remove(self._files)
-            outputs.remove(self._written)
+            self._remove_files()
             raise
         if not self.is_surrounded:
             self._close_write_end()
@@ -373,12 +377,16 @@ class Spooled:
         for handle in list(self.pipes):
             self.read(handle)
             self.close_pipe(handle)
-        secret_files.remove(self._files)
         if self._output >= 0:
             os.close(self._output)
         end = self._exit(details)
-        outputs.remove(self._written)
+        self._remove_files()
         return end
+
+    def _remove_files(self) -> None:
+        secret_files.remove(self._files)
+        secret_files.remove(self._scripts)
+        outputs.remove(self._written)
 
     def known_end(self, details: Mapping[str, str]) -> Exit | None:
         """What stands, whatever becomes of what runs after the work; None: that does not run."""

@@ -204,6 +204,13 @@ class SpoolerClient:
                 umask=self._job_umask,
             )
 
+    async def end(self, within_s: float) -> None:
+        """The spooler that this one started ends, with all its work."""
+        self._write(pack(["end"]))
+        if self._process is not None:
+            await asyncio.to_thread(self._process.wait, within_s)
+        self.close()
+
     def close(self) -> None:
         if self._writer is not None:
             self._writer.close()

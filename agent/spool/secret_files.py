@@ -33,14 +33,15 @@ def given(command: Command, installation: str) -> tuple[str, dict[str, str]]:
             with open(handle, "wb") as file:
                 file.write(secret.value.encode("utf-8", "surrogateescape"))
             variables[secret.variable] = path
-        _give_to(command.run_as, folder, [os.path.join(folder, secret.variable) for secret in files])
+        give_to(command.run_as, folder, [os.path.join(folder, secret.variable) for secret in files])
     except BaseException:
         remove(folder)
         raise
     return folder, variables
 
 
-def _give_to(user: str, folder: str, paths: list[str]) -> None:
+def give_to(user: str, folder: str, paths: list[str]) -> None:
+    """A folder and its files; empty: they are the agent's."""
     if user:
         entry = pwd.getpwnam(user)  # known: the command was found startable under it, or fails there
         for path in (*paths, folder):

@@ -28,7 +28,7 @@ from typing import Any
 
 from agent.clock import HostClock
 from agent.exits import UNSTARTED, Exit
-from agent.spool import outputs, secret_files
+from agent.spool import outputs, script_files, secret_files
 from agent.spool.child import Spooled
 from agent.spool.journal import SpoolJournal, exit_row
 from agent.spool.link import Link
@@ -108,6 +108,7 @@ class Spooler:
         if left.starts or left.fences:
             kill_survivors(sessions, self._installation, set(left.fences.values()))
         secret_files.sweep(self._installation)
+        script_files.sweep(self._installation)
         outputs.sweep(self._installation)
         at_ms = self._clock.wall_ms()
         for attempt in dict.fromkeys((*left.starts, *left.fences)):

@@ -33,6 +33,8 @@ def _tool(name: str) -> str:
 
 _SETPRIV = _tool("setpriv")
 _NICE = _tool("nice")
+_PRLIMIT = _tool("prlimit")
+LIMITS = bool(_PRLIMIT)  #: whether processes can be limited here
 #: The work finds every signal at its default, whatever Python and the spooler ignore for themselves.
 _DEFAULTS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
@@ -42,14 +44,14 @@ class StartFailed(Exception):
 
 
 def wrapped(command: Command, wanted: list[str]) -> list[str]:
-    """The argv, behind setpriv where another user or death with the spooler is wanted, and nice. Raises
-    StartFailed."""
-    nice = _niceness(command)
+    """The argv, behind setpriv where another user or death with the spooler is wanted, nice and prlimit.
+    Raises StartFailed."""
+    before = [*_niceness(command), *_limits(command)]
     options = as_user(command) if command.run_as else []
     if command.kill_on_lease_end and _SETPRIV:
         options += ["--pdeathsig", "KILL"]
     argv = [_SETPRIV, *options, "--", *wanted] if options else wanted
-    return [*nice, *argv] if nice else argv
+    return [*before, *argv] if before else argv
 
 
 def as_user(command: Command) -> list[str]:
@@ -76,6 +78,22 @@ def _niceness(command: Command) -> list[str]:
     if not _NICE:
         raise StartFailed("nice needs the program nice (coreutils) on the agent's host")
     return [_NICE, "-n", str(command.nice - own), "--"]
+
+
+def _limits(command: Command) -> list[str]:
+    """What sets them, hard and soft, and then runs what follows. As the agent's user, who may raise none
+    above what he has."""
+    if not (command.memory_bytes or command.open_files):
+        return []
+    if not _PRLIMIT:
+        raise StartFailed("limits need the program prlimit (util-linux) on the agent's host")
+    limits = [f"--data={command.memory_bytes}"] if command.memory_bytes else []
+    if command.open_files:
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        if command.open_files > most != resource.RLIM_INFINITY and os.geteuid() != 0:
+            raise StartFailed(f"limits: open_files {command.open_files}, the agent's host allows it {most}")
+        limits.append(f"--nofile={command.open_files}")
+    return [_PRLIMIT, *limits, "--"]
 
 
 def spawn(

@@ -16,7 +16,8 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, fields, replace
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgpack
@@ -65,13 +66,18 @@ class Command:
     outputs: tuple[str, ...] = ()  #: names that it may give values to
     outputs_bytes_max: int = 0
     skip_if_exists: str = ""  #: a path: not run where it is there, and failed where it is not there after
+    files: tuple[tuple[str, str], ...] = ()
+    """Name and text of a script, whose path stands behind argv, and of what lies beside it."""
+    memory_bytes: int = 0  #: that each of its processes may write to, but for what it shares; 0: no limit
+    open_files: int = 0  #: of each of them; 0: as the agent was started
 
     @classmethod
     def of_row(cls, row: list[Any]) -> Command:
         """As `row` has it, behind its first word."""
         command = cls(*row)
         secrets = tuple([Secret(*each) for each in command.secrets])
-        return replace(command, secrets=secrets, outputs=tuple(command.outputs))
+        files = tuple([(name, text) for name, text in command.files])
+        return replace(command, secrets=secrets, outputs=tuple(command.outputs), files=files)
 
     def row(self) -> list[Any]:
         return [
@@ -81,15 +87,19 @@ class Command:
         ]  # fmt: skip
 
     def _rare(self) -> list[Any]:
-        """What most commands say nothing of."""
-        rare: list[Any] = [
-            self.secrets, self.umask, self.nice, self.before, self.after, self.looks_at_stderr,
-        ]  # fmt: skip
-        if self.outputs or self.skip_if_exists:
-            rare += [self.outputs, self.outputs_bytes_max]
-        if self.skip_if_exists:
-            rare.append(self.skip_if_exists)
-        return rare if rare != [(), None, None, "", "", False] else []
+        """What most commands say nothing of, up to the last that says something."""
+        rare = _RARE(self)
+        if rare == _SILENT:
+            return []
+        said = len(rare)
+        while rare[said - 1] == _SILENT[said - 1]:
+            said -= 1
+        return list(rare[:said])
+
+
+_LATER = [field for field in fields(Command) if field.name != "run_as" and field.default is not MISSING]
+_RARE = attrgetter(*(field.name for field in _LATER))
+_SILENT = tuple(field.default for field in _LATER)
 
 
 def is_ours(peer: socket.socket) -> bool:

@@ -129,7 +129,7 @@ def new_job_document(
     wanted = (
         Selector(
             task.on.pool, frozenset(task.on.labels.items()), task.on.zone,
-            *asked_of(task.kind.executor or "", *task.features),
+            *asked_of(task.executor, *task.features),
             match=tuple(sorted((task.on.match or {}).items())),
             unlike=tuple(sorted((task.on.unlike or {}).items())),
         )

@@ -46,6 +46,7 @@ from scheduler.model.same_as import same_as_problems
 from scheduler.model.scopes import Scopes
 from scheduler.model.secret import Secret
 from scheduler.model.task import Task
+from scheduler.model.task_limits import Limits
 from scheduler.model.translating import Vocabulary, field_names, translated
 from scheduler.model.trigger import Trigger
 from scheduler.model.when_check import when_problems
@@ -58,12 +59,13 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     TriggerDays: (),
     Workday: (),
     Policies: ("active", "autonomy"),
-    Task: ("limits", "fanout", "join", "max_parallel", *work.PLANNED),
+    Task: ("fanout", "join", "max_parallel", *work.PLANNED),
     Group: ("locks", "sticky", "max_parallel", "admission"),
     Repeat: (),
     Again: (),
     Notice: notify.PLANNED,
     Placement: (),
+    Limits: ("cpu",),
     Secret: (),
     Lock: (),
     Retry: (),

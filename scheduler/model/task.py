@@ -24,6 +24,7 @@ from scheduler.model.placement import Placement
 from scheduler.model.problems import Refused, shortened
 from scheduler.model.rule import Rule, why_not
 from scheduler.model.secret import Secrets
+from scheduler.model.task_limits import TaskLimits
 from scheduler.model.texts import SCRIPT_CHARACTERS_MAX, no_nul, not_blank
 from scheduler.model.work import KINDS, NAMES, ONE_OF, Kind
 
@@ -79,6 +80,7 @@ class Task(Work):
     run_as: Annotated[User | None, Field(description="a user of its host, else the agent's own")] = None
     umask: Annotated[Umask | None, Field(description="else the one that the agent was started with")] = None
     nice: Annotated[int | None, Field(ge=-20, le=19, description="its niceness, else the agent's")] = None
+    limits: Annotated[TaskLimits, Field(description="of each of its processes")] = None
     cwd: Annotated[str | None, Field(min_length=1, max_length=4_096)] = None
     stdin: Annotated[str | None, Field(max_length=SCRIPT_CHARACTERS_MAX)] = None
     grace_ms: Annotated[DurationMs, Field(alias="grace", description="from SIGTERM to SIGKILL")] = GRACE_MS
@@ -106,6 +108,12 @@ class Task(Work):
         return next(kind for kind in KINDS if getattr(self, kind.name) is not None)
 
     @property
+    def executor(self) -> str:
+        """As `CompiledTask.executor`."""
+        kind = self.kind
+        return str(getattr(self, kind.name).kind) if kind.names_executor else kind.executor or ""
+
+    @property
     def features(self) -> tuple[str, ...]:
         """As `CompiledTask.features`."""
         return tuple(sorted([name for name in self.kind.features if getattr(self, name) is not None]))
@@ -118,6 +126,10 @@ class Task(Work):
         if len(given) > 1:
             names = " and ".join(kind.name for kind in given)
             raise Refused(f"{names} exclude each other", "make a task for each")
+        if given[0].names_executor:
+            own = next((kind.name for kind in KINDS if kind.executor == self.executor), "")
+            if own:
+                raise Refused(f"{self.executor} is no executor that is installed by somebody", f"give {own}")
         for field in given[0].unread:
             attribute, default = _defaults()[field]
             if getattr(self, attribute) != default:

@@ -27,7 +27,7 @@ TELL = 'echo "after $CRONCLAVE_STATE/$CRONCLAVE_EXIT_CODE/$CRONCLAVE_SIGNAL"'
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Iterator[Spool]:
-    made = Spool(tmp_path / "s", "--idle-ms", "300")
+    made = Spool(tmp_path / "s")
     made.connect()
     yield made
     made.socket.close()
@@ -197,7 +197,8 @@ def test_a_spooler_that_dies_in_the_after_knows_what_the_work_came_to(tmp_path: 
     spool.tell(command(1, "exit 6", after=f"touch {begun}; sleep 60"))
     wait_for(begun)
     rows = [msgpack.unpackb(each) for each in parse((spool.data / "spool.journal").read_bytes())[0]]
-    assert [row[0] for row in rows] == ["name", "about", "start", "known", "start"]  # however early it dies
+    # However early it dies: that `after` has begun may not be noted yet.
+    assert [row[0] for row in rows][:4] == ["name", "about", "start", "known"]
     spool.process.send_signal(signal.SIGKILL)
     spool.process.wait()
     again = Spool(spool.data)

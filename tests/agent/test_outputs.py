@@ -23,7 +23,7 @@ NAMES = ("rows", "path", "done")
 @pytest.fixture
 def spool(tmp_path: Path) -> Iterator[Spool]:
     # Its name is the installation's, of which a spooler that starts sweeps what is left.
-    made = Spool(tmp_path / f"outputs-{os.getpid()}", "--idle-ms", "300")
+    made = Spool(tmp_path / f"outputs-{os.getpid()}")
     made.connect()
     yield made
     made.socket.close()
@@ -141,7 +141,7 @@ def test_the_file_goes_with_the_attempt_and_with_a_spooler_that_died(spool: Spoo
         time.sleep(0.01)
     spool.process.kill()
     spool.process.wait()
-    again = Spool(spool.data, "--idle-ms", "300")
+    again = Spool(spool.data)
     again.connect()
     again.expect("state")
     assert not any(each.exists() for each in left)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from scheduler.model import canonical, compile_job, parse_job
 from scheduler.protocol import Cancel, Claim, Finished, Grant, Refuse, Running, TailChunk, TailRequest
 from tests.agent.fake_node import DEADLINE_S, FakeNode, assign, shell
 from tests.agent.host import Host, alive, noted_pids, until
@@ -65,6 +68,73 @@ async def test_the_environment_of_a_task(host: Host, node: FakeNode) -> None:
     failed = await node.finished(9)
     assert failed.reason == "start_failed"
     assert "/none" in failed.detail
+
+
+async def test_a_script_finds_its_files_and_none_is_left(host: Host, node: FakeNode) -> None:
+    host.start()
+    await node.connected()
+    python = "import os, sys; print(sys.argv[0]); print(open(os.environ['CRONCLAVE_FILES'] + '/a').read())"
+    files = {"a": "of the file", "script.sql": "x"}
+    await node.send(
+        assign(1, {"kind": "script", "text": python, "interpreter": ["python3", "-u"], "files": files}),
+        assign(2, {"kind": "script", "text": "#!/bin/sh\nid -u; stat -c %a $CRONCLAVE_FILES $0"}),
+        assign(3, {"kind": "script", "text": "exit 3", "interpreter": ["sh"], "cwd": "/none"}),
+    )
+    own, said = (await node.finished(1)).tail.decode().splitlines()
+    assert said == "of the file"
+    assert not Path(own).parent.exists()
+    assert (await node.finished(2)).tail.decode().split()[1:] == ["700", "700"]
+    assert (await node.finished(3)).reason == "start_failed"
+    installation = node.hellos[0].installation
+    assert not list(Path(tempfile.gettempdir()).glob(f"cronclave-script-{installation}-*"))
+
+
+async def test_limits_hold_each_process_and_leave_the_agent_as_it_was(host: Host, node: FakeNode) -> None:
+    host.start()
+    await node.connected()
+    eats = "x = bytearray(200 << 20); print('had it')"
+    shows = "ulimit -d; ulimit -n; ulimit -Hn"
+    both = {"memory": 64 << 20, "open_files": 99}
+    python = [sys.executable, "-S", "-E", "-c", eats]
+    await node.send(
+        assign(1, {"kind": "shell", "run": shows, "limits": both}),
+        assign(2, {"kind": "exec", "argv": python, "limits": {"memory": 64 << 20}}),
+        assign(3, {"kind": "exec", "argv": python}),
+        assign(4, {"kind": "shell", "run": f"{shows}; nice", "limits": {"open_files": 50}, "nice": 3}),
+    )
+    assert (await node.finished(1)).tail.decode().split() == [str(64 << 10), "99", "99"]
+    assert b"MemoryError" in (await node.finished(2)).tail
+    assert (await node.finished(3)).tail == b"had it\n"
+    assert (await node.finished(4)).tail.decode().split() == ["unlimited", "50", "50", "3"]
+
+
+async def test_a_function_of_a_module_is_called_and_gives_its_outputs(host: Host, node: FakeNode) -> None:
+    (host.folder / "jobs").mkdir()
+    (host.folder / "jobs" / "nightly.py").write_text(
+        "import sys\n"
+        "class Report:\n"
+        "    def main(): print('called', len(sys.argv)); return {'rows': 3}\n"
+        "def fails(): raise ValueError('no rows')\n"
+    )
+    host.start()
+    await node.connected()
+
+    def call(function: str, **fields: Any) -> dict[str, Any]:
+        (task,) = compile_job(canonical(parse_job({"job": "j", "python": function, **fields}))).tasks
+        return task.work
+
+    cwd = str(host.folder)
+    await node.send(
+        assign(1, call("jobs.nightly:Report.main", cwd=cwd, outputs=["rows"])),
+        assign(2, call("jobs.nightly:fails", cwd=cwd)),
+        assign(3, call("jobs.none:main", cwd=cwd)),
+    )
+    good = await node.finished(1)
+    assert (good.exit_code, good.tail, good.outputs) == (0, b"called 1\n", b'{"rows":3}')
+    for attempt, said in ((2, "no rows"), (3, "No module named 'jobs.none'")):
+        end = await node.finished(attempt)
+        assert end.exit_code == 1
+        assert said in end.tail.decode()
 
 
 async def test_nothing_starts_before_it_is_due_by_the_nodes_clock(host: Host, node: FakeNode) -> None:

@@ -24,7 +24,7 @@ MULTILINE = "first of two\nsecond of two\n"
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Iterator[Spool]:
-    made = Spool(tmp_path / f"s{os.getpid()}", "--idle-ms", "300")
+    made = Spool(tmp_path / f"s{os.getpid()}")
     made.connect()
     made.expect("state")
     yield made

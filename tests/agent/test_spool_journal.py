@@ -45,7 +45,7 @@ def test_what_was_about_to_start_may_have_started(tmp_path: Path) -> None:
     journal.note_exit(Exit.unstarted(8, "start_failed", "no such file", at_ms=1))
     assert journal.commit()
 
-    spool = Spool(tmp_path / "s", "--idle-ms", "300")
+    spool = Spool(tmp_path / "s")
     spool.connect()
     state = spool.expect("state")
     assert {row[0]: row[5] for row in state[3]} == {7: "gone", 8: "start_failed"}
@@ -57,7 +57,7 @@ def test_what_was_about_to_start_may_have_started(tmp_path: Path) -> None:
 
 def test_nothing_starts_whose_start_cannot_be_noted(tmp_path: Path) -> None:
     """Or a spooler that died then would be followed by one that says that it never started."""
-    spool = Spool(tmp_path / "s", "--idle-ms", "300")
+    spool = Spool(tmp_path / "s")
     spool.connect()
     spool.expect("state")
     evidence = tmp_path / "evidence"

@@ -33,9 +33,8 @@ START_MS = 1_800_000_000_000
 
 POOL = "default"
 _KNOWN = ("", *(f".{feature}" for feature in (*FEATURES, AROUND)))
-KINDS = tuple(
-    sorted(["noop", f"noop.{AROUND}", *(f"{kind}{known}" for kind in ("exec", "shell") for known in _KNOWN)])
-)
+_SPOOLED = [f"{kind}{known}" for kind in ("exec", "script", "shell") for known in _KNOWN]
+KINDS = tuple(sorted(["noop", f"noop.{AROUND}", *_SPOOLED]))
 """What this version's agents say of the work that they can do."""
 
 

@@ -5,9 +5,9 @@ is refused of it, its hint, the form that an agent gets, where it happens and wh
 The check of a job, its JSON Schema, the reference and the compiled form go through `KINDS`; nothing else in
 scheduler/, api/ or cli/ decides by a kind's name (a test looks for it).
 
-Reading order: kind.py (what a kind says of itself), run.py, exec.py, noop.py, sleep.py, finish.py, post.py,
-job.py; process.py (what those share that start a process), in_state.py (what those share that happen in the
-state).
+Reading order: kind.py (what a kind says of itself), run.py, exec.py, script.py, python.py, custom.py,
+noop.py, sleep.py, finish.py, post.py, job.py; process.py (what those share that start a process), in_state.py
+(what those share that happen in the state).
 
 Nothing here loads pydantic before `Kind.value` is called: the core compiles jobs and never judges them.
 Rejected: a field `kind` in the job, since `run: ./x.sh` says it already.
@@ -18,13 +18,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from scheduler.model.work.custom import CUSTOM
 from scheduler.model.work.exec import EXEC
 from scheduler.model.work.finish import FINISH
 from scheduler.model.work.job import JOB
 from scheduler.model.work.kind import Kind, Place
 from scheduler.model.work.noop import NOOP
 from scheduler.model.work.post import POST
+from scheduler.model.work.python import PYTHON
 from scheduler.model.work.run import RUN
+from scheduler.model.work.script import SCRIPT
 from scheduler.model.work.sleep import SLEEP
 
 __all__ = [
@@ -32,13 +35,13 @@ __all__ = [
     "kind_meant",
 ]  # fmt: skip
 
-KINDS: tuple[Kind, ...] = (RUN, EXEC, NOOP, SLEEP, FINISH, POST, JOB)
+KINDS: tuple[Kind, ...] = (RUN, EXEC, SCRIPT, PYTHON, CUSTOM, NOOP, SLEEP, FINISH, POST, JOB)
 NAMES = tuple(kind.name for kind in KINDS)
 ONE_OF = f"one of {', '.join(kind.said for kind in KINDS)}"
 SHORT = tuple(kind for kind in KINDS if not kind.in_tasks_only)
 """Those that may stand at the top of a job of one task."""
 ONE_OF_SHORT = f"one of {', '.join(kind.said for kind in SHORT)}"
-PLANNED = ("script", "http", "python", "ssh", "approval")
+PLANNED = ("http", "ssh", "approval")
 """Kinds of the job semantics that this version cannot do."""
 
 _MEANT = {word: kind.name for kind in KINDS for word in kind.other_words}
@@ -53,12 +56,13 @@ def compiled_work(
     for kind in KINDS:
         if kind.name in task:
             work = kind.compiled(task)
-            if kind.executor is not None:
-                work["kind"] = kind.executor
+            executor = kind.executor_of(task[kind.name])
+            if executor:
+                work["kind"] = executor
             lasts_ms = 0 if kind.lasts_ms is None else kind.lasts_ms(task)
             user = None if "run_as" in kind.unread else task.get("run_as", "")
             features = () if kind.features.isdisjoint(task) else tuple(sorted(kind.features & task.keys()))
-            return work, kind.happens, kind.executor or "", features, lasts_ms, user
+            return work, kind.happens, executor, features, lasts_ms, user
     raise KeyError("no kind of work")
 
 

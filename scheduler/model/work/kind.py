@@ -35,6 +35,7 @@ class Kind:
     """On an agent, as an attempt; in the state, by apply and its clock alone, without any attempt; or on the
     node that leads, which has no way in the machine yet."""
     executor: str | None  #: what an agent must name in its Hello.kinds; None: it happens on no agent
+    names_executor: bool = False  #: its value does, as its field `kind`
     features: frozenset[str] = frozenset()
     """Fields of a task that the executor may not know: an agent has to say that its own does (the same)."""
     entries_max: int | None = None  #: of a value that is a list or an object; a longer one is not looked at
@@ -44,6 +45,10 @@ class Kind:
     in_tasks_only: bool = False  #: at the top of a job its name means something else
     unread: tuple[str, ...] = ()  #: fields of a task that mean nothing beside it, and are refused
     other_words: tuple[str, ...] = ()  #: what people write who know it from elsewhere
+
+    def executor_of(self, value: Any) -> str:
+        """Of a task with this value of the field, as the canonical job has it; empty: none."""
+        return str(value["kind"]) if self.names_executor else self.executor or ""
 
     @property
     def said(self) -> str:

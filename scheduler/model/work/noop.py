@@ -24,6 +24,9 @@ NOOP = Kind(
     compiled=_compiled,
     happens="agent",
     executor="noop",
-    unread=("stdin", "secrets", "exit", "stderr", "skip_if_exists", "run_as", "umask", "nice", "outputs"),
+    unread=(
+        *("stdin", "secrets", "exit", "stderr", "skip_if_exists", "run_as", "umask", "nice", "limits"),
+        "outputs",
+    ),
     other_words=("dummy", "empty", "nothing"),
 )

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from scheduler.model.quantities import parse_size_bytes
+
 CRLF_HINT = (
     "the text has Windows line ends (CRLF), and to a shell the carriage return is part of the last word: "
     "write LF alone"
 )
 
 
+INTERPRETER = "python3"  #: of the task's PATH, where a call of Python names none
 SURROUNDINGS = ("cwd", "stdin", "stderr", "skip_if_exists", "run_as", "nice")
-FEATURES = frozenset({*SURROUNDINGS, "umask", "outputs", "secrets"})
+FEATURES = frozenset({*SURROUNDINGS, "umask", "limits", "outputs", "secrets"})
 """As `Kind.features`."""
 
 
@@ -23,6 +26,11 @@ def with_surroundings(work: dict[str, Any], task: Mapping[str, Any]) -> dict[str
             work[field] = task[field]
     if "umask" in task:
         work["umask"] = int(task["umask"], 8)
+    if "limits" in task:
+        work["limits"] = {
+            name: limit if isinstance(limit, int) else parse_size_bytes(limit)
+            for name, limit in task["limits"].items()
+        }
     if task["env"]:
         work["env"] = task["env"]
     return work

@@ -43,7 +43,8 @@ def test_its_example_is_a_job_that_compiles(kind: Kind) -> None:
     assert json.loads(text)["tasks"]["main"][kind.name] == kind.example
     assert [name for name in NAMES if name in json.loads(text)["tasks"]["main"]] == [kind.name]
     compiled = compile_job(text).tasks[0]
-    assert (compiled.work.get("kind"), compiled.happens) == (kind.executor, kind.happens)
+    named = kind.example["kind"] if kind.names_executor else kind.executor
+    assert (compiled.work.get("kind"), compiled.happens) == (named, kind.happens)
 
 
 def test_what_an_executor_gets() -> None:
@@ -82,7 +83,7 @@ def test_an_agent_knows_all_that_is_asked_of_its_executors() -> None:
     found = executors(host)
 
     for kind in KINDS:
-        if kind.executor is not None:
+        if kind.executor:
             assert kind.features <= found[kind.executor].capabilities().features
 
 
@@ -96,7 +97,7 @@ def test_a_task_without_work_is_no_canonical_one() -> None:
 def test_an_agent_has_an_executor_for_each_that_happens_there() -> None:
     host: Any = None  # nothing is started
 
-    assert {kind.executor for kind in KINDS if kind.happens == "agent"} <= set(executors(host))
+    assert {kind.executor for kind in KINDS if kind.executor} <= set(executors(host))
     assert all((kind.executor is None) == (kind.happens != "agent") for kind in KINDS)
     assert all((kind.lasts_ms is None) == (kind.happens != "state") for kind in KINDS)
     assert not [kind for kind in KINDS if kind.happens == "node"], "the machine has no way for those yet"
@@ -117,14 +118,14 @@ def test_no_work_is_told_with_every_kind() -> None:
     assert "job" in NAMES
     assert ", job" not in ONE_OF_SHORT
     assert said({"job": "a", "tasks": {"t": {}}})["/tasks/t"].endswith(kinds)
-    assert kinds.startswith("give one of run, exec, noop: true, sleep, ")
+    assert kinds.startswith("give one of run, exec, script, python, custom, noop: true, sleep, ")
 
 
 GIVEN: dict[str, Any] = {
     "on": {"pool": "etl"}, "retry": {"max": 1}, "timeout": "1m", "env": {"A": "1"}, "grace": "1s",
     "output_limit": "1KiB", "secrets": ["A"], "exit": {"warn": [4]}, "stderr": "warn",
     "skip_if_exists": "/a", "umask": "027", "locks": ["a"],
-    "nice": 1, "outputs": ["a"],
+    "nice": 1, "outputs": ["a"], "limits": {"memory": "1GiB"},
 }  # fmt: skip
 
 
@@ -204,6 +205,24 @@ def test_a_notice_to_post_has_a_board_and_a_key(value: object, pointer: str, sai
 @pytest.mark.parametrize(
     ("value", "pointer", "said_of_it"),
     [
+        ("reports.nightly", "/call", "'reports.nightly' names no function of a module | MODULE:FUNCTION"),
+        ("a:b()", "/call", "'a:b()' names no function"),
+        ({"call": "a:b", "interpreter": " "}, "/interpreter", ""),
+        ({"call": "a:b", "interpreter": "x\0"}, "/interpreter", ""),
+        ({"interpreter": "python3"}, "/call", ""),
+        ({"call": "a:b", "args": []}, "/args", "unknown field 'args'"),
+        (7, "", ""),
+    ],
+)
+def test_what_python_is_refused(value: object, pointer: str, said_of_it: str) -> None:
+    found = said({"job": "a", "tasks": {"t": {"python": value}}})
+    assert list(found) == [f"/tasks/t/python{pointer}"]
+    assert found[f"/tasks/t/python{pointer}"].startswith(said_of_it)
+
+
+@pytest.mark.parametrize(
+    ("value", "pointer", "said_of_it"),
+    [
         ("child", "", "job must be an object, not text |"),
         ({}, "/name", "name is required"),
         ({"name": "a b"}, "/name", "a name must not contain ' '"),
@@ -217,6 +236,84 @@ def test_a_run_of_another_job_has_its_name(value: object, pointer: str, said_of_
     found = said({"job": "a", "tasks": {"t": {"job": value}}})
     assert list(found) == [f"/tasks/t/job{pointer}"]
     assert found[f"/tasks/t/job{pointer}"].startswith(said_of_it)
+
+
+@pytest.mark.parametrize(
+    ("value", "pointer", "said_of_it"),
+    [
+        ({"kind": "Spark"}, "/kind", "'Spark' cannot be the name of an executor"),
+        ({"kind": "a.b"}, "/kind", "'a.b' cannot be the name of an executor"),
+        ({"kind": "shell"}, "", "shell is no executor that is installed by somebody | give run"),
+        ({"with": {}}, "/kind", ""),
+        ({"kind": "spark", "with": []}, "/with", ""),
+        ({"kind": "spark", "with": {"a": "x" * 65_536}}, "/with", "it has 65545 bytes as JSON"),
+        ({"kind": "spark", "with": {"a": float("nan")}}, "/with", "it holds what JSON cannot say"),
+        ({"kind": "spark", "args": 1}, "/args", "unknown field 'args'"),
+        ("spark", "", ""),
+    ],
+)
+def test_what_custom_is_refused(value: object, pointer: str, said_of_it: str) -> None:
+    ((where, said_here),) = said({"job": "a", "tasks": {"t": {"custom": value}}}).items()
+    assert where == (f"/tasks/t/custom{pointer}" if "installed" not in said_here else "/tasks/t")
+    assert said_here.startswith(said_of_it)
+
+
+@pytest.mark.parametrize(
+    ("value", "pointer", "said_of_it"),
+    [
+        ("", "/text", ""),
+        ("a\r\nb", "/text", "line 1 ends in a carriage return"),
+        ({"files": {}}, "/text", ""),
+        ({"text": "x", "interpreter": []}, "/interpreter", ""),
+        ({"text": "x", "interpreter": ""}, "/interpreter", ""),
+        ({"text": "x", "files": {"a/b": ""}}, "/files/a~1b", "'a/b' cannot be the name of a file"),
+        ({"text": "x", "files": {"script": ""}}, "/files/script", "'script' cannot be the name of a file"),
+        ({"text": "x", "files": {"a": "\0"}}, "/files/a", ""),
+        ({"text": "x", "files": {"a": "x" * (1 << 20)}}, "", "the script and its files have 1048577 bytes"),
+        (7, "", ""),
+    ],
+)
+def test_what_script_is_refused(value: object, pointer: str, said_of_it: str) -> None:
+    found = said({"job": "a", "tasks": {"t": {"script": value}}})
+    assert list(found) == [f"/tasks/t/script{pointer}"]
+    assert found[f"/tasks/t/script{pointer}"].startswith(said_of_it)
+
+
+@pytest.mark.parametrize(
+    ("value", "pointer", "said_of_it"),
+    [
+        ({"cpu": 2}, "/cpu", "cpu is not available in this version"),
+        ({"memory": "1KiB"}, "/memory", "memory is limited to 1MiB at least"),
+        ({"memory": "much"}, "/memory", "'much' is no size"),
+        ({"open_files": 1}, "/open_files", "open_files must be at least 16"),
+        ({"open_files": "64"}, "/open_files", "open_files must be an integer, not text"),
+        ({"files": 64}, "/files", "unknown field 'files' | did you mean open_files?"),
+        ([], "", "limits must be an object"),
+    ],
+)
+def test_what_limits_are_refused(value: object, pointer: str, said_of_it: str) -> None:
+    found = said({"job": "a", "tasks": {"t": {"run": "x", "limits": value}}})
+    assert list(found) == [f"/tasks/t/limits{pointer}"]
+    assert found[f"/tasks/t/limits{pointer}"].startswith(said_of_it)
+
+
+def test_no_limit_is_said_by_silence() -> None:
+    silent = canonical(parse_job({"job": "a", "run": "x"}))
+    for limits in ({}, {"memory": None}, None):
+        assert canonical(parse_job({"job": "a", "run": "x", "limits": limits})) == silent
+
+
+def test_equal_scripts_and_calls_have_one_text() -> None:
+    for kind, short, long in (
+        ("script", "echo hello", {"text": "echo hello", "files": None}),
+        ("python", "a.b:c", {"call": "a.b:c", "interpreter": "python3"}),
+    ):
+        one, other = ({"job": "a", kind: value} for value in (short, long))
+        assert canonical(parse_job(one)) == canonical(parse_job(other))
+    files = {"text": "#!/bin/sh", "interpreter": "python3", "files": {"a.sql": "COPY"}}
+    (task,) = compile_job(canonical(parse_job({"job": "a", "script": files}))).tasks
+    shipped = {"text": "#!/bin/sh", "interpreter": ["python3"], "files": {"a.sql": "COPY"}}
+    assert task.work == {"kind": "script", **shipped}
 
 
 def test_a_sleep_stands_beside_no_other_work() -> None:
@@ -252,7 +349,7 @@ def test_the_schema_and_the_reference_say_what_it_says(kind: Kind) -> None:
     assert ({"required": [kind.name]} in schema["oneOf"]) == (not kind.in_tasks_only)
     example = json.dumps(kind.example) if not isinstance(kind.example, str) else kind.example
     row = f"| `{kind.name}` | {kind.description} | `{kind.name}: {example}` | {kind.happens} |"
-    executor = "–" if kind.executor is None else f"`{kind.executor}`"
+    executor = "–" if kind.executor is None else f"`{kind.executor or 'kind'}`"
     assert f"{row} {executor} |" in reference
 
 
@@ -311,7 +408,7 @@ print(json.dumps({
 
 def test_a_kind_is_a_file_and_a_word_in_the_list(tmp_path: Path) -> None:
     """In a copy of scheduler/: what the checklist in CONTRIBUTING says is all that a new kind needs."""
-    after = "RUN, EXEC, NOOP, SLEEP, FINISH, POST, JOB"
+    after = "RUN, EXEC, SCRIPT, PYTHON, CUSTOM, NOOP, SLEEP, FINISH, POST, JOB"
     assert told(tmp_path, "work", "rest", NEW, after=after, use=USE) == {
         "work": {"kind": "rest", "seconds": 3},
         "refused": ["/rest: nobody rests so short (a second at least)"],

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from tests.golden.log import tables
 from tests.scheduler.story import Story, job
 
 LAYOUT = (52, "0df5a4c95d87d3bc")
+DEADLINE_S = 60.0
 
 
 def test_a_new_state_is_empty_and_belongs_to_its_cluster(tmp_path: Path) -> None:
@@ -178,6 +181,14 @@ def test_the_writers_copy_by_pages_is_as_of_its_end_and_holds_nothing_up(
     monkeypatch.setattr(connection, "_COPY_PAUSE_S", 0.05)
     story.put(*[job(f"job-{number}", description="x" * 2_000) for number in range(1_000)])
     largest_bytes = changes = 0
+    has_changed, sleep = threading.Event(), time.sleep
+
+    def pause(seconds: float) -> None:
+        """However slow the host is, the copy is not over before something has changed behind it."""
+        assert has_changed.wait(DEADLINE_S)
+        sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", pause)
     with ThreadPoolExecutor(1) as helper:
         before = state.load(story.store).idx
         copying = helper.submit(story.store.copy_to, tmp_path / "copy.db")
@@ -185,6 +196,7 @@ def test_the_writers_copy_by_pages_is_as_of_its_end_and_holds_nothing_up(
             change = (c.PauseJob, c.ResumeJob)[changes % 2]
             story.tell(*[change("default", f"job-{number}") for number in range(0, 1_000, 10)])
             changes += 1
+            has_changed.set()
             largest_bytes = max(largest_bytes, story.store.wal_bytes())
         copied = copying.result()
     assert copied.idx > before
