@@ -156,7 +156,7 @@ def _runs(rows: int) -> list[tuple[str, Columns]]:
         "state": f"CASE WHEN {goes_on} THEN 'running' WHEN n % 100 = 0 THEN 'failed'"
         " WHEN n % 5000 = 1 THEN 'lost' ELSE 'succeeded' END",
         "decided": 1, "waiting": 0, "counts": 0, "plan_day": 0, "warned": 0,
-        "open_tasks": 0, "first_task": "n", "last_task": "n", "unmade": 0,
+        "open_tasks": 0, "first_task": "n", "last_task": "n", "kept_last": 0, "unmade": 0,
         "walk": "''", "walked": 0, "unfinished": 0, "stopping": "''", "created_ms": at,
         "started_ms": f"{at} + 5", "finished_ms": ended, "deadline_ms": "NULL", "stop_ms": "NULL",
         "exit_code": 0, "priority": 0, "bound": 0, "params": "''", "reason": "''", "actor": "''",
@@ -165,7 +165,7 @@ def _runs(rows: int) -> list[tuple[str, Columns]]:
         "id": "n", "run": "n", "name": "'main'", "member": "''", "round": 0, "state": "'succeeded'",
         "attempts": 1, "open_needs": 0, "met_needs": 0, "may_fail": 0, "queued_ms": "NULL", "wake_ms": "NULL",
         "selector": "''", "rank_ms": 0, "started_ms": at, "finished_ms": ended, "exit_code": 0,
-        "reason": "''", "warned": 0,
+        "reason": "''", "warned": 0, "of_group": 0,
     }  # fmt: skip
     attempts: Columns = {
         "id": "n", "task": "n", "run": "n", "number": 1, "agent": f"1 + n % {AGENTS}",
