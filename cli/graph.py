@@ -34,6 +34,7 @@ class Box(NamedTuple):
     is_last: bool  #: it is done finally
     state: str = ""
     waits: bool = False  #: for the end of all the rest, and for no other of those that are done finally
+    group: str = ""  #: that it is in
 
 
 @click.command(
@@ -75,7 +76,7 @@ def run_graph(client: Client, run_id: int, form: str, stale: bool) -> None:
 
 def boxes_of(job: dict[str, Any], states: dict[str, dict[str, Any]]) -> list[Box]:
     """Of each task, in the order of the job. `states`: of a run's tasks."""
-    last, found = set(job.get("finally") or ()), []
+    last, found, groups = set(job.get("finally") or ()), [], _Groups(job)
     for name, task in job["tasks"].items():
         said = [_rule(task["rule"])] if task.get("rule", "all_success") != "all_success" else []
         said += [f"when: {task['when']}"] if task.get("when") else []
@@ -84,11 +85,38 @@ def boxes_of(job: dict[str, Any], states: dict[str, dict[str, Any]]) -> list[Box
             said.append(str(stands["state"]))
         if stands.get("taken_from"):
             said.append(f"taken over from run {stands['taken_from']}")
-        needs, is_last = tuple(task.get("needs") or ()), name in last
-        found.append(
-            Box(name, tuple(said), needs, is_last, str(stands.get("state", "")), is_last and not needs)
-        )
+        needs, is_last = groups.needs(name), name in last
+        state, group = str(stands.get("state", "")), "finally" if is_last else groups.of.get(name, "")
+        found.append(Box(name, tuple(said), needs, is_last, state, is_last and not needs, group))
     return found
+
+
+class _Groups:
+    """Of a job: an edge from or to a group is drawn from those in it that no other there needs, and to those
+    that need no other there."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        self._tasks, self._groups = job["tasks"], job.get("groups") or {}
+        self.of = {
+            task: name
+            for name, group in self._groups.items()
+            for task in (*group["tasks"], *(group.get("catch") or ()))
+        }
+
+    def needs(self, name: str) -> tuple[str, ...]:
+        needs = list(self._tasks[name].get("needs") or ())
+        group = self._groups.get(self.of.get(name, ""), {})
+        if not needs and name in group.get("tasks", ()):
+            needs = list(group.get("needs") or ())
+        found = dict.fromkeys(end for need in needs for end in self._ends(need))
+        return tuple(found)
+
+    def _ends(self, name: str) -> list[str]:
+        if name not in self._groups:
+            return [name]
+        inside = self._groups[name]["tasks"]
+        needed = {need for task in inside for need in self._tasks[task].get("needs") or ()}
+        return [task for task in inside if task not in needed]
 
 
 def _rule(rule: str | dict[str, int]) -> str:
@@ -98,10 +126,11 @@ def _rule(rule: str | dict[str, int]) -> str:
 def mermaid(boxes: list[Box]) -> str:
     ids = {box.name: f"t{place}" for place, box in enumerate(boxes)}
     lines = ["flowchart LR"]
-    lines += [f"  {_node(ids, box)}" for box in boxes if not box.is_last]
-    last = [box for box in boxes if box.is_last]
-    if last:
-        lines += ["  subgraph finally", *(f"    {_node(ids, box)}" for box in last), "  end"]
+    lines += [f"  {_node(ids, box)}" for box in boxes if not box.group]
+    for place, group in enumerate(_groups_of(boxes)):
+        title = "finally" if group == "finally" else f'g{place}["{_entities(group)}"]'
+        inside = (f"    {_node(ids, box)}" for box in boxes if box.group == group)
+        lines += [f"  subgraph {title}", *inside, "  end"]
     lines += [f"  {ids[need]} --> {ids[box.name]}" for box in boxes for need in box.needs]
     lines += [f"  {ids[name]} -.-> finally" for name in _ends(boxes)]
     for state in dict.fromkeys(box.state for box in boxes if box.state in COLOURS):
@@ -123,11 +152,11 @@ def _entities(text: str) -> str:
 
 def dot(boxes: list[Box]) -> str:
     lines = ["digraph job {", "  rankdir=LR", '  node [shape=box, style="rounded,filled", fillcolor=white]']
-    lines += [f"  {_dot_node(box)}" for box in boxes if not box.is_last]
-    last = [box for box in boxes if box.is_last]
-    if last:
-        lines += ["  subgraph cluster_finally {", "    label=finally", "    style=dashed"]
-        lines += [*(f"    {_dot_node(box)}" for box in last), "  }"]
+    lines += [f"  {_dot_node(box)}" for box in boxes if not box.group]
+    for group in _groups_of(boxes):
+        inside = (f"    {_dot_node(box)}" for box in boxes if box.group == group)
+        lines += [f"  subgraph {_quoted(f'cluster_{group}')} {{", f"    label={_quoted(group)}"]
+        lines += ["    style=dashed", *inside, "  }"]
     lines += [f"  {_quoted(need)} -> {_quoted(box.name)}" for box in boxes for need in box.needs]
     waiting = [box.name for box in boxes if box.waits]
     lines += [
@@ -148,6 +177,10 @@ def _quoted(text: str) -> str:
 
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _groups_of(boxes: list[Box]) -> list[str]:
+    return list(dict.fromkeys(box.group for box in boxes if box.group))
 
 
 def _ends(boxes: list[Box]) -> list[str]:

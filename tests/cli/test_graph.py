@@ -62,3 +62,16 @@ def test_what_a_condition_says_ends_no_label(write: object) -> None:
     else:
         assert line.endswith('no"]')
         assert line.count('\\"') == 3
+
+
+def test_a_group_is_a_box_of_its_own() -> None:
+    job = {
+        "tasks": {"a": {}, "b": {}, "c": {"needs": ["b"]}, "d": {"needs": ["g"]}, "mend": {}},
+        "groups": {"g": {"tasks": ["b", "c"], "needs": ["a"], "catch": ["mend"]}},
+    }
+    boxes = boxes_of(job, {})
+    assert {box.name: (box.needs, box.group) for box in boxes} == {
+        "a": ((), ""), "b": (("a",), "g"), "c": (("b",), "g"), "d": (("c",), ""), "mend": ((), "g"),
+    }  # fmt: skip
+    assert '  subgraph g0["g"]' in mermaid(boxes)
+    assert 'subgraph "cluster_g" {' in dot(boxes)
