@@ -21,7 +21,7 @@ from typing import Any
 
 import httpx2
 
-from chaos import appliers, graphs, leaks, licences, senders
+from chaos import appliers, graphs, leaks, licences, needs, senders
 from chaos.case import Declared
 from chaos.client import ANSWER_S, Api
 from chaos.history import History
@@ -204,6 +204,8 @@ class Workload:
             self._must(api, job.name, {**body, "triggers": trigger}, **tells)
         if self._narrow is not None:
             self._until_declared(api, self._narrow.declare, "the namespace")
+        if self._delivers:
+            self._until_declared(api, needs.declare, "what needs notices")
         words = {"params": {"word": {"type": "string"}}}
         for name, beats in ((MANUAL, 0), (LONG, 2 * LONG_S)):
             self._must(api, name, {**_job(name, {}, self._payload(0, beats)), **words})
@@ -282,6 +284,8 @@ class Workload:
             loops += [(f"takes-{name}", _Runner(name, self._seed), WAIT_S[name]) for name in licences.LIMITS]
         if self._inventory is not None:
             loops += appliers.people(self._inventory, self._over)
+        if self._delivers:
+            loops += needs.people()
         if self._narrow is not None:
             loops += narrow_people(self._narrow)
         for name, act, pause_s in loops:

@@ -22,6 +22,7 @@ from chaos.checkers import (
     linear,
     liveness,
     narrow,
+    needs,
     notices,
     objects,
     results,
@@ -32,7 +33,7 @@ from chaos.checkers import (
 
 CHECKERS = (
     ticks, results, held, boots, deliveries, graphs, licences, notices, audit, secrets, objects, narrow,
-    linear, dispatch, durable, lifecycle, liveness, vacuity,
+    needs, linear, dispatch, durable, lifecycle, liveness, vacuity,
 )  # fmt: skip
 
 

@@ -1,14 +1,19 @@
-"""Jobs that may not start at all times, in a story: one with a window that ends, one with a blackout.
+"""Jobs that may not start at all times, in a story: one with a window that ends, one with a blackout, one
+that requires ends of another.
 
 windows   of neither a run starts where it may not, by the stamps of the log; who waits for a window has an
           instant at which it is judged again
+requires  who waits for what it requires is judged again when that comes; no run goes on without it
 """
 
 from __future__ import annotations
 
 from cluster.simulation.world import EPOCH_MS
+from scheduler.machine.rules import requirements
+from scheduler.model.compiled import compile_job
 from scheduler.model.quantities import format_instant
 from scheduler.store.connection import Store
+from scheduler.store.tables import jobs, run_waits, runs
 
 KEPT = {"retention": {"runs": 10_000}}
 DARK_MS = (EPOCH_MS + 4_000, EPOCH_MS + 7_000)
@@ -30,6 +35,14 @@ JOBS: tuple[dict[str, object], ...] = (
         "triggers": [{"every": "1s"}],
         "policies": {"overlap": "allow", "catchup": {"mode": "all"}, "blackout": [_SPAN], **KEPT},
     },
+    {
+        "job": "needy",
+        "noop": True,
+        "triggers": [{"every": "1s"}],
+        "policies": {"overlap": "allow", **KEPT},
+        "requires": [{"job": "manual", "count": 2}],
+        "requires_policy": {"timeout": "4s", "on_timeout": "skip"},
+    },
 )
 
 
@@ -49,4 +62,25 @@ def judge(store: Store) -> list[tuple[str, str]]:
     lost = "SELECT count(*) FROM runs WHERE waiting = 3 AND id NOT IN (SELECT run FROM run_waits)"
     if number := store.value(lost):
         found.append(("windows", f"{number} runs wait for no instant"))
+    return [*found[:3], *_unheard(store)]
+
+
+def _unheard(store: Store) -> list[tuple[str, str]]:
+    """Runs that could go on, and that nobody is about to look at."""
+    found = []
+    marked = bool(store.value("SELECT count(*) FROM required WHERE changed = 1"))
+    stamp_ms = store.value("SELECT stamp_ms FROM state WHERE id = 1")
+    for (run_id,) in store.rows("SELECT id FROM runs WHERE waiting = 4 ORDER BY id LIMIT 100"):
+        run, wait = runs.get(store, run_id), run_waits.get(store, run_id)
+        assert run is not None
+        spec = jobs.spec_of(store, run.namespace, run.name, run.revision)
+        assert spec is not None
+        requires = compile_job(spec).requires
+        assert requires is not None
+        if wait is None or store.value("SELECT count(*) FROM run_requires WHERE run = ?", (run_id,)) != 1:
+            found.append(("requires", f"run {run_id} waits without a row"))
+        elif marked or wait.at_ms <= stamp_ms:
+            continue
+        elif requirements.judge(store, run, requires, stamp_ms).is_met:
+            found.append(("requires", f"run {run_id} waits for what is there"))
     return found[:3]

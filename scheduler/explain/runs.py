@@ -17,7 +17,7 @@ from scheduler.explain.findings import (
     of_cluster,
     verdict_of,
 )
-from scheduler.machine.rules import gates, selectors, task_views, users
+from scheduler.machine.rules import gates, requirements, selectors, task_views, users
 from scheduler.machine.rules.gates import (
     AdmitView,
     Facts,
@@ -38,11 +38,11 @@ from scheduler.store.reads import tasks as task_reads
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import jobs as job_rows
-from scheduler.store.tables import nested, pauses, quotas, restores, rounds
+from scheduler.store.tables import nested, pauses, quotas, restores, rounds, run_waits
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.attempts import Attempt
 from scheduler.store.tables.nested import Nested
-from scheduler.store.tables.runs import FOR_NAMESPACE, FOR_TIME, Run
+from scheduler.store.tables.runs import FOR_NAMESPACE, FOR_REQUIRES, FOR_TIME, Run
 from scheduler.store.tables.tasks import NO_INSTANT, Task
 from scheduler.store.tables.zones import in_force
 from scheduler.words.causes import Kind
@@ -168,9 +168,20 @@ def _of_waiting(store: Store, run: Run, facts: Facts, compiled: Compiled) -> lis
     view = AdmitView(store, run.namespace, facts.now_ms, quotas.first(store, run.namespace) == run.id)
     if run.waiting == FOR_TIME:
         view = with_times(view, run.job, _job_of(run, compiled), run.due_ms)
-    if run.waiting in (FOR_NAMESPACE, FOR_TIME):
+    if run.waiting == FOR_REQUIRES:
+        view = _with_lacks(view, run, _job_of(run, compiled))
+    if run.waiting in (FOR_NAMESPACE, FOR_TIME, FOR_REQUIRES):
         return [*passed, *ask(gates.ADMIT, view, facts)]
     return ask(gates.RUN, RunView(store, run.job, run.id), facts)
+
+
+def _with_lacks(view: AdmitView, run: Run, job: CompiledJob | None) -> AdmitView:
+    """The same of a run that waits for what it requires."""
+    wait = run_waits.get(view.store, run.id)
+    if job is None or job.requires is None or wait is None:
+        return view
+    lacks = requirements.judge(view.store, run, job.requires, view.now_ms).lacks
+    return view._replace(lacks=lacks, gives_up_ms=requirements.gives_up_ms(job.requires, wait))
 
 
 def with_times(view: AdmitView, job_id: int, job: CompiledJob | None, due_ms: int) -> AdmitView:

@@ -30,7 +30,7 @@ from scheduler.machine.steps import (
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import jobs as job_rows
-from scheduler.store.tables import restores, run_waits
+from scheduler.store.tables import required, restores, run_waits
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.agents import Agent
@@ -112,6 +112,7 @@ def _join(ctx: Context, agent: Agent, run: Run, task: Task, ran: RanAttempt) -> 
         locking.take_over(ctx, run.id, task.id, task.selector, alone=False)
     if run.waiting:
         run_waits.drop(ctx.store, run.id)
+        required.drop(ctx.store, run.id)
         run = run._replace(waiting=0, counts=admitting.count_in(ctx, run))
     if run.started_ms is None:
         beginning.begin_run(ctx, run, graph, ran.due_ms)

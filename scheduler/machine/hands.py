@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 from scheduler.machine.context import Context, done, refused
 from scheduler.machine.rules import hands
-from scheduler.machine.steps import admitting, holding, windows
-from scheduler.store.tables import ends, listeners, overrides, reruns
+from scheduler.machine.steps import admitting, holding, requiring, windows
+from scheduler.model import required as required_names
+from scheduler.store.tables import ends, listeners, overrides, required, reruns
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.overrides import Override
-from scheduler.store.tables.runs import BEHIND, FOR_TIME, Run
+from scheduler.store.tables.runs import BEHIND, FOR_REQUIRES, FOR_TIME, Run
 from scheduler.words import events as e
 from scheduler.words.commands import OverrideRun, ReleaseRun, ResumeRun, SuspendRun
 from scheduler.words.outcomes import Code, Outcome
@@ -52,6 +53,10 @@ def release_run(ctx: Context, command: ReleaseRun) -> Outcome:
         return _note(ctx, run, state, command.reason)
     if run.waiting == BEHIND:
         admitting.release(ctx, run)
+    elif run.waiting == FOR_REQUIRES:
+        requiring.end(ctx, run, ())
+        compiled = ctx.graph(run.job, run.namespace, run.name, run.revision).job
+        admitting.go_on_in_time(ctx, windows.let_pass(ctx, run, None), compiled)
     elif run.waiting == FOR_TIME:
         admitting.let_pass(ctx, windows.let_pass(ctx, run, None))
     return _note(ctx, run, run.state, command.reason)
@@ -75,6 +80,8 @@ def override_run(ctx: Context, command: OverrideRun) -> Outcome:
             ctx.store, parent=parent, run=run.id, state=verdict, exit_code=run.exit_code, warned=run.warned,
             at_ms=ctx.stamp_ms, plan_day=run.plan_day, missed="", verdict=1,
         )  # fmt: skip
+    if required.is_required(ctx.store, of_job := required_names.of_job(run.namespace, run.name)):
+        required.override(ctx.store, run.id, of_job, verdict)
     ctx.emit(
         e.RunOverridden(run.id, run.job, run.namespace, run.name, run.state, verdict, reason, actor)
     )

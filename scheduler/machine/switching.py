@@ -15,7 +15,8 @@ from typing import Any
 from scheduler.machine.context import Context, refused
 from scheduler.machine.steps import booting, staging
 from scheduler.machine.steps.admitting import ADMITTED_MAX
-from scheduler.store.tables import attempts, boots, ends, listeners, quotas, runs, tasks, triggers
+from scheduler.machine.steps.requiring import LOOKED_MAX
+from scheduler.store.tables import attempts, boots, ends, listeners, quotas, required, runs, tasks, triggers
 from scheduler.store.tables import jobs as job_rows
 from scheduler.words import commands as c
 from scheduler.words.outcomes import Code, Outcome
@@ -95,6 +96,11 @@ def _of_admitted(ctx: Context, command: c.AdmitRuns) -> None:
         _run(ctx, run)
 
 
+def _of_required(ctx: Context, command: c.RejudgeRequired) -> None:
+    for run in required.next_ones(ctx.store, command.parent, LOOKED_MAX):
+        _run(ctx, run)
+
+
 def _of_task(ctx: Context, command: c.Place | c.Wake) -> None:
     row = tasks.get(ctx.store, command.task)
     if row is not None:
@@ -165,6 +171,7 @@ TOUCHES: dict[type[c.Command], Callable[[Context, Any], None]] = {
     c.StopRun: _of_run,
     c.GiveUpRun: _of_run,
     c.Rejudge: _of_run,
+    c.RejudgeRequired: _of_required,
     c.Continue: _of_runs,
     c.AdmitRuns: _of_admitted,
     c.Place: _of_task,

@@ -9,7 +9,7 @@ from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import audit as audit_rows
 from scheduler.store.tables import deliveries as delivery_rows
 from scheduler.store.tables import fronts as front_rows
-from scheduler.store.tables import holds, nested, outputs, overrides, reruns, run_vars
+from scheduler.store.tables import holds, nested, outputs, overrides, required, reruns, run_vars
 from scheduler.store.tables import idempotency as idempotency_rows
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import notices as notice_rows
@@ -72,6 +72,8 @@ def sweep(ctx: Context, command: Sweep) -> Outcome:
     sessions = session_rows.sweep(ctx.store, command.before_ms, limit)
     deliveries = delivery_rows.sweep(ctx.store, command.before_ms, limit)
     notices = notice_rows.sweep(ctx.store, command.before_ms, limit)
+    if notices:
+        required.forget_swept(ctx.store)
     effects = outbox_rows.drop_given_up(ctx.store, limit, ctx.stamp_ms)
     entries = audit_rows.drop_surplus(ctx.store, ctx.state.last_audit, ctx.stamp_ms, limit)
     return done(

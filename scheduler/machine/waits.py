@@ -1,23 +1,43 @@
-"""What runs wait for and time brings: admission windows of their jobs, the end of delays after failures."""
+"""Runs that wait for time, or for what they require: judged again, they go on, go on waiting, or end.
+
+Rules of this file:
+
+1. What is judged is how it stands at the stamp, by the run's own revision: the planner says when to look.
+2. Who waits for one job or board is judged in the order of ids, so of two that would use a notice up the
+   older has it.
+"""
 
 from __future__ import annotations
 
-from scheduler.machine.context import OK, Context, refused
-from scheduler.machine.steps import admitting, holding, quotas, stopping, windows
+from scheduler.machine.context import OK, ROW, Context, done, refused
+from scheduler.machine.rules import requirements
+from scheduler.machine.steps import (
+    admitting,
+    decisions,
+    holding,
+    quotas,
+    requiring,
+    stopping,
+    windows,
+)
+from scheduler.machine.steps.windows import NEVER_MS
+from scheduler.model.compiled import CompiledJob
 from scheduler.store.tables import quotas as quota_rows
-from scheduler.store.tables import run_waits
+from scheduler.store.tables import required, run_waits
 from scheduler.store.tables import runs as run_rows
-from scheduler.store.tables.runs import FOR_NAMESPACE, FOR_TIME, Run
+from scheduler.store.tables.run_waits import RunWait
+from scheduler.store.tables.runs import FOR_NAMESPACE, FOR_REQUIRES, FOR_TIME, Run
 from scheduler.ticks.windows import Opening
 from scheduler.words import reasons
-from scheduler.words.commands import Rejudge
+from scheduler.words.commands import Rejudge, RejudgeRequired
 from scheduler.words.lifecycle import RUN_ENDS
 from scheduler.words.outcomes import Code, Outcome
 
+JUDGED = 4 * ROW
+"""What one that requires something takes of the room."""
+
 
 def rejudge(ctx: Context, command: Rejudge) -> Outcome:
-    """A run whose window opens goes on; one that has not started when it ends waits for the next, and what of
-    it runs goes on or is stopped."""
     wait = run_waits.get(ctx.store, command.run)
     if wait is None or wait.at_ms > ctx.stamp_ms:
         return refused(Code.SUPERSEDED, f"the instant of run {command.run} has not come")
@@ -26,14 +46,75 @@ def rejudge(ctx: Context, command: Rejudge) -> Outcome:
         run_waits.drop(ctx.store, command.run)
         return OK
     compiled = ctx.graph(run.job, run.namespace, run.name, run.revision).job
-    if run.waiting == FOR_TIME:
-        opening = windows.standing(ctx, run.job, compiled, run.cause, run.due_ms)
-        if opening is None or opening.is_open:
-            until_ms = None if opening is None else opening.until_ms
-            admitting.let_pass(ctx, windows.let_pass(ctx, run, until_ms))
-        else:
-            run_waits.put(ctx.store, wait._replace(at_ms=opening.until_ms))
-        return OK
+    if run.waiting == FOR_REQUIRES:
+        _judge_required(ctx, run, wait, compiled)
+    elif run.waiting == FOR_TIME:
+        _judge_waiting(ctx, run, wait, compiled)
+    else:
+        _judge_window(ctx, run, wait, compiled)
+    return OK
+
+
+def rejudge_required(ctx: Context, command: RejudgeRequired) -> Outcome:
+    ctx.room = ctx.room_whole
+    found = required.next_ones(ctx.store, command.parent, requiring.LOOKED_MAX)
+    last = judged = 0
+    for last in found:
+        required.look(ctx.store, command.parent, last)
+        run, wait = run_rows.get(ctx.store, last), run_waits.get(ctx.store, last)
+        judged += 1
+        if run is not None and wait is not None and run.waiting == FOR_REQUIRES and not run.stopping:
+            compiled = ctx.graph(run.job, run.namespace, run.name, run.revision).job
+            _judge_required(ctx, run, wait, compiled)
+        ctx.room -= JUDGED
+        if ctx.room <= 0:
+            break
+    if judged == len(found) < requiring.LOOKED_MAX:
+        required.all_looked(ctx.store, command.parent, last)
+    return done(judged=judged)
+
+
+def _judge_required(ctx: Context, run: Run, wait: RunWait, compiled: CompiledJob) -> None:
+    requires = compiled.requires
+    assert requires is not None, "its revision says what it requires"
+    judged = requirements.judge(ctx.store, run, requires, ctx.stamp_ms)
+    ends_ms = requirements.gives_up_ms(requires, wait)
+    is_over = ends_ms is not None and ends_ms <= ctx.stamp_ms
+    if judged.is_met or (is_over and requires.on_timeout == "go"):
+        requiring.end(ctx, run, judged.uses)
+        run = windows.let_pass(ctx, run, None)
+        admitting.go_on_in_time(ctx, run, compiled, any_time=bool(wait.any_time))
+    elif judged.is_skipped or is_over:
+        skipped = judged.is_skipped or requires.on_timeout == "skip"
+        requiring.end(ctx, run, ())
+        _end(ctx, run, skipped=skipped)
+    else:
+        run_waits.put(ctx.store, wait._replace(at_ms=NEVER_MS if ends_ms is None else ends_ms))
+
+
+def _end(ctx: Context, run: Run, *, skipped: bool) -> None:
+    run_waits.drop(ctx.store, run.id)
+    if not run.decided:
+        decisions.decide_cause_of(ctx, run, "skipped" if skipped else "missed", reasons.REQUIRES)
+        run_rows.set_decided(ctx.store, run.id, decided=1, trigger=run.trigger)
+    stopping.stop(
+        ctx, run._replace(decided=1), stopping="cancelled" if skipped else "expired", reason=reasons.REQUIRES
+    )
+
+
+def _judge_waiting(ctx: Context, run: Run, wait: RunWait, compiled: CompiledJob) -> None:
+    """It waits for a window, or for the end of a delay."""
+    opening = windows.standing(ctx, run.job, compiled, run.cause, run.due_ms)
+    if opening is None or opening.is_open:
+        until_ms = None if opening is None else opening.until_ms
+        admitting.let_pass(ctx, windows.let_pass(ctx, run, until_ms))
+    else:
+        run_waits.put(ctx.store, wait._replace(at_ms=opening.until_ms))
+
+
+def _judge_window(ctx: Context, run: Run, wait: RunWait, compiled: CompiledJob) -> None:
+    """The window in which it went on ends. If it has not started, it waits for the next, and what of it runs
+    goes on or is stopped."""
     assert compiled.openings is not None
     assert compiled.openings.admission is not None
     admission = compiled.openings.admission
@@ -46,7 +127,6 @@ def rejudge(ctx: Context, command: Rejudge) -> Outcome:
         run_waits.drop(ctx.store, run.id)
         if admission.terminates:
             stopping.stop(ctx, run, stopping="timed_out", reason=reasons.ADMISSION)
-    return OK
 
 
 def _keep_back_again(ctx: Context, run: Run, opening: Opening) -> None:

@@ -17,6 +17,7 @@ from scheduler.model.notify import compiled_target
 from scheduler.model.openings import Openings, compiled_openings
 from scheduler.model.outputs import share_of
 from scheduler.model.quantities import parse_duration_ms, parse_size_bytes
+from scheduler.model.required import Requires, compiled_requires
 from scheduler.model.schedule_names import KIND, words_key
 from scheduler.model.scopes import OUTER, Scope, Scopes
 from scheduler.model.secret_uses import SecretUse, compiled_uses
@@ -130,6 +131,7 @@ class CompiledJob:
     secrets: dict[str, tuple[SecretUse, ...]]  #: of those tasks alone that are given any
     outputs: dict[str, tuple[str, ...]]  #: names, of those tasks alone that have any
     outputs_bytes_max: int  #: of each of them
+    requires: Requires | None  #: of other jobs and of boards; None: nothing
     openings: Openings | None  #: when its runs may start; None: at any time
     failure_delays: tuple[tuple[int, int], ...]  #: failed runs in a row, and how long the next waits, in ms
     locks: tuple[Lock, ...]  #: that a run takes as its first task is placed
@@ -258,6 +260,7 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
         },
         outputs=outputs,
         outputs_bytes_max=share,
+        requires=compiled_requires(shape),
         openings=compiled_openings(policies),
         failure_delays=tuple(
             [

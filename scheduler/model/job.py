@@ -31,6 +31,7 @@ from scheduler.model.notice import Notice
 from scheduler.model.params import Param
 from scheduler.model.policies import Overlap, Policies
 from scheduler.model.problems import pointer_of
+from scheduler.model.requires import REQUIRES_MAX, Requirement, RequiresPolicy
 from scheduler.model.scopes import Scopes
 from scheduler.model.task import Task
 from scheduler.model.trigger import Trigger
@@ -70,6 +71,14 @@ class Job(Model):
         Annotated[tuple[Reference, ...], Field(max_length=VARS_MAX)] | None,
         BeforeValidator(lambda value: as_tuple(value) or None),
         Field(description="objects whose values its commands get; the later one counts"),
+    ] = None
+    requires: Annotated[
+        Annotated[tuple[Requirement, ...], Field(max_length=REQUIRES_MAX)] | None,
+        BeforeValidator(lambda value: as_tuple(value) or None),
+        Field(description="what its runs wait for, once they have fired"),
+    ] = None
+    requires_policy: Annotated[
+        RequiresPolicy | None, Field(description="how many of these, and what if they never come")
     ] = None
     notify: Annotated[tuple[Notice, ...], BeforeValidator(as_tuple), Field(max_length=NOTICES_MAX)] = ()
     tasks: Annotated[dict[Name, Task], Field(max_length=TASKS_MAX)]
@@ -149,6 +158,7 @@ class Job(Model):
         for place, trigger in enumerate(self.triggers):
             for kind, namespace, name, field in trigger.refers(self.namespace):
                 found.append(Target(kind, namespace, name, pointer_of("triggers", place, *field.split("/"))))
+        found += [each.target(place, self.namespace) for place, each in enumerate(self.requires or ())]
         return found + self._calendars()
 
     def _resources(self) -> list[Target]:

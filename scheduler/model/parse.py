@@ -42,6 +42,7 @@ from scheduler.model.params import Param
 from scheduler.model.placement import Placement
 from scheduler.model.policies import Catchup, Policies, Retention
 from scheduler.model.problems import JobError, Problem, pointer_of, shortened
+from scheduler.model.requires import Requirement, RequiresPolicy
 from scheduler.model.same_as import same_as_problems
 from scheduler.model.scopes import Scopes
 from scheduler.model.secret import Secret
@@ -76,6 +77,8 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     Origins: (),
     Admission: (),
     Blackout: (),
+    Requirement: (),
+    RequiresPolicy: (),
 }
 """Fields of the job semantics that this version does not know how to honour."""
 
@@ -133,6 +136,7 @@ def parse_job(
         problems += _given_by_triggers(job, lambda place: _pointer(["triggers", place], False, data))
         problems += _repeated_schedules(job, lambda place: _pointer(["triggers", place], False, data))
         problems += _caught_up_delays(job, lambda *place: _pointer(place, False, data))
+        problems += _needless_policy(job)
         problems += _repeated_notices(job)
         problems += _repeated_vars(job)
         of_tasks = {name: task.locks for name, task in job.tasks.items() if task.locks}
@@ -177,8 +181,8 @@ def _normalised(data: dict[Any, Any], namespace: str) -> tuple[dict[str, Any], b
     if isinstance(shape.get("triggers"), dict):
         shape["triggers"] = [shape["triggers"]]
     for section in (
-        "labels", "triggers", "policies", "params", "vars", "notify", "description", "owner", "enabled",
-        "finally", "groups",
+        "labels", "triggers", "policies", "params", "vars", "notify", "requires", "requires_policy",
+        "description", "owner", "enabled", "finally", "groups",
     ):  # fmt: skip
         if section in shape and shape[section] is None:
             del shape[section]
@@ -413,6 +417,18 @@ def _caught_up_delays(job: Job, pointer_at: Callable[..., str]) -> list[Problem]
         return []
     detail = "nothing is caught up of a delay after the last run: at most one is due, and fires late"
     return [Problem(pointer_at("policies", "catchup"), detail, "remove catchup, or make two jobs of it")]
+
+
+def _needless_policy(job: Job) -> list[Problem]:
+    if job.requires_policy is None:
+        return []
+    most, need = len(job.requires or ()), job.requires_policy.need
+    if not most:
+        return [Problem("/requires_policy", "the job requires nothing", "give requires, or remove it")]
+    if isinstance(need, int) and need > most:
+        detail = f"{need} of {most} can never be met"
+        return [Problem("/requires_policy/need", detail, f"1 to {most}, or all")]
+    return []
 
 
 def _repeated_notices(job: Job) -> list[Problem]:

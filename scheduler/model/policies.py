@@ -59,9 +59,9 @@ class Policies(Model):
         Admission | None, Field(description="windows of the week in which its runs may start")
     ] = None
     blackout: Annotated[
-        tuple[Blackout, ...] | None,
+        Annotated[tuple[Blackout, ...], Field(max_length=SPANS_MAX)] | None,
         BeforeValidator(lambda value: as_tuple(value) or None),
-        Field(max_length=SPANS_MAX, description="spans in which nothing fires by itself: skipped(blackout)"),
+        Field(description="spans in which nothing fires by itself: skipped(blackout)"),
     ] = None
 
     @model_validator(mode="after")

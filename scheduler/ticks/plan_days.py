@@ -61,6 +61,18 @@ def day_of(given: Pieces, at_ms: int) -> int:
     return min(day, given[place][1] - 1) if 0 < place < len(given) else day
 
 
+def span_of(given: Pieces, day: int) -> tuple[int, int]:
+    """The instants of this date: from the first, up to the first that is not of it."""
+    return _begins_ms(given, day), _begins_ms(given, day + 1)
+
+
+def _begins_ms(given: Pieces, day: int) -> int:
+    place = bisect_right(given, day, key=lambda piece: piece[1])
+    from_ms, first = given[max(0, place - 1)] if given else (0, 0)
+    at_ms = from_ms + (day - first) * DAY_MS
+    return min(at_ms, given[place][0]) if 0 < place < len(given) else at_ms
+
+
 @lru_cache(maxsize=1_000)
 def read(text: str) -> Pieces:
     """As the state keeps them: a JSON list."""

@@ -1,4 +1,4 @@
-"""The golden story of admission windows and blackouts."""
+"""The golden story of admission windows and blackouts, delays after failures, and what runs require."""
 
 from __future__ import annotations
 
@@ -35,10 +35,41 @@ def windows(story: Recorder) -> None:
         )):  # fmt: skip
             story.claim(live)
     story.tell_ok(*(c.DeleteJob("default", name) for name in ("day", "frozen")))
+    _requires(story)
 
 
-def _run(story: Recorder, *, ignore_admission: bool = False) -> int:
-    command = c.RunJob("default", "night", b"{}", story.now_ms, ignore_admission=ignore_admission)
+def _requires(story: Recorder) -> None:
+    """Ends, notices and verdicts are waited for; patience ends; a notice is used up; failures delay."""
+    assert story.apply({"board": "needed"}).ok
+    asks = [{"job": "feeds", "since": "plan_date", "count": 2}, {"notice": "needed", "consume": True}]
+    hasty = {"timeout": "10m", "on_timeout": "skip", "if_not_planned": "go"}
+    story.put(job("feeds", policies={"failures": {1: "1m", 3: "pause"}}))
+    story.put(
+        job("needs", requires=asks, policies={"overlap": "allow", "start_deadline": "1h"}),
+        job("hasty", requires=[{"job": "feeds", "since": "6h"}], requires_policy=hasty),
+    )
+    first, second, hasty_one = _run(story, "needs"), _run(story, "needs"), _run(story, "hasty")
+    story.tell(c.RejudgeRequired(story.epoch, "job/default/nobody"))
+    for exit_code in (0, 1):
+        story.tell(*story.plan())
+        fed = _run(story, "feeds")
+        story.tell(*story.plan())
+        for attempt in story.attempts(fed):
+            story.claim(attempt.id)
+            story.finish(attempt.id, exit_code=exit_code)
+    story.tell_ok(c.OverrideRun(fed, "succeeded", "by hand"))
+    story.tell(*story.plan())
+    story.tell_ok(c.PostNotice("default", "needed", "k", HOUR_MS))
+    story.tell(*story.plan())
+    story.now_ms += HOUR_MS
+    story.tell(*story.plan())
+    left = [each for each in (first, second, hasty_one) if story.run(each).finished_ms is None]
+    story.tell(*(c.ReleaseRun(each) for each in left))
+    story.tell(*(c.CancelRun(each) for each in left))
+
+
+def _run(story: Recorder, name: str = "night", *, ignore_admission: bool = False) -> int:
+    command = c.RunJob("default", name, b"{}", story.now_ms, ignore_admission=ignore_admission)
     made: int = story.value(command, "run")
     return made
 

@@ -440,6 +440,30 @@ MUTANTS = (
         _says("narrow: over-active"),
     ),
     Mutant(
+        "a-notice-is-used-twice",
+        (
+            (
+                "scheduler.machine.steps.requiring",
+                "        required.consume(ctx.store, serial, run.id)\n",
+                "        pass\n",
+            ),
+        ),
+        APPLIED,
+        _says("needs: without"),
+    ),
+    Mutant(
+        "nobody-hears-of-a-notice",
+        (
+            (
+                "scheduler.machine.notices",
+                "        required.change(ctx.store, of_board)\n",
+                "        pass\n",
+            ),
+        ),
+        STAGED,
+        _says("needs: in-vain"),
+    ),
+    Mutant(
         "starts-ignored",
         (
             (

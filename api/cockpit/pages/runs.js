@@ -5,7 +5,7 @@ import { usePages } from "../parts/pages_of.js";
 import { LongTable } from "../parts/window.js";
 import { RUN_COLUMNS, RunHead, RunRow } from "../parts/run_rows.js";
 
-const EVENTS = ["run_created", "run_started", "run_ended", "run_held", "run_released", "attempt_unreachable"];
+const EVENTS = ["run_created", "run_started", "run_ended", "run_held", "run_released", "run_waits", "attempt_unreachable"];
 const STATES = ["pending", "running", "held", "suspended", "succeeded", "failed", "timed_out", "cancelled", "lost", "expired"];
 const ROW_PIXELS = 46;
 

@@ -35,6 +35,7 @@ const TYPES = [
   "run_overridden",
   "run_released",
   "run_started",
+  "run_waits",
   "secret_changed",
   "secret_deleted",
   "task_begun",

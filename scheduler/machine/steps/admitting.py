@@ -1,13 +1,14 @@
 """A run that waited goes on: behind others of its job (overlap: queue_one, queue_all, cancel_running), then
-for a time at which the job lets it (`steps.windows`), then until its namespace may have one more. Its roots
-go on. In the same way its tasks hear that it took locks."""
+for what it requires (`steps.requiring`), for a time at which its job lets it (`steps.windows`), and until its
+namespace may have one more. Its roots go on. In the same way its tasks hear that it took locks."""
 
 from __future__ import annotations
 
 from scheduler.machine.context import CONDITION, Context
 from scheduler.machine.rules import gates, selectors, task_views, walks
 from scheduler.machine.rules.gates import READY, Never, RunView
-from scheduler.machine.steps import beginning, locking, quotas, walking, windows
+from scheduler.machine.steps import beginning, locking, quotas, requiring, walking, windows
+from scheduler.model.compiled import CompiledJob
 from scheduler.store.tables import quotas as quota_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
@@ -32,10 +33,18 @@ def admit_next(ctx: Context, job: int) -> None:
 def release(ctx: Context, run: Run) -> None:
     """It waits behind other runs of its job no longer."""
     compiled = ctx.graph(run.job, run.namespace, run.name, run.revision).job
-    opening = windows.standing(ctx, run.job, compiled, run.cause, run.due_ms)
+    if compiled.requires is not None:
+        requiring.begin(ctx, run, compiled.requires)
+    else:
+        go_on_in_time(ctx, run, compiled)
+
+
+def go_on_in_time(ctx: Context, run: Run, compiled: CompiledJob, *, any_time: bool = False) -> None:
+    """What it requires is there: it goes on, or when its job lets it. `any_time`: that is now."""
+    opening = None if any_time else windows.standing(ctx, run.job, compiled, run.cause, run.due_ms)
     if opening is not None:
         run = windows.note(ctx, run, opening)
-        if run.waiting == FOR_TIME:
+        if run.waiting == FOR_TIME and not opening.is_open:
             return
     let_pass(ctx, run)
 

@@ -24,6 +24,7 @@ from scheduler.machine.steps import (
     restoring,
 )
 from scheduler.machine.steps import quotas as quota_steps
+from scheduler.model import required as required_names
 from scheduler.store.tables import (
     clocks,
     ends,
@@ -32,6 +33,7 @@ from scheduler.store.tables import (
     nested,
     postponed,
     quotas,
+    required,
     reruns,
     rounds,
     run_waits,
@@ -86,8 +88,9 @@ def close_if_done(ctx: Context, run: Run, open_tasks: int, last: RunEnds | None 
         alone = last is not None and len(graph.job.tasks) == 1
         if graph.stands_still or run.state in KEPT_BACK:
             clocks.drop(ctx.store, run.id)
-        if graph.job.openings is not None or graph.job.failure_delays:
+        if graph.job.openings is not None or graph.job.failure_delays or graph.job.requires is not None:
             run_waits.drop(ctx.store, run.id)
+            required.drop(ctx.store, run.id)
         if graph.boxes:
             rounds.drop_of_run(ctx.store, run.id)
     ends = _result(ctx, run, last if alone else None, rest=False)
@@ -195,6 +198,9 @@ def end_run(
     warned = 0 if now is None else now.warned
     if listeners.is_heard(ctx.store, parent) and reruns.is_heard(ctx.store, run.id, run.cause):
         _note_end(ctx, run, parent, state, exit_code, warned)
+    of_job = required_names.of_job(run.namespace, run.name)
+    if required.is_required(ctx.store, of_job):
+        required.note_end(ctx.store, required.End(run.id, of_job, state, run.plan_day, ctx.stamp_ms))
     if run.cause == Kind.NESTED:
         _tell_parent(ctx, run, state, exit_code, reason, warned)
     told = notifying.of_end(ctx, run, state, warned=bool(warned))

@@ -9,8 +9,9 @@ Rules of this file:
    is asked for, or comes with its event, brings the whole of them along. Its plan date is that of its tick's
    nominal instant, of what has no tick that of now, or what its event brings.
 3. What was due or came by itself goes through the gates of a run (`rules.gates`). What a person or another
-   run asks for is always made, and is in the way of those. Whatever it was made of, it may have to wait
-   for a window of its job (`steps.windows`), then until its namespace may have one more (`steps.quotas`).
+   run asks for is always made, and is in the way of those. Whatever it was made of, it may have to wait for
+   what it requires (`steps.requiring`), for a time at which its job lets it (`steps.windows`), then until its
+   namespace may have one more (`steps.quotas`).
 4. Of an event for which the queue of its job has no room nothing is decided yet (`full`): whoever has it
    keeps it, and fires it again when there is room.
 5. What ends without a run has its ledger entry at once. Of a run the entry is written at its first start, or
@@ -31,6 +32,7 @@ from scheduler.machine.steps import (
     holding,
     plan_dates,
     quotas,
+    requiring,
     starting,
     stopping,
     windows,
@@ -43,7 +45,7 @@ from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.reruns import Rerun
 from scheduler.store.tables.run_vars import RunVars
-from scheduler.store.tables.runs import BEHIND, FOR_NAMESPACE, FOR_TIME, Run
+from scheduler.store.tables.runs import BEHIND, FOR_NAMESPACE, FOR_REQUIRES, FOR_TIME, Run
 from scheduler.store.tables.triggers import FiringTrigger
 from scheduler.words import events as e
 from scheduler.words.causes import KEPT, LEDGERED, STAYS, TICKS, Cause, Kind
@@ -130,6 +132,8 @@ def fire(
         deadline_ms += due_ms if cause.kind is Kind.TICK else max(due_ms, ctx.stamp_ms)
     waiting = 0 if verdict is READY else BEHIND
     opening = None
+    if not waiting and compiled.requires is not None:
+        waiting = FOR_REQUIRES
     if not waiting and not any_time:
         opening = windows.standing(ctx, job, compiled, cause.kind, due_ms)
         waiting = FOR_TIME if opening is not None and not opening.is_open else 0
@@ -163,6 +167,8 @@ def fire(
         quotas.wait(ctx, run)
     if opening is not None:
         run = windows.note(ctx, run, opening)
+    elif waiting == FOR_REQUIRES and compiled.requires is not None:
+        run = requiring.begin(ctx, run, compiled.requires, any_time=any_time)
     if rerun is not None:
         reruns.insert(ctx.store, rerun)
     if vars_of:

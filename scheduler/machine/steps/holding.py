@@ -19,7 +19,7 @@ from scheduler.store.tables import holds, pauses
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.holds import Hold
-from scheduler.store.tables.runs import FOR_TIME, Run
+from scheduler.store.tables.runs import FOR_REQUIRES, FOR_TIME, Run
 from scheduler.store.tables.tasks import Task
 from scheduler.words import events as e
 from scheduler.words.lifecycle import KEPT_BACK, RunEvent, TaskEvent
@@ -62,7 +62,7 @@ def let_go(ctx: Context, run: Run, *, actor: str, walk: bool = True) -> Run:
     run = _now(ctx, run)
     ctx.emit(e.RunReleased(run.id, run.job, run.namespace, run.name, run.state, actor))
     clock.turn(ctx, run, ctx.graph(run.job, run.namespace, run.name, run.revision))
-    if run.waiting == FOR_TIME:
+    if run.waiting in (FOR_TIME, FOR_REQUIRES):
         windows.keep_deadline(ctx, run)
     if walk and not run.waiting:
         _walk(ctx, run, walks.ADMIT)

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from scheduler.machine.context import Context, done
 from scheduler.machine.rules import boards
+from scheduler.model import required as required_names
 from scheduler.model.noticing import written
-from scheduler.store.tables import hearers, notices
+from scheduler.store.tables import hearers, notices, required
 from scheduler.store.tables.notices import Notice
 from scheduler.words import events as e
 from scheduler.words.outcomes import Outcome
@@ -25,5 +26,7 @@ def post(
     )  # fmt: skip
     notices.insert(ctx.store, notice)
     hearers.tell(ctx.store, board, ctx.stamp_ms)
+    if required.is_required(ctx.store, of_board := required_names.of_board(board)):
+        required.change(ctx.store, of_board)
     ctx.emit(e.NoticePosted(namespace, name, notice.serial, notice.key, notice.expires_ms))
     return done(serial=notice.serial, key=notice.key)

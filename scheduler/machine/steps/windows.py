@@ -86,7 +86,8 @@ def let_pass(ctx: Context, run: Run, until_ms: int | None) -> Run:
         paused_ms = pauses.kept_back_ms(ctx.store, run.namespace, since_ms, now_ms)
     kept_ms = wait.kept_ms + max(0, now_ms - since_ms - held_ms - paused_ms)
     deadline_ms = None if wait.deadline_ms is None else wait.deadline_ms + now_ms - since_ms
-    run_waits.put(ctx.store, RunWait(run.id, until_ms or NEVER_MS, kept_ms=kept_ms))
+    passed = RunWait(run.id, until_ms or NEVER_MS, kept_ms=kept_ms, any_time=wait.any_time)
+    run_waits.put(ctx.store, passed)
     if run.state in KEPT_BACK and hold is not None and deadline_ms is not None:  # it stands still for that
         holds.put(ctx.store, hold._replace(deadline_ms=deadline_ms - held_ms))
         deadline_ms = None

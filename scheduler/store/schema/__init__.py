@@ -19,6 +19,7 @@ from scheduler.store.schema import (
     notices,
     objects,
     outside,
+    requires,
     runs,
     staging,
     ticks,
@@ -30,8 +31,8 @@ as long as that format is supported. What later formats add is in `scheduler.for
 """
 
 _NOUNS = (
-    cluster, jobs, objects, ticks, dependents, hooks, notices, runs, agents, limits, locks, access, staging,
-    outside,
+    cluster, jobs, objects, ticks, dependents, hooks, notices, requires, runs, agents, limits, locks, access,
+    staging, outside,
 )  # fmt: skip
 
 STATEMENTS: tuple[str, ...] = tuple(statement for noun in _NOUNS for statement in noun.STATEMENTS)

@@ -127,14 +127,15 @@ STATEMENTS: tuple[str, ...] = (
         PRIMARY KEY (run, task)
     ) WITHOUT ROWID
     """,
-    # Runs of jobs with admission windows: when each is judged again (store.run_waits).
+    # Runs that wait for a time or for what they require, or go on in a window: when each is judged again.
     """
     CREATE TABLE run_waits (
         run INTEGER PRIMARY KEY,
         at_ms INTEGER NOT NULL,             -- its window opens, or ends
         since_ms INTEGER,                   -- since when it waits; NULL: it does not
         deadline_ms INTEGER,                -- its start deadline, which stands still
-        kept_ms INTEGER NOT NULL            -- how long it waited before
+        kept_ms INTEGER NOT NULL,           -- how long it waited before
+        any_time INTEGER NOT NULL           -- 1: no window concerns it
     )
     """,
     "CREATE INDEX run_waits_at ON run_waits (at_ms, run)",

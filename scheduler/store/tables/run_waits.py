@@ -1,7 +1,8 @@
-"""Runs of jobs with admission windows: when each is judged again, and how long windows kept it back.
+"""Runs that time concerns: when each is judged again, and how long it was kept back.
 
-Of a run that waits for a window the row says when that opens, of any other when the one ends in which it went
-on. A row goes with its run's end at the latest; a run that windows do not concern has none.
+Of a run that waits for a window, or for the end of a delay, the row says when that comes; of one that waits
+for what it requires, when it gives up; of any other, when the window ends in which it went on. A row goes
+with its run's end at the latest; a run that time does not concern has none.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ class RunWait(NamedTuple):
     since_ms: int | None = None  #: it waits since then
     deadline_ms: int | None = None  #: its start deadline, which stands still
     kept_ms: int = 0  #: how long it waited before
+    any_time: int = 0  #: 1: no window concerns it
 
 
 COLUMNS = ", ".join(RunWait._fields)
@@ -28,7 +30,7 @@ def get(store: Store, run: int) -> RunWait | None:
 
 
 def put(store: Store, wait: RunWait) -> None:
-    store.write(f"INSERT OR REPLACE INTO run_waits ({COLUMNS}) VALUES (?, ?, ?, ?, ?)", wait)
+    store.write(f"INSERT OR REPLACE INTO run_waits ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", wait)
 
 
 def drop(store: Store, run: int) -> None:

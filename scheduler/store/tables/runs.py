@@ -59,9 +59,9 @@ class Run(NamedTuple):
         return self.kept_last > 0 and self.last_task - self.kept_last < task <= self.last_task
 
 
-BEHIND, FOR_NAMESPACE, FOR_TIME = 1, 2, 3
-"""What a run may be `waiting` for: other runs of its job, that its namespace may have one more, or that an
-admission window of its job opens."""
+BEHIND, FOR_NAMESPACE, FOR_TIME, FOR_REQUIRES = 1, 2, 3, 4
+"""What a run may be `waiting` for: other runs of its job, that its namespace may have one more, a time at
+which its job lets it go on (`tables.run_waits`), or what it requires (`tables.required`)."""
 COLUMNS = ", ".join(Run._fields)
 PARAMS_KEPT = 2_000  #: letters of parameters in a row that is kept in memory
 TABLE = Table("runs", Run, keeps=lambda row: row.finished_ms is None and len(row.params) <= PARAMS_KEPT)
@@ -254,6 +254,13 @@ def waiting(store: Store, job: int, *, limit: int) -> list[int]:
     """Runs that wait behind others, oldest first."""
     rows = store.rows("SELECT id FROM runs WHERE job = ? AND waiting = 1 ORDER BY id LIMIT ?", (job, limit))
     return [row[0] for row in rows]
+
+
+def created_before(store: Store, job: int, run: int) -> int:
+    """When the run of the job before this one was created; 0: there is none that is kept."""
+    sql = "SELECT created_ms FROM runs WHERE job = ? AND id < ? ORDER BY id DESC LIMIT 1"
+    found = store.value(sql, (job, run))
+    return int(found or 0)
 
 
 def set_deadline(store: Store, run: int, deadline_ms: int | None) -> None:

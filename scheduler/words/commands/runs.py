@@ -90,9 +90,16 @@ class AdmitRuns(ByPlanner):
 
 @command(181)
 class Rejudge(ByPlanner):
-    """The instant of a run has come (`tables.run_waits`): a window opens or ends."""
+    """The instant of a run has come (`tables.run_waits`): of a window, or the end of a delay or a wait."""
 
     run: int
+
+
+@command(182)
+class RejudgeRequired(ByPlanner):
+    """Something came of a job or a board that runs wait for: these are judged again."""
+
+    parent: str  #: `model.required`
 
 
 @command(50)

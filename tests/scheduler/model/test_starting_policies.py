@@ -81,3 +81,69 @@ def test_what_is_no_admission_is_refused(given: Any, said: str) -> None:
 )
 def test_what_is_no_blackout_is_refused(given: Any, said: str) -> None:
     assert said in problems(blackout=given)
+
+
+def refused(requires: Any, **policy: Any) -> str:
+    document = {"job": "j", "noop": True, "requires": requires}
+    with pytest.raises(JobError) as found:
+        parse_job(document | ({"requires_policy": policy} if policy else {}))
+    return str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "/requires/0: it says nothing that is required (give exactly one of job, notice)"),
+        ({"job": "a", "notice": "b"}, "/requires/0: it names both, or neither"),
+        ({"exists": "/x"}, "/requires/0: exists is not available in this version (give one of job, notice)"),
+        ({"check": {}}, "/requires/0: check is not available in this version"),
+        ({"job": "a", "key": "k"}, "/requires/0: key means nothing beside `job` (remove key)"),
+        ({"notice": "b", "count": 2}, "/requires/0: count means nothing beside `notice` (remove count)"),
+        ({"job": "a", "since": "never"}, "/requires/0/since: 'never' is no duration"),
+        ({"job": "a", "since": 3}, "/requires/0/since: since is text, not a number"),
+        ({"job": "a", "since": "36d"}, "/requires/0/since: ends are known for 35 days"),
+        ({"job": "a", "count": "all"}, "/requires/0/count: count: all is not available in this version"),
+        ({"job": "a", "count": 0}, "/requires/0/count"),
+        ({"job": "a", "count": True}, "/requires/0/count: count is a number, not a boolean"),
+        ({"job": "a", "state": "lost"}, "/requires/0/state: state must be one of succeeded, failed, ended"),
+        ({"job": "a b"}, "/requires/0/job: a name must not contain"),
+        ({"job": "a", "sinc": "6h"}, "/requires/0/sinc: unknown field"),
+    ],
+)
+def test_what_is_no_requirement_is_refused(given: Any, said: str) -> None:
+    assert said in refused([given])
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ({"need": 2}, "/requires_policy/need: 2 of 1 can never be met (1 to 1, or all)"),
+        ({"need": 0}, "/requires_policy/need"),
+        ({"need": "some"}, "/requires_policy/need"),
+        ({"timeout": 5}, "/requires_policy/timeout: a duration is text with a unit"),
+        ({"on_timeout": "wait"}, "/requires_policy/on_timeout: on_timeout must be one of fail, skip, go"),
+        ({"if_not_planned": "fail"}, "/requires_policy/if_not_planned: if_not_planned must be one of"),
+    ],
+)
+def test_what_is_no_policy_of_requirements_is_refused(policy: Any, said: str) -> None:
+    assert said in refused([{"job": "a"}], **policy)
+
+
+def test_a_policy_without_requirements_is_refused() -> None:
+    assert "/requires_policy: the job requires nothing" in refused([], need="any")
+    assert "requires must be a list" in refused({"job": "a"})
+
+
+def test_an_empty_list_says_nothing() -> None:
+    empty = {"job": "j", "noop": True, "requires": [], "vars": [], "policies": {"blackout": []}}
+    assert parse_job(empty) == parse_job({"job": "j", "noop": True})
+
+
+def test_a_job_says_what_it_refers_to() -> None:
+    found = parse_job(
+        {"job": "j", "noop": True, "requires": [{"job": "ns/a"}, {"notice": "b", "consume": True}]}
+    )
+    assert [(each.kind, each.namespace, each.name, each.pointer) for each in found.refers] == [
+        ("job", "ns", "a", "/requires/0/job"), ("board", "default", "b", "/requires/1/notice"),
+    ]  # fmt: skip
+    assert parse_job(found.public()) == found

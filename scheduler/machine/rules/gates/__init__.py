@@ -10,8 +10,8 @@ Rules of this package:
 4. A list is asked for every tick, run and task: a gate that is open costs one comparison.
 
 The lists in the order of a tick's life: TICK (does it fire?), FIRE (does its job let it, then?), RUN (is it
-made, and do others of its job have to end first?), ADMIT (may it go on, by its job and its namespace?),
-TASK (is it queued?), PLACE (is it given to an agent?).
+made, and do others of its job have to end first?), ADMIT (may it go on, by what it requires, its job and its
+namespace?), TASK (is it queued?), PLACE (is it given to an agent?).
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from scheduler.machine.rules.gates import (
     paused,
     paused_all,
     quota,
+    requires,
     rest,
     retry,
     stopping,
@@ -99,7 +100,7 @@ class Gate(Protocol[View]):
 TICK: tuple[Gate[TickView], ...] = (over, paused_all, paused, turn)
 FIRE: tuple[Gate[FireView], ...] = (blackout, admission)
 RUN: tuple[Gate[RunView], ...] = (overlap,)
-ADMIT: tuple[Gate[AdmitView], ...] = (failures, admission, quota)
+ADMIT: tuple[Gate[AdmitView], ...] = (requires, failures, admission, quota)
 TASK: tuple[Gate[TaskView], ...] = (stopping, waiting, group, needs, rest, when, suspended, held)
 PLACE: tuple[Gate[PlaceView], ...] = (retry, hold, paused_all, user, kind, locks, agents)
 

@@ -72,6 +72,8 @@ class AdmitView(NamedTuple):
     namespace: str
     now_ms: int
     in_turn: bool = False  #: it waits, and is the next of those that do
+    lacks: tuple[str, ...] = ()  #: what it requires and is not there, in words
+    gives_up_ms: int | None = None  #: when it waits for that no longer
     failures: int = 0  #: of its job in a row, where these delay what fires by itself
     delayed_ms: int = 0  #: until when they do
     admission: Admission | None = None
