@@ -40,6 +40,7 @@ CONSTANT = {
     "doomed.attempt": "filled beyond the room of an entry: tests/scheduler/machine/test_slices.py",
     "doomed.reason": "as above",
     "tells.told": "as above",
+    "required.looked": "where more than 50 wait for one: tests/scheduler/machine/test_requires.py",
     "stages.referrer": "where 2,000 refer to what is deleted: tests/scheduler/machine/test_stage_prune.py",
     "outbox.kind": "there is one kind of effect",
     "outbox.namespace": "the job of another namespace tells nobody",

@@ -57,7 +57,7 @@ def _gates(
     paused = any(each.covers(cluster.now_ms, cluster.now_ms) for each in pauses.of(store, row.namespace))
     facts = Facts(store, cluster.now_ms, row.namespace)
     taken = ask(gates.TICK, TickView(row, paused), facts)
-    room = ask(gates.RUN, RunView(store, row.job, 0, policy, row.active_runs), facts)
+    room = ask(gates.RUN, RunView(store, row.job, 0, policy, row.active_runs, most=job.overlap_max), facts)
     full = verdict_of(room) == NEVER_WORD
     how = "" if not full else "keeps" if policy in overlap.QUEUES else "skips"
     return (of_cluster(cluster), *taken, *room), "paused" if verdict_of(taken) == NEVER_WORD else how

@@ -172,7 +172,8 @@ def _of_waiting(store: Store, run: Run, facts: Facts, compiled: Compiled) -> lis
         view = _with_lacks(view, run, _job_of(run, compiled))
     if run.waiting in (FOR_NAMESPACE, FOR_TIME, FOR_REQUIRES):
         return [*passed, *ask(gates.ADMIT, view, facts)]
-    return ask(gates.RUN, RunView(store, run.job, run.id), facts)
+    job = _job_of(run, compiled)
+    return ask(gates.RUN, RunView(store, run.job, run.id, most=1 if job is None else job.overlap_max), facts)
 
 
 def _with_lacks(view: AdmitView, run: Run, job: CompiledJob | None) -> AdmitView:

@@ -294,7 +294,9 @@ def _undecided(
     policy = job.overlap_of(trigger_rows.key_of(store, row.id)) if row.active_runs else "allow"
     catching_up = due_ms < cluster.now_ms - job.catchup_grace_ms
     found += ask(
-        gates.RUN, RunView(store, row.job, 0, policy, row.active_runs, catching_up), facts
+        gates.RUN,
+        RunView(store, row.job, 0, policy, row.active_runs, catching_up, job.overlap_max),
+        facts,
     )
     admit = with_times(AdmitView(store, namespace, cluster.now_ms), row.job, job, due_ms)
     skips = job.openings is not None and job.openings.skips

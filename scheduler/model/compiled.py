@@ -109,6 +109,7 @@ class CompiledJob:
     tasks: tuple[CompiledTask, ...]  #: and groups, in topological order; those of `finally` last
     kept_last: int  #: how many those are
     overlap: str  #: skip | queue_one | queue_all | cancel_running | allow
+    overlap_max: int  #: runs that may be active before that is asked
     catchup_mode: str  #: none | latest | all
     catchup_grace_ms: int
     catchup_window_ms: int
@@ -201,6 +202,9 @@ def compile_job(spec: bytes) -> CompiledJob:
 
 def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
     policies, tasks = shape["policies"], shape["tasks"]
+    beyond, most = policies["overlap"], 1
+    if isinstance(beyond, dict):
+        beyond, most = beyond["then"], beyond["max"]
     params = shape.get("params") or {}
     defaults = {name: each["default"] for name, each in params.items() if each.get("default") is not None}
     catchup, retention = policies["catchup"], policies["retention"]
@@ -229,7 +233,8 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
             ]
         ),
         kept_last=len(last),
-        overlap=policies["overlap"],
+        overlap=beyond,
+        overlap_max=most,
         catchup_mode=catchup["mode"],
         catchup_grace_ms=parse_duration_ms(catchup["grace"]),
         catchup_window_ms=parse_duration_ms(catchup["window"]),

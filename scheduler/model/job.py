@@ -8,7 +8,7 @@ left out.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -28,8 +28,9 @@ from scheduler.model.limits import PARAMS_MAX
 from scheduler.model.named import Target, each_once, resolved
 from scheduler.model.newer import without
 from scheduler.model.notice import Notice
+from scheduler.model.overlap import WORDS
 from scheduler.model.params import Param
-from scheduler.model.policies import Overlap, Policies
+from scheduler.model.policies import Policies
 from scheduler.model.problems import pointer_of
 from scheduler.model.requires import REQUIRES_MAX, Requirement, RequiresPolicy
 from scheduler.model.scopes import Scopes
@@ -106,7 +107,8 @@ class Job(Model):
             return data
         policies = data.get("policies")
         given = policies.get("overlap") if isinstance(policies, dict) else None
-        given = given if isinstance(given, str) and given in get_args(Overlap) else None
+        given = given.get("then") if isinstance(given, dict) else given
+        given = given if isinstance(given, str) and given in WORDS else None
         filled = [
             each if kind is None else {**each, "overlap": given or kind.overlap}
             for each, kind in ((each, _with_overlap(each)) for each in triggers)

@@ -37,6 +37,7 @@ from scheduler.model.lock import Lock, lock_problems
 from scheduler.model.newer import given
 from scheduler.model.notice import Notice
 from scheduler.model.outputs import output_problems
+from scheduler.model.overlap import LATER, LATER_FIELDS, OverlapLimit
 from scheduler.model.param_values import check_params
 from scheduler.model.params import Param
 from scheduler.model.placement import Placement
@@ -77,6 +78,7 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     Origins: (),
     Admission: (),
     Blackout: (),
+    OverlapLimit: LATER_FIELDS,
     Requirement: (),
     RequiresPolicy: (),
 }
@@ -92,7 +94,7 @@ _WORDS = Vocabulary(
     root=Job,
     said="the job",
     planned=PLANNED,
-    planned_values={"overlap": ("terminate_running",)},
+    planned_values={"overlap": LATER},
     kinds={Job: work, Task: work, Trigger: triggers, Notice: notify},
     also=TASK_FIELDS,
 )

@@ -10,9 +10,8 @@ from scheduler.model.admission import SPANS_MAX, Admission, Blackout
 from scheduler.model.failures import PAUSE, Failures
 from scheduler.model.fields import DurationMs, Model, Reference, as_tuple
 from scheduler.model.lock import Locks
+from scheduler.model.overlap import OverlapPolicy
 from scheduler.model.problems import Refused
-
-Overlap = Literal["skip", "queue_one", "queue_all", "cancel_running", "allow"]
 
 
 class Catchup(Model):
@@ -32,7 +31,7 @@ class Retention(Model):
 
 
 class Policies(Model):
-    overlap: Overlap = "skip"
+    overlap: OverlapPolicy = "skip"
     catchup: Catchup = Catchup()
     start_deadline_ms: Annotated[DurationMs | None, Field(alias="start_deadline")] = None
     timeout_ms: Annotated[DurationMs | None, Field(alias="timeout", description="of the whole run")] = None

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from scheduler.model.bounds import NOTICE_LETTERS_MAX
 from scheduler.model.fields import (
     DURATION_SCHEMA,
     DurationMs,
@@ -15,6 +14,7 @@ from scheduler.model.fields import (
     check_duration,
     type_name,
 )
+from scheduler.model.limits import NOTICE_LETTERS_MAX
 from scheduler.model.named import Target, resolved
 from scheduler.model.problems import Refused, pointer_of
 from scheduler.model.quantities import format_duration

@@ -13,8 +13,8 @@ from scheduler.model.fields import DurationMs, InstantMs, Model, Name
 from scheduler.model.known_dates import NO_CALENDARS, Calendars
 from scheduler.model.limits import PARAMS_MAX
 from scheduler.model.named import resolved
+from scheduler.model.overlap import Overlap
 from scheduler.model.params import Value
-from scheduler.model.policies import Overlap
 from scheduler.model.problems import Refused
 from scheduler.model.triggers import KINDS, NAMES, ONE_OF, Kind
 from scheduler.ticks import (

@@ -47,8 +47,11 @@ def _requires(story: Recorder) -> None:
     story.put(
         job("needs", requires=asks, policies={"overlap": "allow", "start_deadline": "1h"}),
         job("hasty", requires=[{"job": "feeds", "since": "6h"}], requires_policy=hasty),
+        job("heeds", requires=[{"job": "needs"}]),
     )
     first, second, hasty_one = _run(story, "needs"), _run(story, "needs"), _run(story, "hasty")
+    _run(story, "heeds", ignore_admission=True)
+    story.tell_ok(c.RunJob("default", "feeds", b"{}", story.now_ms, plan_day=story.run(first).plan_day - 1))
     story.tell(c.RejudgeRequired(story.epoch, "job/default/nobody"))
     for exit_code in (0, 1):
         story.tell(*story.plan())
@@ -59,8 +62,10 @@ def _requires(story: Recorder) -> None:
             story.finish(attempt.id, exit_code=exit_code)
     story.tell_ok(c.OverrideRun(fed, "succeeded", "by hand"))
     story.tell(*story.plan())
-    story.tell_ok(c.PostNotice("default", "needed", "k", HOUR_MS))
-    story.tell(*story.plan())
+    for _ in range(2):
+        story.tell_ok(c.PostNotice("default", "needed", "k", HOUR_MS))
+        story.tell(*story.plan())
+    story.work()
     story.now_ms += HOUR_MS
     story.tell(*story.plan())
     left = [each for each in (first, second, hasty_one) if story.run(each).finished_ms is None]

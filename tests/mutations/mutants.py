@@ -452,18 +452,6 @@ MUTANTS = (
         _says("needs: without"),
     ),
     Mutant(
-        "nobody-hears-of-a-notice",
-        (
-            (
-                "scheduler.machine.notices",
-                "        required.change(ctx.store, of_board)\n",
-                "        pass\n",
-            ),
-        ),
-        STAGED,
-        _says("needs: in-vain"),
-    ),
-    Mutant(
         "starts-ignored",
         (
             (

@@ -23,11 +23,13 @@ ADMITTED_MAX = 100  #: runs of a namespace, in one step
 def admit_next(ctx: Context, job: int) -> None:
     """The oldest waiting run of the job goes on, if its gates are open."""
     waiting = run_rows.first_waiting(ctx.store, job)
-    if waiting is None or gates.judge(gates.RUN, RunView(ctx.store, job, waiting)) is not READY:
+    if waiting is None:
         return
     run = run_rows.get(ctx.store, waiting)
     assert run is not None
-    release(ctx, run)
+    most = ctx.graphs.outline(run.job, run.namespace, run.name, run.revision).overlap_max
+    if gates.judge(gates.RUN, RunView(ctx.store, job, waiting, most=most)) is READY:
+        release(ctx, run)
 
 
 def release(ctx: Context, run: Run) -> None:

@@ -111,7 +111,7 @@ def fire(
         if outline.of_triggers:
             key = trigger_rows.key_of(ctx.store, cause.trigger)
         view = (
-            _view(ctx, cause, pinned, outline.overlap_of(key))
+            _view(ctx, cause, pinned, outline.overlap_of(key), outline.overlap_max)
             # Hosts that boot do not stand in each other's way.
             if pinned.active_runs and cause.kind is not Kind.STARTUP
             else RunView(ctx.store, job)
@@ -191,7 +191,8 @@ def without_room(ctx: Context, triggers: Iterable[FiringTrigger]) -> FiringTrigg
             continue
         outline = ctx.graphs.outline(trigger.job, trigger.namespace, trigger.name, trigger.revision)
         policy = outline.overlap_of(trigger_rows.key_of(ctx.store, trigger.id) if outline.of_triggers else "")
-        view = RunView(ctx.store, trigger.job, 0, policy, trigger.active_runs + before)
+        most = outline.overlap_max
+        view = RunView(ctx.store, trigger.job, 0, policy, trigger.active_runs + before, most=most)
         if policy in overlap.QUEUES and not overlap.has_room(view, before):
             return trigger
     return None
@@ -232,7 +233,7 @@ def _fire_view(ctx: Context, cause: Cause, openings: Openings, due_ms: int) -> F
     return FireView(openings, windows.zone_of(ctx, openings), due_ms, ctx.stamp_ms)
 
 
-def _view(ctx: Context, cause: Cause, pinned: Pinned, policy: str) -> RunView:
+def _view(ctx: Context, cause: Cause, pinned: Pinned, policy: str, most: int) -> RunView:
     """The run that the cause would make beside others; what its policy cancels was asked to stop."""
     job = pinned.job
     if policy in overlap.CANCELS:
@@ -241,7 +242,7 @@ def _view(ctx: Context, cause: Cause, pinned: Pinned, policy: str) -> RunView:
             # What one that has ended does finally is not cut short by that.
             if not run.stopping and rests.get(ctx.store, run.id) is None:
                 stopping.stop(ctx, run, stopping="cancelled", reason="a newer tick")
-    return RunView(ctx.store, job, 0, policy, pinned.active_runs, cause.kind is Kind.CATCHUP)
+    return RunView(ctx.store, job, 0, policy, pinned.active_runs, cause.kind is Kind.CATCHUP, most)
 
 
 def adopt(ctx: Context, run: Run) -> Run:

@@ -225,6 +225,16 @@ def first_admitted(store: Store, job: int) -> int | None:
     return run
 
 
+def admitted(store: Store, job: int, most: int) -> int:
+    """How many active runs do not wait behind others of the job, up to so many."""
+    number: int = store.value(
+        "SELECT count(*) FROM (SELECT 1 FROM runs WHERE job = ? AND finished_ms IS NULL AND waiting <> 1"
+        " LIMIT ?)",
+        (job, most),
+    )
+    return number
+
+
 def first_active(store: Store, job: int) -> int | None:
     run: int | None = store.value(
         "SELECT id FROM runs WHERE job = ? AND finished_ms IS NULL ORDER BY id LIMIT 1", (job,)

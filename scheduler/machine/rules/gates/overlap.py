@@ -2,8 +2,9 @@
 
 Rules of this file:
 
-1. Judged at the moment of firing over the job's pending and running runs. Of a run that waits the policy has
-   spoken: the oldest that waits goes on once no other is admitted.
+1. Judged at the moment of firing over the job's pending and running runs, once as many are active as may be
+   (one, where it says no other number). Of a run that waits the policy has spoken: the oldest that waits goes
+   on once fewer are admitted.
 2. A run that catches up is in the way of no live tick: that queues behind it, as under queue_one.
 3. Under cancel_running the older ones were asked to stop before this is asked.
 """
@@ -24,7 +25,8 @@ BEHIND = "behind other runs of the job"
 def judge(view: RunView) -> Verdict:
     if view.run:
         return _of_waiting(view)
-    if not view.others or view.overlap == "allow":
+    most = 1 if view.overlap in CANCELS else view.most
+    if view.others < most or view.overlap == "allow":
         return READY
     if view.overlap in ("skip", "queue_one"):
         in_the_way = view.in_the_way(waiting=view.overlap == "queue_one")
@@ -46,15 +48,16 @@ def has_room(view: RunView, before: int) -> bool:
     them all, the run ends as its policy says."""
     if isinstance(judge(view), Never):
         return False
-    waiting = before - (view.others == before)  # the first of them waits for nothing, where no other is there
+    at_once = max(0, view.most - (view.others - before))  # so many of them wait for nothing
+    waiting = max(0, before - at_once)
     if view.overlap == "queue_one":
-        return waiting <= 0 or before > 1
+        return waiting <= 0 or before > view.most
     return not before or len(view.waiting(WAITING_MAX)) + waiting < WAITING_MAX
 
 
 def _of_waiting(view: RunView) -> Verdict:
     admitted = view.first_admitted()
-    if admitted is not None:
+    if admitted is not None and (view.most == 1 or view.has_admitted_most()):
         return Waits(BEHIND, admitted)
     oldest = view.waiting(1)
     return Waits(BEHIND, oldest[0]) if oldest and oldest[0] != view.run else READY
@@ -62,7 +65,8 @@ def _of_waiting(view: RunView) -> Verdict:
 
 def words(verdict: Verdict, view: RunView, facts: Facts) -> Words:
     run = verdict.run if isinstance(verdict, Waits | Never) and verdict.run else view.first_active()
-    policy = f" (overlap: {view.overlap})" if not view.run else ""
+    most = f", {view.most} at once" if view.most > 1 else ""
+    policy = f" (overlap: {view.overlap}{most})" if not view.run else ""
     since_ms = facts.run.created_ms if facts.run is not None else None
     if isinstance(verdict, Never):
         full = f", and {WAITING_MAX} wait already" if verdict.reason == reasons.BUFFER_FULL else ""

@@ -49,6 +49,7 @@ class RunView(NamedTuple):
     overlap: str = "allow"  #: of a run that is about to be made: the policy of its revision
     others: int = 0  #: active runs of the job beside it
     catching_up: bool = False
+    most: int = 1  #: active runs of the job, before its policy is asked
 
     def in_the_way(self, *, waiting: bool) -> int | None:
         """The oldest run, or the oldest that waits, for which a tick is skipped."""
@@ -59,6 +60,10 @@ class RunView(NamedTuple):
 
     def first_admitted(self) -> int | None:
         return run_rows.first_admitted(self.store, self.job)
+
+    def has_admitted_most(self) -> bool:
+        """Whether as many of the job as may have gone on."""
+        return run_rows.admitted(self.store, self.job, self.most) >= self.most
 
     def waiting(self, limit: int) -> list[int]:
         """Runs of the job that wait, oldest first."""
