@@ -46,10 +46,14 @@ def page(
         ("instr(lower(j.name), lower(?)) > 0", wanted.text or None), ("j.source = ?", wanted.source)
     )
     labels, of_labels = label_conditions(wanted.labels)
-    upto = "" if last is None else " AND (namespace, name) <= (?, ?)"
+    upto, of_last = "", tuple[str, ...]()
+    if last is not None and wanted.namespaces is None:
+        upto, of_last = " AND (namespace, name) <= (?, ?)", last
+    elif last is not None:  # by the name alone: beside a pair the namespace would not be looked up
+        upto, of_last = " AND name <= ?", last[1:]
     keys = store.rows(
         f"SELECT namespace, name, length(spec) {walk}{upto}{where}{labels} {order} LIMIT ?",
-        (*values, *(last or ()), *more, *of_labels, limit + 1),
+        (*values, *of_last, *more, *of_labels, limit + 1),
     )
     count = min(limit, fitting(key[2] for key in keys))
     found = [object_rows.find(store, wanted.kind, namespace, name) for namespace, name, _ in keys[:count]]
