@@ -1,9 +1,10 @@
 """Reading bodies: counted while they come, in time, and within what all of them may take together.
 
 Rules: nobody's body is read before its token is judged, except the small ones of `POST /v1/session`
-and of deliveries to hooks, which are signed as a whole and count as of one token together; a body
-counts against the budget until its request has ended, since it stays in memory so long; half of the budget
-is the most that one token gets; small bodies need none of it, so that nobody's large ones keep them out.
+and of deliveries to hooks, which are signed as a whole and count as of one token together, and by the
+address that they come from; a body counts against the budget until its request has ended, since it stays in
+memory so long; half of the budget is the most that one token gets, an eighth what one address of those
+without a token does; small bodies need none of it, so that nobody's large ones keep them out.
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ from typing import Any, Self
 
 from starlette.types import Receive
 
+from api.crowd import origin
 from api.problems import Problem
 
 BODY_S = 30.0
 READING_MAX = 2_000  #: bodies that are on their way at one time
 BYTES_ALL_MAX = 64 << 20
 SMALL_BYTES = 16 << 10
+_SHARES = {"token": 2, "address": 8}
+Owners = tuple[tuple[str, str], ...]
+"""Whose bodies it counts among, kind and name."""
 DRAIN_TIMES = 16  #: what is allowed is read and thrown away, so that the client gets to read its 413
 
 
@@ -29,41 +34,45 @@ class Reading:
     def __init__(self) -> None:
         self.count = 0
         self._bytes = 0
-        self._of_token: dict[str, int] = {}
+        self._of: dict[tuple[str, str], int] = {}  #: by token, and by address of those without
 
     @property
     def bytes_held(self) -> int:
         return self._bytes
 
-    def of(self, token: str) -> Share:
-        """What one request holds, given back at the end of the block."""
-        return Share(self, token)
+    def of(self, token: str, address: str) -> Share:
+        """What one request holds, given back at the end of the block. `token`: empty where none was asked
+        for: then what comes from this address has a share of its own in that of all of these."""
+        return Share(self, (("token", token), *([] if token else [("address", origin(address))])))
 
-    def _take(self, token: str, size: int) -> None:
+    def _take(self, owners: Owners, size: int) -> None:
         self._bytes += size
-        left = self._of_token.get(token, 0) + size
-        if left:
-            self._of_token[token] = left
-        else:
-            self._of_token.pop(token, None)
+        for owner in owners:
+            left = self._of.get(owner, 0) + size
+            if left:
+                self._of[owner] = left
+            else:
+                self._of.pop(owner, None)
 
-    def _grow(self, token: str, size: int) -> None:
-        if self._bytes + size > BYTES_ALL_MAX or self._of_token.get(token, 0) + size > BYTES_ALL_MAX // 2:
+    def _grow(self, owners: Owners, size: int) -> None:
+        is_full = self._bytes + size > BYTES_ALL_MAX
+        if is_full or any(self._of.get(of, 0) + size > BYTES_ALL_MAX // _SHARES[of[0]] for of in owners):
             raise Problem(
                 "overloaded",
-                f"the bodies of all requests take {BYTES_ALL_MAX >> 20} MiB, or this token's half of that",
+                f"the bodies of all requests take {BYTES_ALL_MAX >> 20} MiB, or those of one token or address"
+                " their share of that",
                 headers={"Retry-After": "1", "Connection": "close"},
             )
-        self._take(token, size)
+        self._take(owners, size)
 
 
 class Share:
     """One request's part of the budget."""
 
-    __slots__ = ("_reading", "_token", "held")
+    __slots__ = ("_owners", "_reading", "held")
 
-    def __init__(self, reading: Reading, token: str) -> None:
-        self._reading, self._token = reading, token
+    def __init__(self, reading: Reading, owners: Owners) -> None:
+        self._reading, self._owners = reading, owners
         self.held = 0
 
     def __enter__(self) -> Self:
@@ -73,7 +82,7 @@ class Share:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self.held:
-            self._reading._take(self._token, -self.held)
+            self._reading._take(self._owners, -self.held)
 
     def take(self, body: bytes, most: int) -> bytes:
         """A body that has come already. Raises Problem: too-large, overloaded."""
@@ -132,7 +141,7 @@ class Share:
 
     def _hold(self, size: int) -> None:
         if size > SMALL_BYTES:
-            self._reading._grow(self._token, size - self.held)
+            self._reading._grow(self._owners, size - self.held)
             self.held = size
 
 

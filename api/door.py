@@ -169,7 +169,7 @@ class Door:
                 call.query = _query(query_bytes, each_once=call.path.startswith("/v1/"))
             if await self._admit(call) and connection is not None:
                 connection.proved()
-            with self.reading.of(call.principal.name) as share:
+            with self.reading.of(call.principal.name, call.client) as share:
                 if call.method in WRITES and not _is_public(call.path):
                     most = self._settings.body_bytes_max
                     if call.path in OWN_ACCESS:

@@ -3,7 +3,7 @@
 Rules of this file:
 
 1. Who names what is of another namespace may read there: a run is given the values that its job names, and a
-   refusal would tell what there is. A job's secrets are another thing: they are granted to it by name.
+   refusal would tell what there is. Secrets are another thing: they are granted by name, to jobs and hooks.
 2. Of those who refer to something, the names are told to whoever may read where they are; the others are a
    number.
 """
@@ -33,7 +33,7 @@ def need_nameable(call: Call, who: Named, refers: Sequence[Target], pointer: str
     foreign = [
         each
         for each in refers
-        if not (who.kind == references.JOB and each.kind == references.SECRET)
+        if each.kind != references.SECRET
         and each.namespace != who.namespace
         and not call.principal.may(each.needs, each.namespace)
     ]
@@ -84,6 +84,10 @@ def _missing(store: Store, who: Named, target: Named, places: Places) -> FieldEr
     above, targets = places.get(who, ("", ()))
     place = next((each.pointer for each in targets if each[:3] == tuple(target)), "")
     detail = f"there is no {target.kind} {target.name[:200]!r} in namespace {target.namespace[:200]!r}"
+    if references.is_foreign_secret(who, target):  # whoever may not look there is told no more
+        whom = f"{who.namespace}/{who.name}"
+        hint = f"cronclave secret grant {target.name[:128]} --namespace {target.namespace[:128]} --job {whom}"
+        return FieldError(above + place, f"{detail}, or it is not granted to {whom}", hint)
     known = object_reads.names(store, target.kind, target.namespace)
     near = difflib.get_close_matches(target.name[:128], known, 1)
     hint = f"did you mean {near[0]}?" if near else _how_to_make(target)

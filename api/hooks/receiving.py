@@ -32,6 +32,7 @@ from api.problems import FieldError, Problem, from_job_problems
 from api.secrets import place
 from api.services import Services
 from api.threads import judge_body
+from scheduler.machine.rules import secret_uses
 from scheduler.machine.rules.hooked import TRIGGERS_MAX
 from scheduler.model import JobError
 from scheduler.model.hook_secrets import secret_bytes
@@ -48,6 +49,7 @@ from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.deliveries import Firing
 from scheduler.store.tables.jobs import Job
 from scheduler.store.tables.objects import Object
+from scheduler.store.tables.refs import Named
 from scheduler.words import causes
 from scheduler.words.commands import Actor, Deliver, HookFiring
 from scheduler.words.outcomes import Code
@@ -127,9 +129,10 @@ def _look(services: Services, call: Call, name: str) -> tuple[Signed, _Hook]:
         if row is None:
             raise Unsigned("there is no such hook")
         shape = json.loads(row.spec)
-        sealed = secret_reads.sealed(store, *resolved(shape["secret"], call.namespace))
-        if sealed is None:
-            raise Unsigned("its secret is not there")
+        named = resolved(shape["secret"], call.namespace)
+        sealed = secret_reads.sealed(store, *named)
+        if sealed is None or not secret_uses.serves(store, Named("hook", call.namespace, name), *named):
+            raise Unsigned("its secret is not there, or is not granted to it")
         secret = _secret(services, store, services.settings.vault, sealed, shape["scheme"])
     try:
         signed = signatures.check(

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 from scheduler.explain.findings import NEVER_WORD, Cluster, Finding, ask, of_cluster, verdict_of
 from scheduler.explain.runs import Compiled
-from scheduler.machine.rules import gates
+from scheduler.machine.rules import gates, secret_uses
 from scheduler.machine.rules.gates import Facts, RunView, TickView, overlap
+from scheduler.model.named import resolved
 from scheduler.model.noticing import is_meant
 from scheduler.store.connection import Store
 from scheduler.store.tables import deliveries, hearers, notices, objects, pauses
 from scheduler.store.tables import triggers as trigger_rows
+from scheduler.store.tables.refs import Named
 from scheduler.store.tables.triggers import FiringTrigger, Trigger
 from scheduler.words import causes
 
@@ -74,7 +76,7 @@ def _of_hook(store: Store, era: Trigger, told: tuple[Finding, ...], room: str) -
         "keeps": f"its queue is full: {REFUSED}",
     }[room]
     if hook.state == NEVER_WORD:
-        said = f"the hook is disabled: {REFUSED}"
+        said = f"{hook.reason}: {REFUSED}"
     newest = deliveries.newest(store, namespace, name, None, 1)
     last, last_ms = (newest[0].delivery, newest[0].at_ms) if newest else (None, None)
     return Awaited(era.key, f"{namespace}/{name}", "", last, last_ms, 0, said, verdict_of(told), told)
@@ -100,7 +102,13 @@ def _of_board(store: Store, era: Trigger, told: tuple[Finding, ...], room: str) 
 
 
 def _hook(store: Store, namespace: str, name: str) -> Finding:
-    row = objects.find(store, "hook", namespace, name)
-    if row is not None and json.loads(row.spec)["enabled"]:
+    what = Named("hook", namespace, name)
+    row = objects.find(store, *what)
+    if row is None or not (shape := json.loads(row.spec))["enabled"]:
+        return Finding("hook", NEVER_WORD, "the hook is disabled (enabled: false)", opens="enabled: true")
+    secret = resolved(shape["secret"], namespace)
+    if secret_uses.serves(store, what, *secret):
         return Finding("hook")
-    return Finding("hook", NEVER_WORD, "it is disabled (enabled: false)", opens="enabled: true")
+    opens = f"cronclave secret grant {secret[1]} --namespace {secret[0]} --job {namespace}/{name}"
+    why = "the hook may not use its secret, which is not granted to it"
+    return Finding("hook", NEVER_WORD, why, opens=opens)

@@ -18,12 +18,14 @@ Rules of this file:
 from __future__ import annotations
 
 from scheduler.machine.context import ROW, Context, done, refused
+from scheduler.machine.rules import secret_uses
 from scheduler.machine.rules.hooked import TRIGGERS_MAX
 from scheduler.machine.steps import arriving, firing, restoring
 from scheduler.store.tables import deliveries, secrets
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.deliveries import Delivery, Firing
+from scheduler.store.tables.refs import Named
 from scheduler.words import causes
 from scheduler.words import events as e
 from scheduler.words.causes import Cause, Kind
@@ -71,6 +73,9 @@ def _changed(ctx: Context, command: Deliver) -> str:
     secret = secrets.find(ctx.store, command.secret_namespace, command.secret)
     if secret is None or secret.version != command.secret_version:
         return f"secret {command.secret_namespace}/{command.secret} has another value"
+    hook = Named("hook", command.namespace, command.hook)
+    if not secret_uses.serves(ctx.store, hook, secret.namespace, secret.name):
+        return f"secret {command.secret_namespace}/{command.secret} is not granted to it"
     event = causes.hooked(command.namespace, command.hook)
     if trigger_rows.awaiting(ctx.store, event, TRIGGERS_MAX + 1) != [
         each.trigger for each in command.firings

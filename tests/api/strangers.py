@@ -49,13 +49,15 @@ class Raw:
 
 
 @contextlib.asynccontextmanager
-async def strangers(url: str, count: int = 1) -> AsyncIterator[list[Raw]]:
-    """So many connections, which end with the block."""
+async def strangers(url: str, count: int = 1, own: str | None = None) -> AsyncIterator[list[Raw]]:
+    """So many connections, which end with the block. `own`: the address that they come from."""
     address = urlsplit(url)
+    local = None if own is None else (own, 0)
     found: list[Raw] = []
     try:
         for _ in range(count):
-            found.append(Raw(*await asyncio.open_connection(address.hostname, address.port)))
+            streams = await asyncio.open_connection(address.hostname, address.port, local_addr=local)
+            found.append(Raw(*streams))
         yield found
     finally:
         for each in found:

@@ -23,7 +23,6 @@ def named(kind: str, name: str) -> tuple[str, dict[str, Any]]:
         "job": ("/vars/0", {"job": "j", **at, "noop": True, "vars": [target]}),
         "after": ("/triggers/0/after", {"job": "j", **at, "noop": True,
                                         "triggers": [{"after": f"{target}.succeeded"}]}),
-        "hook": ("/secret", {"hook": "h", **at, "secret": target}),
         "schedule": ("/triggers/0/schedule", {"job": "j", **at, "noop": True,
                                               "triggers": [{"schedule": target}]}),
     }  # fmt: skip
@@ -31,7 +30,7 @@ def named(kind: str, name: str) -> tuple[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", ["there", "not-there"])
-@pytest.mark.parametrize("kind", ["job", "after", "hook", "schedule"])
+@pytest.mark.parametrize("kind", ["job", "after", "schedule"])
 async def test_who_may_not_read_there_is_told_the_same_whether_it_is_there(
     client: httpx2.AsyncClient, node: SingleNode, kind: str, name: str
 ) -> None:

@@ -303,6 +303,24 @@ async def test_bodies_share_a_budget_and_small_ones_need_none(
         await until(lambda: api.reading.bytes_held == 0, "what it held is given back")
 
 
+async def test_unsigned_bodies_of_one_address_keep_no_other_out(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.bodies.BYTES_ALL_MAX", 1 << 20)  # an address has 128 KiB
+    large = request("POST /v1/hooks/deploys", length=120 << 10, body=b"x" * (100 << 10), token=None)
+    async with served(api) as url, strangers(url, 2) as (first, second):
+        first.send(large)
+        await until(lambda: api.reading.bytes_held > 90 << 10, "the first is on its way")
+        second.send(large)
+        status, _, body = await second.reply()
+        assert (status, kind(body)) == (503, "overloaded")
+        async with strangers(url, own="127.0.0.2") as (other,):
+            other.send(large)
+            await until(lambda: api.reading.bytes_held > 190 << 10, "another address is heard")
+        first.writer.transport.abort()
+        await until(lambda: api.reading.bytes_held == 0, "what they held is given back")
+
+
 async def test_an_upgrade_without_a_token_is_refused_and_gone(api: Api) -> None:
     counted = Connections()
     upgrade = request(

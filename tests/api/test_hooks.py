@@ -17,6 +17,7 @@ from node.secret_keys import KeyRing
 from node.vault import NodeVault
 from tests.api.hooked import SECRET, TEXT, github, standard, text
 from tests.api.single_node import SingleNode
+from tests.api.test_namespaces import OURS, THEIRS, token
 from tests.api.test_secrets import new_key, write_keys
 
 PARAMS = {"ref": {"type": "string", "required": True}, "count": {"type": "integer", "default": 1}}
@@ -295,3 +296,35 @@ async def test_explain_tells_what_would_become_of_a_delivery(hooked: httpx2.Asyn
     assert (await awaits())["said"] == "a delivery is taken, and ends without a run"
     await change("/v1/hooks/deploys", {"secret": "key", "enabled": False})
     assert (await awaits())["said"].startswith("the hook is disabled")
+
+
+async def test_a_hook_names_a_secret_of_another_namespace_that_is_granted_to_it(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    ours, theirs = token(node, "ours", **{OURS: "submitter"}), token(node, "theirs", **{THEIRS: "admin"})
+    path, params = "/v1/secrets/there", {"namespace": THEIRS}
+    value = {"value": SECRET}
+    assert (await client.put(path, json=value, headers=theirs, params=params)).status_code == 201
+    told = []
+    for name in ("there", "gone"):
+        hook = {"hook": "h", "namespace": OURS, "secret": f"{THEIRS}/{name}"}
+        for dry_run in ("true", "false"):
+            refused = await client.put("/v1/hooks/h", json=hook, headers=ours, params={"dry_run": dry_run})
+            (error,) = refused.json()["errors"]
+            assert (refused.status_code, error["pointer"]) == (422, "/secret")
+            told.append((error["detail"] + error["hint"]).replace("gone", "there"))
+    assert set(told) == {
+        f"there is no secret 'there' in namespace '{THEIRS}', or it is not granted to {OURS}/h"
+        f"cronclave secret grant there --namespace {THEIRS} --job {OURS}/h"
+    }, "the same, whether it is there"
+    grant = {"add": [f"{OURS}/h"]}
+    granted = await client.post(f"{path}/grants", json=grant, headers=theirs, params=params)
+    assert granted.status_code == 200, granted.text
+    hook = {"hook": "h", "namespace": OURS, "secret": f"{THEIRS}/there"}
+    assert (await client.put("/v1/hooks/h", json=hook, headers=ours)).status_code == 201
+    there = {"namespace": OURS}
+    assert (await send(client, b"", standard(b""), "h", **there)).status_code == 202
+    taken_back = {"remove": [f"{OURS}/h"]}
+    assert (await client.post(f"{path}/grants", json=taken_back, headers=theirs, params=params)).is_success
+    late = await send(client, b"", standard(b""), "h", **there)
+    assert (late.status_code, late.json()["detail"]) == (401, "it is not signed as its hook asks")

@@ -438,7 +438,10 @@ def _deliveries(story: Recorder) -> None:
     story.tell_ok(deliver("d5"))
     story.settle()
     story.now_ms += 1
-    assert story.apply({"hook": "merges", "namespace": "web", "secret": "default/hook-key"}, actor=ADA).ok
+    foreign = {"hook": "merges", "namespace": "web", "secret": "default/hook-key"}
+    assert not story.apply(foreign, actor=ADA).ok
+    story.tell_ok(c.GrantSecret("default", "hook-key", ("web/merges",), (), ADA))
+    assert story.apply(foreign, actor=ADA).ok
     story.tell_ok(msgspec.structs.replace(deliver("d1"), namespace="web", hook="merges", firings=()))
     assert story.apply(gone=[("job", "default", "on-push"), ("job", "default", "one-push")]).ok
     assert story.apply(gone=[("hook", "default", "pushes")]).ok

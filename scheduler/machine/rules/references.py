@@ -5,7 +5,8 @@ Rules of this file:
 1. What is put together may refer to each other, in any order. What goes may be what something refers to that
    goes with it, or that is put beside it and then no longer does.
 2. A reference is of a kind, a namespace and a name: who knows what exists under it is asked by kind. A job's
-   secrets are judged with whom they are granted to (`secret_uses`).
+   secrets are judged with whom they are granted to (`secret_uses`); what else names a secret that is not
+   granted to it is told what it would be told if there were none.
 3. What is told of a refusal is bounded: some by name, and how many more.
 """
 
@@ -13,8 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from scheduler.machine.rules import secret_uses
 from scheduler.store.connection import Store
-from scheduler.store.tables import jobs, refs, secrets
+from scheduler.store.tables import jobs, refs
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables.refs import Named
 from scheduler.words.outcomes import Code, Outcome
@@ -34,28 +36,35 @@ def judge(store: Store, puts: Puts, gone: Mapping[Named, object] | None = None) 
 
 def missing(store: Store, puts: Puts, gone: Mapping[Named, object]) -> Outcome | None:
     known: dict[Named, bool] = {}
+    is_there: bool | None
     absent: list[tuple[str, ...]] = []
     for who, targets in puts.items():
         for target in map(Named._make, targets):
             if (who.kind, target.kind) == (JOB, SECRET):
                 continue
-            if target not in known:
-                known[target] = target in puts or (target not in gone and _exists(store, target))
-            if not known[target]:
+            if target.kind == SECRET:
+                is_there = target not in gone and secret_uses.serves(store, who, *target[1:])
+            elif (is_there := known.get(target)) is None:
+                is_there = target in puts or (target not in gone and _exists(store, target))
+                known[target] = is_there
+            if not is_there:
                 absent.append((*who, *target))
     if not absent:
         return None
-    first = absent[0]
+    who, target = Named(*absent[0][:3]), Named(*absent[0][3:])
     more = f", and {len(absent) - 1} more like it" if len(absent) > 1 else ""
-    detail = f"{Named(*first[:3])} refers to {Named(*first[3:])}, which does not exist{more}"
+    foreign = ", or is not granted to it" if is_foreign_secret(who, target) else ""
+    detail = f"{who} refers to {target}, which does not exist{foreign}{more}"
     return Outcome(Code.MISSING, detail, {"missing": absent[:TOLD_MAX], "count": len(absent)})
+
+
+def is_foreign_secret(who: Named, target: Named) -> bool:
+    return target.kind == SECRET and target.namespace != who.namespace
 
 
 def _exists(store: Store, target: Named) -> bool:
     if target.kind == JOB:
         return jobs.standing_named(store, target.namespace, target.name) is not None
-    if target.kind == SECRET:
-        return secrets.find(store, target.namespace, target.name) is not None
     return object_rows.exists(store, *target)
 
 

@@ -1,4 +1,4 @@
-"""Whether jobs may use the secrets that they name: those that are not there, or are not for them."""
+"""Whether jobs and hooks may use the secrets that they name: those that are not there or not for them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from scheduler.model.problems import pointer_of
 from scheduler.model.secret_uses import SecretUse, covers
 from scheduler.store.connection import Store
 from scheduler.store.tables import secrets
+from scheduler.store.tables.refs import Named
 from scheduler.words.commands import PreparedJob
 from scheduler.words.outcomes import Code, Outcome
 
@@ -45,6 +46,15 @@ def why_not(store: Store, use: SecretUse, namespace: str, job: str) -> str:
     if known is None:
         return f"there is no secret {where}{near(store, use.namespace, use.name)}"
     return f"secret {where} is not granted to {whom}: {helps} {job}"
+
+
+def serves(store: Store, who: Named, namespace: str, name: str) -> bool:
+    """Whether an object, such as a hook, may use this secret: any of its own namespace, which gives away
+    nothing, and those of others that are granted to its name, as to a job's."""
+    known = secrets.find(store, namespace, name)
+    if known is None or who.namespace == namespace:
+        return known is not None
+    return covers(known.patterns, namespace, who.namespace, who.name)
 
 
 def near(store: Store, namespace: str, name: str) -> str:

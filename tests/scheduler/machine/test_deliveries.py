@@ -98,6 +98,22 @@ def test_sent_again_it_is_answered_again_whoever_leads(hooked: Story) -> None:
     assert (runs(hooked, "a"), runs(hooked, "b")) == (["t/d1"], [])
 
 
+def test_a_secret_of_another_namespace_is_for_hooks_that_it_is_granted_to(hooked: Story) -> None:
+    hooked.tell_ok(c.PutSecret("web", "theirs", 1, "k", b"sealed", ("default/other", "deploys")))
+    foreign = {**HOOK, "secret": "web/theirs"}
+    refused, none = hooked.apply(foreign), hooked.apply({**HOOK, "secret": "web/none"})
+    assert (refused.code, none.code) == (Code.MISSING, Code.MISSING)
+    assert refused.detail == none.detail.replace("none", "theirs"), "nobody learns what there is"
+    hooked.tell_ok(c.GrantSecret("web", "theirs", ("default/dep*",), ()))
+    assert hooked.apply(foreign).ok
+    signed = {"hook_revision": 2, "secret_namespace": "web", "secret": "theirs", "secret_version": 1}
+    assert hooked.one(delivery(hooked, "d1", **signed)).ok
+
+    hooked.tell_ok(c.GrantSecret("web", "theirs", (), ("default/dep*",)))
+    late = hooked.one(delivery(hooked, "d2", **signed))
+    assert (late.code, "is not granted to it" in late.detail) == (Code.SUPERSEDED, True)
+
+
 def test_nobody_listens_and_it_is_taken_all_the_same(hooked: Story) -> None:
     assert told(hooked.one(delivery(hooked))) == []
 
