@@ -45,7 +45,7 @@ class _Waits(NamedTuple):
 
 
 def post_notice(ctx: Context, command: PostNotice) -> Outcome:
-    if not object_rows.exists(ctx.store, "board", command.namespace, command.board):
+    if not object_rows.exists(ctx.store, notices.KIND, command.namespace, command.board):
         return refused(Code.NOT_FOUND, f"no board {command.namespace}/{command.board}")
     if not 1 <= command.lasts_ms <= NOTICE_MS_MAX:
         return refused(Code.INVALID, "a notice stays for a while, ten years at most")
@@ -69,7 +69,7 @@ def delete_notice(ctx: Context, command: DeleteNotice) -> Outcome:
     notice = notices.get(ctx.store, command.serial)
     if notice is None or notice.deleted or notice.board != board:
         return refused(Code.NOT_FOUND, f"no notice {command.serial} on board {board}")
-    notices.mark_deleted(ctx.store, notice.serial)
+    notices.take_down(ctx.store, notice.serial)
     ctx.emit(e.NoticeDeleted(command.namespace, command.board, notice.serial, notice.key))
     said = f"{notice.serial} {notice.key}"
     ctx.changed("notice", command.namespace, command.board, before=said)

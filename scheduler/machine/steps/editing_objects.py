@@ -13,8 +13,8 @@ from scheduler.machine.rules import revisions
 from scheduler.machine.steps import redating
 from scheduler.machine.steps.editing import Edit
 from scheduler.model.known_schedules import KIND as SCHEDULE
+from scheduler.store.tables import notices, refs
 from scheduler.store.tables import objects as object_rows
-from scheduler.store.tables import refs
 from scheduler.store.tables.objects import Object, ObjectRevision
 from scheduler.store.tables.refs import Named
 from scheduler.words import events as e
@@ -78,6 +78,8 @@ def delete(ctx: Context, edit: Edit, stored: Object) -> int:
     object_rows.delete(ctx.store, *what)
     refs.set_of(ctx.store, what, ())
     redating.follow(ctx, moved, edit.at_ms)
+    if what.kind == notices.KIND:  # one of that name that comes later shows none of these
+        notices.take_down_all(ctx.store, f"{what.namespace}/{what.name}")
     _revise(ctx, edit, what, stored.revision + 1, b"", deleted=1)
     ctx.changed(*what, stored.revision, None, reason=edit.source, verb="delete")
     ctx.emit(e.ObjectDeleted(*what))

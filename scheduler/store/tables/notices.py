@@ -1,10 +1,13 @@
-"""Notices on boards, in the order in which they were posted: one serial for all boards."""
+"""Notices on boards, in the order in which they were posted: one serial for all boards. What is taken down
+goes; the newest of all stays until another is posted, so that no serial comes twice."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
+
+KIND = "board"  #: of the object that they belong to
 
 
 class Notice(NamedTuple):
@@ -15,7 +18,7 @@ class Notice(NamedTuple):
     posted_ms: int
     expires_ms: int
     plan_day: int
-    deleted: int
+    deleted: int  #: 1: the newest of all, which was taken down
 
 
 COLUMNS = ", ".join(Notice._fields)
@@ -39,12 +42,27 @@ def last_of(store: Store, board: str) -> int:
 
 
 def insert(store: Store, notice: Notice) -> None:
+    store.write("DELETE FROM notices WHERE serial = ? AND deleted = 1", (notice.serial - 1,))
     marks = ", ".join("?" * len(Notice._fields))
     store.write(f"INSERT INTO notices ({COLUMNS}) VALUES ({marks})", notice)
 
 
-def mark_deleted(store: Store, serial: int) -> None:
-    store.write("UPDATE notices SET deleted = 1 WHERE serial = ?", (serial,))
+def take_down(store: Store, serial: int) -> None:
+    if serial == last(store):
+        store.write("UPDATE notices SET deleted = 1 WHERE serial = ?", (serial,))
+    else:
+        store.write("DELETE FROM notices WHERE serial = ?", (serial,))
+
+
+def take_down_all(store: Store, board: str) -> None:
+    """The board is no more: as many as may stand on one."""
+    newest = last_of(store, board)
+    store.write(
+        "DELETE FROM notices INDEXED BY notices_board WHERE board = ? AND deleted = 0 AND serial < ?",
+        (board, newest),
+    )
+    if newest:
+        take_down(store, newest)
 
 
 def after(store: Store, board: str, serial: int, limit: int) -> list[Notice]:

@@ -217,3 +217,35 @@ def test_verify_sees_what_did_not_come_of_it(story: Story, statement: str) -> No
     check = verify(story.store, START_MS - 1, story.now_ms, now_ms=story.now_ms)
     assert "missing" in {each.kind for each in check.problems}
     assert hearers.next_ms(story.store) is None
+
+
+def serials(story: Story) -> list[tuple[int, int]]:
+    return list(story.store.rows("SELECT serial, deleted FROM notices ORDER BY serial"))
+
+
+def test_what_is_taken_down_goes_and_no_serial_comes_twice(told: Story) -> None:
+    for _ in range(3):
+        post(told)
+    told.tell_ok(c.DeleteNotice("default", "stock", 2), c.DeleteNotice("default", "stock", 3))
+    assert serials(told) == [(1, 0), (3, 1)], "the newest stays, unseen"
+    assert notices.newest(told.store, "default/stock", None, 10)[0].serial == 1
+    assert post(told, board="other") == 4
+    assert serials(told) == [(1, 0), (4, 0)]
+
+
+def test_a_board_that_is_made_again_shows_none_of_the_notices_before(told: Story) -> None:
+    told.put(waits("any"))
+    post(told)
+    post(told, board="other")
+    post(told)
+    told.settle()
+    told.tell_ok(c.DeleteJob("default", "any"))
+    assert told.apply(gone=[("board", "default", "stock")]).ok
+    assert told.apply({"board": "stock"}).ok
+    told.put(waits("later"))
+    assert notices.newest(told.store, "default/stock", None, 10) == []
+    told.settle()
+    assert (fired(told, "any"), fired(told, "later")) == (["t/stock/1", "t/stock/3"], [])
+    assert post(told) == 4
+    told.settle()
+    assert fired(told, "later") == ["t/stock/4"]
