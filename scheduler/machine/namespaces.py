@@ -58,11 +58,12 @@ def put_namespace(ctx: Context, command: PutNamespace) -> Outcome:
     defaults_revision, revised = (stored.defaults_revision, stored.revised) if stored else (0, None)
     if defaults != (stored.defaults if stored else ""):
         defaults_revision, revised = int(str(told["revision"])), ""
-    days = json_text([list(piece) for piece in command.plan_days]).decode()
+    if command.plan_tz:
+        namespaces.plan(ctx.store, command.plan_tz, command.plan_begin, command.plan_days)
     namespaces.allow(
         ctx.store,
         Allowance(
-            command.name, command.jobs_max, pools, command.active_max, command.starts_max, days, defaults,
+            command.name, command.jobs_max, pools, command.active_max, command.starts_max, defaults,
             defaults_revision, revised, json_text(list(command.users)).decode(),
             json_text(around).decode() if any(around) else "", command.plan_tz, command.plan_begin,
         ),

@@ -22,7 +22,6 @@ from scheduler.ticks.plan_days import PIECES_MAX
 from scheduler.ticks.zone_files import ZoneFiles
 from scheduler.words import events as e
 from scheduler.words.commands import KeepZones, Retime
-from scheduler.words.json_text import json_text
 from scheduler.words.outcomes import Code, Outcome
 
 PLANS_MAX = 200  #: pairs of zone and hour by which namespaces are planned, of zones that move
@@ -66,8 +65,8 @@ def retime(ctx: Context, command: Retime) -> Outcome:
     for name in command.moved:
         redating.begin(ctx, Named(ZONE, "", name), found.pins[name], ctx.stamp_ms)
     for plan in command.plans:
-        days = json_text([list(piece) for piece in plan.days]).decode()
-        namespaces.replan(ctx.store, plan.tz, plan.begin, days)
+        if (plan.tz, plan.begin) in planned:
+            namespaces.plan(ctx.store, plan.tz, plan.begin, plan.days)
     ctx.changed("cluster", "", "tzdata", was, found.version)
     ctx.emit(e.Retimed(was, found.version, state.redates - begun))
     return done(before=was, version=found.version, at_ms=ctx.stamp_ms, moving=state.redates - begun)

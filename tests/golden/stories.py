@@ -175,7 +175,8 @@ def _namespaces(story: Recorder) -> None:
 def _quotas(story: Recorder) -> None:
     """Two plan dates, one run at a time: the second waits, and goes on when the first has ended."""
     days = ((START_MS - 6 * 3_600_000, 20_833), (START_MS + 25 * 3_600_000, 20_835))
-    story.tell_ok(c.PutNamespace("small", b"{}", active_max=1, starts_max=5, plan_days=days))
+    planned = c.PutNamespace("small", b"{}", plan_days=days, plan_tz="UTC", plan_begin="05:30")
+    story.tell_ok(msgspec.structs.replace(planned, active_max=1, starts_max=5))
     story.tell_ok(
         c.PutJobs((prepare(parse_job({**job("one"), "namespace": "small"}), story.now_ms),), story.now_ms)
     )

@@ -76,8 +76,7 @@ def _notice(store: Store, run: Run, each: Requirement, now_ms: int, but: list[in
 def _planned(store: Store, run: Run, each: Requirement) -> bool:
     _, namespace, name = each.parent.split("/", 2)
     job = jobs.find(store, namespace, name)
-    allowance = namespaces.allowance(store, namespace)
-    from_ms, until_ms = plan_days.span_of(() if allowance is None else allowance.plan_days, run.plan_day)
+    from_ms, until_ms = plan_days.span_of(namespaces.plan_days_of(store, namespace), run.plan_day)
     for era in triggers.live(store, job.id) if job is not None else ():
         next_ms = None if era.event else schedule(era.spec).next(from_ms - 1)
         if next_ms is not None and next_ms < until_ms:

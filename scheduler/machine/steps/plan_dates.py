@@ -9,6 +9,5 @@ from scheduler.ticks import plan_days
 
 def of(ctx: Context, namespace: str, at_ms: int | None) -> int:
     """Of this instant; None: of now."""
-    allowance = namespaces.allowance(ctx.store, namespace)
-    given = () if allowance is None else allowance.plan_days
+    given = namespaces.plan_days_of(ctx.store, namespace)
     return plan_days.day_of(given, ctx.stamp_ms if at_ms is None else at_ms)

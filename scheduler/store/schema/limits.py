@@ -13,13 +13,15 @@ STATEMENTS: tuple[str, ...] = (
         starts_max INTEGER,                 -- and begin within a minute
         defaults TEXT NOT NULL, defaults_revision INTEGER NOT NULL, -- for its jobs, and with which revision
         revised TEXT,                       -- jobs up to this name follow these; NULL: all do
-        days TEXT NOT NULL,                 -- JSON: how its plan dates begin (ticks.plan_days)
         users TEXT NOT NULL,                -- JSON list of those that its tasks may run as; of nothing: any
         around TEXT NOT NULL,               -- JSON [before, after] of each attempt; empty: nothing
         plan_tz TEXT NOT NULL, plan_begin TEXT NOT NULL -- of what; empty: of UTC's dates
     ) WITHOUT ROWID
     """,
     "CREATE INDEX namespaces_zone ON namespaces (plan_tz, plan_begin, name) WHERE plan_tz <> ''",
+    # How the plan dates begin of whatever is planned by this: JSON (ticks.plan_days). A Retime changes these.
+    "CREATE TABLE plans (tz TEXT NOT NULL, begin TEXT NOT NULL, days TEXT NOT NULL, PRIMARY KEY (tz, begin))"
+    " WITHOUT ROWID",
     "CREATE INDEX namespaces_unrevised ON namespaces (name) WHERE revised IS NOT NULL",
     "CREATE INDEX namespaces_around ON namespaces (name) WHERE around <> ''",
     # Its jobs; and, where it has a quota of runs, those that count for it and have not ended.

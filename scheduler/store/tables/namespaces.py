@@ -24,7 +24,6 @@ class Allowance(NamedTuple):
     pools: str  #: JSON list; of nothing: any
     active_max: int | None
     starts_max: int | None
-    days: str  #: JSON, as `ticks.plan_days` reads it
     defaults: str  #: JSON, as `model.defaults` reads it; empty: none
     defaults_revision: int  #: with which they became these; 0: it never had any
     revised: str | None  #: jobs up to this name are what they are under these; None: all
@@ -40,10 +39,6 @@ class Allowance(NamedTuple):
     @property
     def allowed_users(self) -> tuple[str, ...]:
         return tuple(json.loads(self.users))
-
-    @property
-    def plan_days(self) -> Pieces:
-        return plan_days.read(self.days)
 
     @property
     def limits_runs(self) -> bool:
@@ -62,6 +57,7 @@ COUNT = Table("counts", Count)
 COLUMNS = ", ".join(Allowance._fields)
 PLACES = ", ".join("?" * len(Allowance._fields))
 _ANY = "SELECT 1 FROM namespaces LIMIT 1"
+_DAYS = "SELECT days FROM plans WHERE tz = ? AND begin = ?"
 
 
 def allowance(store: Store, name: str) -> Allowance | None:
@@ -72,11 +68,23 @@ def allowance(store: Store, name: str) -> Allowance | None:
 
 
 def allow(store: Store, row: Allowance) -> None:
+    before = allowance(store, row.name)
     store.write(f"INSERT OR REPLACE INTO namespaces ({COLUMNS}) VALUES ({PLACES})", row)
+    if before is not None:
+        _let_go(store, before)
 
 
 def forget(store: Store, name: str) -> None:
+    before = allowance(store, name)
     store.write("DELETE FROM namespaces WHERE name = ?", (name,))
+    if before is not None:
+        _let_go(store, before)
+
+
+def _let_go(store: Store, row: Allowance) -> None:
+    """The plan dates that it went by stay for others."""
+    if row.plan_tz and not planned_by(store, row.plan_tz, row.plan_begin, 1):
+        store.write("DELETE FROM plans WHERE tz = ? AND begin = ?", (row.plan_tz, row.plan_begin))
 
 
 def defaults_revision(store: Store, name: str) -> int:
@@ -99,11 +107,7 @@ def unrevised(store: Store) -> Allowance | None:
 
 def plans(store: Store, limit: int) -> list[tuple[str, str]]:
     """By which zones, and from when on of a day, namespaces are planned: each pair once, in order."""
-    rows = store.rows(
-        "SELECT DISTINCT plan_tz, plan_begin FROM namespaces WHERE plan_tz <> ''"
-        " ORDER BY plan_tz, plan_begin LIMIT ?",
-        (limit,),
-    )
+    rows = store.rows("SELECT tz, begin FROM plans ORDER BY tz, begin LIMIT ?", (limit,))
     return [(tz, begin) for tz, begin in rows]
 
 
@@ -117,12 +121,19 @@ def planned_by(store: Store, plan_tz: str, plan_begin: str, limit: int) -> list[
     return [row[0] for row in rows]
 
 
-def replan(store: Store, plan_tz: str, plan_begin: str, days: str) -> None:
-    """All of these have other plan dates."""
-    store.write(
-        "UPDATE namespaces SET days = ? WHERE plan_tz = ? AND plan_begin = ? AND plan_tz <> ''",
-        (days, plan_tz, plan_begin),
-    )
+def plan(store: Store, plan_tz: str, plan_begin: str, pieces: Pieces) -> None:
+    """Whatever is planned by these has these plan dates: one row, however many namespaces that are."""
+    days = json.dumps(pieces, separators=(",", ":"))
+    row = (plan_tz, plan_begin, days)
+    store.write("INSERT OR REPLACE INTO plans (tz, begin, days) VALUES (?, ?, ?)", row)
+
+
+def plan_days_of(store: Store, name: str) -> Pieces:
+    row = allowance(store, name)
+    if row is None or not row.plan_tz:
+        return ()
+    days = store.kept.note("plans", _DAYS, (row.plan_tz, row.plan_begin), keeps=bool)
+    return plan_days.read(days) if days else ()
 
 
 def count(store: Store, most: int) -> int:

@@ -267,6 +267,31 @@ def test_plan_dates_are_others_at_once(story: Story) -> None:
     assert "plan dates go by Europe/Berlin" in story.one(none).detail
 
 
+def test_namespaces_that_are_planned_alike_are_one_row_for_a_retime(story: Story) -> None:
+    story.put(noon())
+    berlin = zone_files.read(OLD).pins[BERLIN]
+
+    def put(name: str, begin: str) -> None:
+        given: dict[str, Any] = {"plan_tz": BERLIN, "plan_begin": begin, "plan_days": ((0, 0),)}
+        given |= {"plan_rules": berlin}
+        story.tell_ok(c.PutNamespace(name, b"{}" + begin.encode(), **given))
+
+    def plans() -> list[tuple[str, str]]:
+        return list(story.store.rows("SELECT begin, days FROM plans ORDER BY begin"))
+
+    for number in range(20):
+        put(f"n{number}", "06:00")
+    put("n0", "07:00")
+    assert plans() == [("06:00", "[[0,0]]"), ("07:00", "[[0,0]]")]
+    moved = tuple(c.Replanned(BERLIN, begin, ((5, 1),)) for begin in ("06:00", "07:00", "08:00"))
+    assert story.one(retime(story, plans=moved)).ok
+    assert plans() == [("06:00", "[[5,1]]"), ("07:00", "[[5,1]]")], "nobody is planned by 08:00"
+    story.tell_ok(c.DeleteNamespace("n0"), c.PutNamespace("n1", b"{}"))
+    assert plans() == [("06:00", "[[5,1]]")]
+    story.tell_ok(*[c.DeleteNamespace(f"n{number}") for number in range(1, 20)])
+    assert plans() == []
+
+
 def test_edits_wait_until_all_have_taken_over(story: Story) -> None:
     story.put(noon(), noon("k"))
     story.now_ms += 1000

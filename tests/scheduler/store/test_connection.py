@@ -16,7 +16,7 @@ from scheduler.words import commands as c
 from tests.golden.log import tables
 from tests.scheduler.story import Story, job
 
-LAYOUT = (53, "5d8675935c4afe98")
+LAYOUT = (54, "6f52350125deaab2")
 DEADLINE_S = 60.0
 
 
