@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from api.problems import FieldError, Problem
-from api.references import Places
+from api.references import NOWHERE, Places
 from scheduler.machine.rules import allowances, cycles, hooked, nesting, secret_uses, substitutes, tick_limits
 from scheduler.store.connection import Store
 from scheduler.store.tables import jobs as job_rows
@@ -52,7 +52,7 @@ PLACED: Mapping[Code, Mapping[str, object]] = {
 
 
 def need_proposable(
-    command: Command, *, what: str, store: Store | None = None, places: Places | None = None
+    command: Command, *, what: str, store: Store | None = None, places: Places = NOWHERE
 ) -> None:
     """What a dry run owes: raises the Problem that proposing this very command would end in. `store`: for
     jobs, whose triggers have to be within the limits of ticks, and whose secrets have to be granted."""
@@ -83,7 +83,7 @@ def _jobs_gone(store: Store, command: PutJobs | Apply) -> list[Job]:
 
 
 def expect_ok(
-    outcome: Outcome, *, what: str, hint: str = "", places: Places | None = None
+    outcome: Outcome, *, what: str, hint: str = "", places: Places = NOWHERE
 ) -> dict[str, object]:
     """The outcome's value; raises the Problem of a refusal, with the place that it is about: of several
     documents, in that of its name."""
@@ -106,6 +106,6 @@ def expect_ok(
     errors = []
     if "pointer" in told:
         who = Named(*(str(told.get(name, "job")) for name in Named._fields))
-        above, _ = (places or {}).get(who, ("", ()))
-        errors = [FieldError(above + str(told["pointer"]), detail, hint)]
+        place, pointer = places.get(who), str(told["pointer"])
+        errors = [FieldError(pointer if place is None else place.of(pointer), detail, hint)]
     raise Problem(kind, detail, hint=hint, errors=errors, extra=extra)

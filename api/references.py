@@ -12,20 +12,34 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from api import access
 from api.call import Call
 from api.problems import FieldError, Problem
 from scheduler.machine.rules import references
+from scheduler.model import Job
 from scheduler.model.named import Target
+from scheduler.model.objects.parsing import Definition
 from scheduler.store.connection import Store
 from scheduler.store.reads import objects as object_reads
 from scheduler.store.tables.refs import Named
 from scheduler.words.outcomes import Code, Outcome
 
-Places = Mapping[Named, tuple[str, Sequence[Target]]]
-"""Of each document that was sent: where it stands in the body, and to what it refers."""
+
+class Place(NamedTuple):
+    """A document that was sent."""
+
+    above: str  #: where it stands in the body
+    parsed: Job | Definition
+
+    def of(self, pointer: str) -> str:
+        """Where in the body what the machine names is."""
+        return self.above + (self.parsed.as_given(pointer) if isinstance(self.parsed, Job) else pointer)
+
+
+Places = Mapping[Named, Place]
+NOWHERE: Places = {}
 
 
 def need_nameable(call: Call, who: Named, refers: Sequence[Target], pointer: str = "") -> None:
@@ -81,7 +95,8 @@ def need_references(store: Store, call: Call, outcome: Outcome, places: Places) 
 
 
 def _missing(store: Store, who: Named, target: Named, places: Places) -> FieldError:
-    above, targets = places.get(who, ("", ()))
+    above, parsed = places.get(who, ("", None))
+    targets = () if parsed is None else parsed.refers
     place = next((each.pointer for each in targets if each[:3] == tuple(target)), "")
     detail = f"there is no {target.kind} {target.name[:200]!r} in namespace {target.namespace[:200]!r}"
     if references.is_foreign_secret(who, target):  # whoever may not look there is told no more

@@ -45,6 +45,7 @@ REMEMBERED = 20_000
 FILES_WANTED = 1 << 16
 FILES_KEPT_BACK = 32  #: for the agent's connection, the journal, what a start needs for a moment
 FILES_PER_ATTEMPT = 3  #: its pipe, one more where stderr is looked at, and its output once there is some
+_UNKNOWN = "the agent is newer than its spooler, which knows not all of it: let that end first"
 _DETAILS = {
     "timeout": "the timeout passed",
     "cancelled": "",
@@ -229,7 +230,7 @@ class Spooler:
     def _obey(self, message: list[Any]) -> None:
         kind = message[0]
         if kind == "start":
-            self._start(Command.of_row(message[1:]))
+            self._start(message[1:])
         elif kind == "cancel":
             self._reap()  # a real exit that came first stands
             spooled = self._running.get(message[1])
@@ -249,13 +250,18 @@ class Spooler:
         elif kind == "end":
             self._stop_all(0)
 
-    def _start(self, command: Command) -> None:
-        attempt = command.attempt
+    def _start(self, row: list[Any]) -> None:
+        attempt = row[0]
         if attempt in self._seen or attempt in self._exits or self._stopping:
             return
         self._seen[attempt] = None
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
+        try:
+            command = Command.of_row(row)
+        except (TypeError, ValueError):  # a newer agent asks for it: that ends nobody else's work
+            self._unstarted(attempt, "start_failed", _UNKNOWN)
+            return
         if self._clock.boot_ms() > command.valid_until_boot_ms:
             self._unstarted(attempt, UNSTARTED, "the grant was void before the start")
             return

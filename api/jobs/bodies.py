@@ -8,7 +8,7 @@ from typing import Any
 
 from api import access
 from api.call import Call, json_type, parse_json, refuse_half_pairs
-from api.jobs.conditions import vars_problems
+from api.jobs.asking import KINDS, unmet
 from api.problems import FieldError, Problem, from_job_problems
 from api.references import need_nameable
 from scheduler.model import Job, JobError, parse_job
@@ -125,11 +125,11 @@ def parse_writable(call: Call, data: object) -> Job:
         data, namespace_default=call.namespace, format=call.scheduler.status().format, defaults=call.defaults
     )
     call.need(access.EDIT, namespace=job.namespace)
-    need_nameable(call, Named(JOB, job.namespace, job.name), job.refers)
-    if job.vars is not None:
+    refers = job.refers
+    need_nameable(call, Named(JOB, job.namespace, job.name), refers)
+    if any(target.kind in KINDS for target in refers):
         with call.scheduler.read() as store:
-            problems = vars_problems(store, job, {})
+            problems = unmet(store, job, {})
         if problems:
-            short = not isinstance(data, dict) or data.get("tasks") is None
-            raise JobError(tuple(replace(each, pointer="/when") if short else each for each in problems))
+            raise JobError(tuple(problems))
     return job

@@ -20,7 +20,7 @@ from api.jobs.reading import gone_job_document, job_documents, new_job_document
 from api.outcomes import expect_ok, need_proposable
 from api.parameters import need_known
 from api.problems import Problem
-from api.references import Places, need_references, need_targets
+from api.references import Place, Places, need_references, need_targets
 from api.services import Services
 from api.threads import beside, judge_body, write_of
 from api.zone_data import keep_zones
@@ -93,7 +93,8 @@ async def write_job(services: Services, call: Call, job: Job, if_revision: int |
     if outcome.code == Code.MISSING:
         with scheduler.read() as store:
             need_references(store, call, outcome, _places(job))
-    value = expect_ok(outcome, what=f"job {job.name}", hint=TAKEN if if_revision == 0 else "")
+    hint = TAKEN if if_revision == 0 else ""
+    value = expect_ok(outcome, what=f"job {job.name}", hint=hint, places=_places(job))
     result = first_of(value)
     created, revision = bool(result.get("created")), int(result["revision"])
 
@@ -117,7 +118,7 @@ async def write_job(services: Services, call: Call, job: Job, if_revision: int |
 
 
 def _places(job: Job) -> Places:
-    return {Named("job", job.namespace, job.name): ("", job.refers)}
+    return {Named("job", job.namespace, job.name): Place("", job)}
 
 
 def _command(call: Call, job: Job, if_revision: int | None) -> PutJobs:
@@ -160,8 +161,8 @@ async def dry_run(services: Services, call: Call, job: Job, if_revision: int | N
     command = _command(call, job, if_revision)
     spec = command.jobs[0].spec
     with services.scheduler.read() as store:
-        need_proposable(command, what=f"job {job.name}", store=store)
         (who,) = places = _places(job)
+        need_proposable(command, what=f"job {job.name}", store=store, places=places)
         need_targets(store, call, {who: command.jobs[0].refers}, {}, places)
         row = job_rows.find(store, job.namespace, job.name)
         over = spent(store, command.jobs[0], None if row is None else row.id, command.after_ms)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from api.call import Call
 from api.outcomes import need_proposable
 from api.problems import Problem
-from api.references import Places, need_targets
+from api.references import Place, Places, need_targets
 from scheduler.machine.rules import pruning
 from scheduler.model import Job
 from scheduler.model.objects.parsing import JOB, Definition
@@ -38,7 +38,7 @@ class Item(NamedTuple):
 
 
 def places(items: Sequence[Item]) -> Places:
-    return {item.what: (item.pointer, item.parsed.refers) for item in items}
+    return {item.what: Place(item.pointer, item.parsed) for item in items}
 
 
 def need_possible(store: Store, call: Call, command: Apply, items: Sequence[Item], *, what: str) -> None:

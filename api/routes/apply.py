@@ -12,8 +12,8 @@ from api import access, schemas, staging
 from api.calendar_dates import TRIES, calendars_of, schedules_of
 from api.call import Call, call_of, json_response, json_type
 from api.edits import propose_edit
+from api.jobs.asking import unmet
 from api.jobs.bodies import documents, need_unspent
-from api.jobs.conditions import VARS, vars_problems
 from api.moves import moves
 from api.objects.judging import Item, committed, diff, need_possible, places, pruned
 from api.objects.secrets import need_serving
@@ -31,7 +31,6 @@ from scheduler.model.known_dates import KIND, NO_CALENDARS, Calendars
 from scheduler.model.known_schedules import KIND as SCHEDULE
 from scheduler.model.known_schedules import NO_SCHEDULES, Schedules
 from scheduler.model.objects.parsing import Definition, computes, parse_document, prepare_document
-from scheduler.model.problems import Problem as JobProblem
 from scheduler.model.server_facts import definition_of
 from scheduler.store.connection import Store
 from scheduler.store.tables import jobs as job_rows
@@ -228,22 +227,25 @@ def _items(call: Call, given: Sequence[tuple[str, Any]], now_ms: int) -> list[It
                 FieldError(f"{pointer}/{item.what.kind}", f"{item.what} is in it twice: also at {before}")
             )
         need_nameable(call, item.what, parsed.refers, pointer)
-        if isinstance(parsed, Job) and parsed.vars is not None:
-            errors += [problem.below(pointer) for problem in _unknown_vars(call, parsed, items)]
         items.append(item)
+    errors += _unmet(call, items)
     if errors:
         raise from_job_problems(errors[:ERRORS_MAX], what="apply")
     return items
 
 
-def _unknown_vars(call: Call, job: Job, items: Sequence[Item]) -> list[JobProblem]:
-    """Slices of a stage that were laid down before may change what vars have: nothing is said of these."""
+def _unmet(call: Call, items: Sequence[Item]) -> list[Any]:
+    """Slices of a stage that were laid down before may change what objects have: nothing is said of these."""
     if "stage" in call.query:
         return []
-    puts = [item.prepared for item in items if isinstance(item.prepared, PreparedObject)]
-    specs = {(put.namespace, put.name): put.spec for put in puts if put.kind == VARS}
+    made = [item.prepared for item in items if isinstance(item.prepared, PreparedObject)]
+    puts = {(put.kind, put.namespace, put.name): put.spec for put in made}
+    found: list[Any] = []
     with call.scheduler.read() as store:
-        return vars_problems(store, job, specs)
+        for item in items:
+            if isinstance(item.parsed, Job) and item.prepared.refers:
+                found += [problem.below(item.pointer) for problem in unmet(store, item.parsed, puts)]
+    return found
 
 
 def _names_zone(item: Item) -> bool:

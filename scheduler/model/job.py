@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
 from scheduler import formats
 from scheduler.model import work
@@ -96,6 +96,7 @@ class Job(Model):
     defaults: Annotated[
         Origins | None, Field(description="filled in: what it took of its namespace's defaults, and did not")
     ] = None  # fmt: skip
+    _is_short: bool = PrivateAttr(default=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -125,6 +126,15 @@ class Job(Model):
         """Canonical texts that were made, by format: one costs as much as half of the job's check."""
         return {}
 
+    def given(self, *, short: bool) -> Job:
+        """Itself. `short`: it was given in the short form, which decides nothing but where mistakes are."""
+        self._is_short = short
+        return self
+
+    def as_given(self, pointer: str) -> str:
+        """A place of the long form in what was given: a short job's one task stands at the top."""
+        return pointer.removeprefix("/tasks/main") if self._is_short else pointer
+
     def flow(self) -> Graph:
         """What ends before what begins, in it and its groups."""
         groups = {name: group.model_dump(mode="json") for name, group in (self.groups or {}).items()}
@@ -143,6 +153,9 @@ class Job(Model):
     @property
     def refers(self) -> list[Target]:
         """To which objects."""
+        return [each._replace(pointer=self.as_given(each.pointer)) for each in self._refers()]
+
+    def _refers(self) -> list[Target]:
         found = [
             Target("vars", *resolved(text, self.namespace), pointer_of("vars", place))
             for place, text in enumerate(self.vars or ())
@@ -156,20 +169,26 @@ class Job(Model):
                 for each in () if value is None or does.refers is None else does.refers(value):
                     pointer = pointer_of("tasks", name, does.name, each.field)
                     found.append(Target(each.kind, *resolved(each.text, self.namespace), pointer, each.needs))
-        found += self._resources()
+        found += [target for target, _ in self.wants]
         for place, trigger in enumerate(self.triggers):
             for kind, namespace, name, field in trigger.refers(self.namespace):
                 found.append(Target(kind, namespace, name, pointer_of("triggers", place, *field.split("/"))))
         found += [each.target(place, self.namespace) for place, each in enumerate(self.requires or ())]
         return found + self._calendars()
 
-    def _resources(self) -> list[Target]:
+    @property
+    def wants(self) -> list[tuple[Target, int]]:
+        """Of which resources it and its tasks take some, and how much each time."""
         of_tasks = [(("tasks", name, "locks"), task.locks) for name, task in self.tasks.items() if task.locks]
         return [
-            Target("resource", *resolved(lock.resource, self.namespace), pointer_of(*place, number))
+            (self._resource(lock.resource, *place, number), lock.amount)
             for place, locks in [(("policies", "locks"), self.policies.locks), *of_tasks]
             for number, lock in enumerate(locks or ())
         ]
+
+    def _resource(self, text: str, *place: str | int) -> Target:
+        pointer = self.as_given(pointer_of(*place))
+        return Target("resource", *resolved(text, self.namespace), pointer)
 
     @property
     def schedules(self) -> list[tuple[str, str]]:

@@ -123,7 +123,7 @@ def parse_job(
         shape, taken = _with_defaults(shape, defaults(namespace))
     job: Job | None = None
     try:
-        job = Job.model_validate(shape)
+        job = Job.model_validate(shape).given(short=short)
     except ValidationError as error:
         found = error.errors(include_url=False)
         problems += [

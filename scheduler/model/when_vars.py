@@ -1,6 +1,6 @@
 """Whether the vars that a job names have what its conditions ask of them.
 
-Asked as the job is put, where the objects are at hand (`api.jobs.conditions`): what becomes of them later is
+Asked as the job is put, where the objects are at hand (`api.jobs.asking`): what becomes of them later is
 not judged again, and what has no value then is unknown."""
 
 from __future__ import annotations
@@ -33,5 +33,5 @@ def unknown_vars(job: Job, keys: Collection[str]) -> list[Problem]:
             told = ", ".join(sorted(keys)[:TOLD_MAX]) or "none"
             hint = f"did you mean {VARS}.{near[0]}?" if near else f"they have: {told}"
             detail = f"at {each.start + 1}: no vars of the job have {asked.name[:64]!r}"
-            problems.append(Problem(pointer_of("tasks", name, "when"), detail, hint))
+            problems.append(Problem(job.as_given(pointer_of("tasks", name, "when")), detail, hint))
     return problems

@@ -246,6 +246,17 @@ def test_work_that_cannot_start_ends_alone(spool: Spool, changes: dict[str, Any]
     assert ends[2][4] == 2
 
 
+def test_what_only_a_newer_spooler_knows_cannot_start_and_ends_nothing_else(spool: Spool) -> None:
+    whole = command(2, "true", open_files=64)
+    spool.tell(command(1, "sleep 60"), [*whole, "of a later version"], command(3, "exit 3"))
+    newer, other = Exit(*spool.expect("exit")[1:]), Exit(*spool.expect("exit")[1:])
+    assert (newer.attempt, newer.reason, newer.started_ms) == (2, "start_failed", None)
+    assert "newer than its spooler" in newer.detail
+    assert (other.attempt, other.exit_code) == (3, 3)
+    spool.tell(["cancel", 1])
+    assert Exit(*spool.expect("exit")[1:]).reason == "cancelled", "what ran before goes on"
+
+
 def test_work_has_the_umask_and_the_niceness_that_it_asks_for(spool: Spool) -> None:
     spool.tell(
         command(1, "umask; nice", umask=0o027, nice=os.getpriority(os.PRIO_PROCESS, 0) + 3),

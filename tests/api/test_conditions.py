@@ -50,6 +50,8 @@ async def test_of_a_job_of_one_task_it_stands_at_the_top(client: httpx2.AsyncCli
     short = {"job": "j", "vars": ["site"], "noop": True, "when": "vars.prot == 1"}
     (error,) = (await client.put("/v1/jobs/j", json=short)).json()["errors"]
     assert error["pointer"] == "/when"
+    (error,) = (await client.post("/v1/apply", json={"objects": [short]})).json()["errors"]
+    assert error["pointer"] == "/objects/0/when"
 
 
 async def test_vars_that_are_put_beside_the_job_count_and_those_that_are_not_there_are_told_as_that(

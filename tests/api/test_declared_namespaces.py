@@ -133,7 +133,7 @@ async def test_jobs_beyond_its_quota_or_pools_are_refused_in_dry_runs_too(client
     for dry_run in ("true", "false"):
         refused = await put_job(client, "new", "elt", dry_run=dry_run)
         error = refused.json()["errors"][0]
-        assert (refused.status_code, error["pointer"]) == (422, "/tasks/main/on/pool"), refused.text
+        assert (refused.status_code, error["pointer"]) == (422, "/on/pool"), refused.text
         assert error["hint"] == "did you mean etl?"
     assert (await put_job(client, "new")).status_code == 201
     for dry_run in ("true", "false"):
@@ -154,7 +154,7 @@ async def test_jobs_of_other_users_are_refused_and_named_in_dry_runs(client: htt
             job = {**body, "run_as": user}
             refused = await client.put("/v1/jobs/new", json=job, params={"dry_run": dry_run})
             (error,) = refused.json()["errors"]
-            assert (refused.status_code, error["pointer"]) == (422, "/tasks/main/run_as"), refused.text
+            assert (refused.status_code, error["pointer"]) == (422, "/run_as"), refused.text
             assert error["hint"] == hint
     assert (await client.put(PATH, json={**only, "defaults": {"run_as": "batch"}})).status_code == 200
     made = await client.put("/v1/jobs/new", json=body)

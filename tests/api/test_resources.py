@@ -105,10 +105,43 @@ async def test_what_runs_in_other_namespaces_is_told_to_those_who_may_read_there
 async def test_a_resource_that_is_not_there_is_refused_with_the_near_miss(pool: httpx2.AsyncClient) -> None:
     reply = await pool.put("/v1/jobs/wrong", json={"noop": True, "locks": ["licenses"]})
     (error,) = reply.json()["errors"]
-    assert (reply.status_code, error["pointer"]) == (422, "/tasks/main/locks/0")
+    assert (reply.status_code, error["pointer"]) == (422, "/locks/0")
     assert "licences" in error["hint"]
+    tasks = {"a": {"noop": True, "locks": ["licenses"]}}
+    for body, pointer in (
+        ({"noop": True, "policies": {"locks": ["licenses"]}}, "/policies/locks/0"),
+        ({"tasks": tasks}, "/tasks/a/locks/0"),
+    ):
+        for dry_run in ("true", "false"):
+            refused = await pool.put("/v1/jobs/wrong", json=body, params={"dry_run": dry_run})
+            assert refused.json()["errors"][0]["pointer"] == pointer
     kept = await pool.delete(POOL)
     assert kept.status_code == 409
     assert {each["name"] for each in kept.json()["referrers"]} == {"one", "both", "whole"}
     for path in (f"{POOL}x/holders", f"{POOL}x/waiters"):
         assert (await pool.get(path)).status_code == 404
+
+
+async def test_more_than_there_is_is_refused_when_the_job_is_put(pool: httpx2.AsyncClient) -> None:
+    three = [{"resource": "licences", "amount": 3}]
+    detail = "of resource default/licences there are 2: 3 are never free"
+    for body, place in (
+        ({"job": "much", "noop": True, "locks": three}, "/locks/0/amount"),
+        ({"job": "much", "noop": True, "policies": {"locks": three}}, "/policies/locks/0/amount"),
+        ({"job": "much", "tasks": {"a": {"noop": True, "locks": three}}}, "/tasks/a/locks/0/amount"),
+    ):
+        for path, above, sent in (
+            ("/v1/jobs/much", "", body),
+            ("/v1/jobs/much?dry_run=true", "", body),
+            ("/v1/apply", "/objects/0", {"objects": [body]}),
+        ):
+            reply = await pool.request("PUT" if not above else "POST", path, json=sent)
+            assert reply.status_code == 422, reply.text
+            (error,) = reply.json()["errors"]
+            assert (error["pointer"], error["detail"]) == (above + place, detail)
+            assert error["hint"]
+    much = {"job": "much", "noop": True, "locks": three}
+    larger = {"objects": [much, {"resource": "licences", "count": 3}]}
+    assert (await pool.post("/v1/apply", json=larger)).status_code == 200
+    less = await pool.put(POOL, json={"count": 2}, headers={"If-Match": '"2"'})
+    assert less.status_code == 200, "what becomes of it later refuses nothing"

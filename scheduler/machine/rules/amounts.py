@@ -34,11 +34,12 @@ GONE = Amount(0)
 
 def amount_of(store: Store, resource: str) -> Amount:
     found = objects.find(store, KIND, *resource.split("/", 1))
-    return GONE if found is None else _parsed(found.spec)
+    return GONE if found is None else parsed(found.spec)
 
 
 @lru_cache(maxsize=1_024)
-def _parsed(spec: bytes) -> Amount:
+def parsed(spec: bytes) -> Amount:
+    """Of a resource's canonical text."""
     shape = json.loads(spec)
     if "rate" not in shape:
         return Amount(shape["count"])
