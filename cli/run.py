@@ -11,7 +11,7 @@ import click
 from cli.client import Client, path_of
 from cli.completing import job_names, namespaces
 from cli.examples import examples
-from cli.exits import NOT_FOUND, TIMED_OUT, Failure
+from cli.exits import NOT_FOUND, TIMED_OUT, USAGE, Failure
 from cli.explain import run_explain
 from cli.graph import run_graph
 from cli.hands import (
@@ -142,8 +142,15 @@ def logs(
         raise Failure(f"run {run_id} has no task {task!r}", code=NOT_FOUND, details=sorted(found["tasks"]))
     if round is not None and task is None:
         raise click.UsageError("--round is of one task: name it with --task")
+    inside = {name: each["group"] for name, each in found["tasks"].items() if each.get("group")}
+    if task in inside.values():
+        raise Failure(
+            f"{task} is a group, which writes nothing itself: name one of its tasks", code=USAGE,
+            details=sorted(name for name, group in inside.items() if group == task),
+        )  # fmt: skip
     if not follow:
-        names = [task] if task is not None else list(found["tasks"])
+        all_of_them = [name for name in found["tasks"] if name not in inside.values()]
+        names = [task] if task is not None else all_of_them
         return show_tasks(client, screen, found, names, attempt, round)
     if task is not None:
         Reading(

@@ -100,6 +100,10 @@ async def test_what_runs_in_other_namespaces_is_told_to_those_who_may_read_there
     assert (told["held"], told["items"]) == (1, [])
     everything = (await pool.get(f"{POOL}/holders")).json()
     assert [each["namespace"] for each in everything["items"]] == ["web"]
+    waits = await run(pool, "both")
+    told = (await pool.get(f"/v1/runs/{waits}/explain", headers=reader)).text
+    assert f"held by run {made.json()['id']} of another namespace (for " in told
+    assert "theirs" not in told
 
 
 async def test_a_resource_that_is_not_there_is_refused_with_the_near_miss(pool: httpx2.AsyncClient) -> None:

@@ -52,7 +52,7 @@ def words(verdict: Verdict, view: PlaceView, facts: Facts) -> Words:
     if wanted > amount.total:
         said = f"it asks for {wanted} of resource {name}, of which there are {amount.total}"
         return Words(said, f"a larger amount of {name}, or a run of a job that asks for less", since_ms)
-    said = f"it asks for {wanted} of resource {name}: {_used(store, name, amount, use, facts.now_ms)}"
+    said = f"it asks for {wanted} of resource {name}: {_used(facts, name, amount, use)}"
     task = facts.task
     ahead = 0 if task is None else lock_queues.before(store, name, (task.rank_ms, task.id), AHEAD_MAX)
     if ahead:
@@ -63,22 +63,23 @@ def words(verdict: Verdict, view: PlaceView, facts: Facts) -> Words:
     return Words(said, "its turn, when enough of it is given back", since_ms)
 
 
-def _used(
-    store: Store, name: str, amount: amounts.Amount, use: lock_holds.Use, now_ms: int
-) -> str:
-    free = max(0, amounts.free(amount, use, now_ms))
+def _used(facts: Facts, name: str, amount: amounts.Amount, use: lock_holds.Use) -> str:
+    free = max(0, amounts.free(amount, use, facts.now_ms))
     if amount.period_ms:
         return f"{free} are left of {amount.total} in {format_duration(amount.period_ms)}"
-    holders = lock_holds.on(store, name, HOLDERS_TOLD + 1)
-    told = ", ".join(_holder(store, hold, now_ms) for hold in holders[:HOLDERS_TOLD])
+    holders = lock_holds.on(facts.store, name, HOLDERS_TOLD + 1)
+    told = ", ".join(_holder(facts, hold) for hold in holders[:HOLDERS_TOLD])
     more = " and others" if len(holders) > HOLDERS_TOLD else ""
     held = f", held by {told}{more}" if told else ""
     return f"{free} of {amount.total} free{held}"
 
 
-def _holder(store: Store, hold: lock_holds.Hold, now_ms: int) -> str:
-    run = run_rows.get(store, hold.run)
-    of = f" of {run.namespace}/{run.name}" if run is not None else ""
-    long_ms = max(1_000, (now_ms - hold.since_ms) // 1_000 * 1_000)
+def _holder(facts: Facts, hold: lock_holds.Hold) -> str:
+    """Which job of another namespace that is, is told to whoever may read there, by its run."""
+    run = run_rows.get(facts.store, hold.run)
+    of = "another namespace"
+    if run is not None and run.namespace == facts.namespace:
+        of = f"{run.namespace}/{run.name}"
+    long_ms = max(1_000, (facts.now_ms - hold.since_ms) // 1_000 * 1_000)
     much = f"{hold.amount} " if hold.amount > 1 else ""
-    return f"run {hold.run}{of} ({much}for {format_duration(long_ms)})"
+    return f"run {hold.run} of {of} ({much}for {format_duration(long_ms)})"
