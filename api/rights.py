@@ -108,7 +108,8 @@ all and in one adds up. A browser's session is worth what its token is worth at 
 
 Who may in some namespaces sees these alone: lists, the overview and the stream of events leave out the
 others, and the id of a run or an effect of another one answers as if there were none. What is of another one
-is named (`vars: [finance/warehouse]`, `after: "finance/load.succeeded"`) by those alone who may read there.
+is named (`vars: [finance/warehouse]`, `after: "finance/load.succeeded"`) by those alone who may read there;
+and what a job does there (runs, posts, takes locks, uses up notices) by those who may run jobs there.
 The cluster itself (members, agents, metrics) tells nothing of jobs, and is there for everybody who may read
 somewhere.
 

@@ -188,7 +188,7 @@ class Job(Model):
 
     def _resource(self, text: str, *place: str | int) -> Target:
         pointer = self.as_given(pointer_of(*place))
-        return Target("resource", *resolved(text, self.namespace), pointer)
+        return Target("resource", *resolved(text, self.namespace), pointer, needs="run")
 
     @property
     def schedules(self) -> list[tuple[str, str]]:

@@ -97,7 +97,7 @@ class Requirement(Model):
         kind, named = ("job", self.job) if self.job else ("board", self.notice)
         assert named is not None
         pointer = pointer_of("requires", place, "job" if self.job else "notice")
-        return Target(kind, *resolved(named, namespace), pointer)
+        return Target(kind, *resolved(named, namespace), pointer, needs="run" if self.consume else "read")
 
 
 def _need(value: Any) -> Any:

@@ -85,22 +85,29 @@ async def test_referrers_of_another_namespace_are_a_number(
         assert "job kitchen/own, 1 that this token may not read" in told["detail"]
 
 
+THERE_TOO = f"{THEIRS}/there"
 ACTS: dict[str, dict[str, Any]] = {
-    "/tasks/tell/post/board": {"post": {"board": f"{THEIRS}/there", "key": "k"}},
-    "/tasks/tell/job/name": {"job": {"name": f"{THEIRS}/there", "wait": False}},
+    "/tasks/tell/post/board": {"tasks": {"tell": {"post": {"board": THERE_TOO, "key": "k"}}}},
+    "/tasks/tell/job/name": {"tasks": {"tell": {"job": {"name": THERE_TOO, "wait": False}}}},
+    "/tasks/tell/locks/0": {"tasks": {"tell": {"noop": True, "locks": [THERE_TOO]}}},
+    "/policies/locks/0": {"noop": True, "policies": {"locks": [THERE_TOO]}},
+    "/requires/0/notice": {"noop": True, "requires": [{"notice": THERE_TOO, "consume": True}]},
 }
+"""What a job does to something of theirs, by the place that says so."""
 
 
 @pytest.mark.parametrize("pointer", ACTS)
 @pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("approver", 403), ("operator", 201)])
-async def test_who_lets_a_task_act_there_may_do_so_himself(
+async def test_who_lets_a_job_act_there_may_do_so_himself(
     client: httpx2.AsyncClient, node: SingleNode, role: str, status: int, pointer: str
 ) -> None:
     theirs = {"job": "there", "namespace": THEIRS, "noop": True}
     assert (await client.put("/v1/jobs/there", json=theirs)).status_code == 201
     board = {"board": "there", "namespace": THEIRS}
     assert (await client.put("/v1/boards/there", json=board)).status_code == 201
-    document = {"job": "j", "namespace": OURS, "tasks": {"tell": ACTS[pointer]}}
+    lock = {"resource": "there", "namespace": THEIRS}
+    assert (await client.put("/v1/resources/there", json=lock)).status_code == 201
+    document = {"job": "j", "namespace": OURS, **ACTS[pointer]}
     who = token(node, "who", **{OURS: "submitter", THEIRS: role})
     reply = await client.put("/v1/jobs/j", json=document, headers=who)
     assert reply.status_code == status, reply.text
@@ -149,3 +156,13 @@ async def test_each_of_two_runs_shows_the_other(client: httpx2.AsyncClient, node
     assert (above["parent"], above["tasks"]["t"]["until"]) == (None, None)
     assert below["parent"] == {"run": made["id"], "task": "t", "member": None}
     assert (below["cause"], below["cause_key"]) == ("nested", f"{made['id']}/t//0")
+
+
+async def test_who_may_read_there_may_require_a_notice_that_stays(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    board = {"board": "there", "namespace": THEIRS}
+    assert (await client.put("/v1/boards/there", json=board)).status_code == 201
+    document = {"job": "j", "namespace": OURS, "noop": True, "requires": [{"notice": THERE_TOO}]}
+    who = token(node, "who", **{OURS: "submitter", THEIRS: "viewer"})
+    assert (await client.put("/v1/jobs/j", json=document, headers=who)).status_code == 201
