@@ -38,6 +38,7 @@ FLAGS = ("from_failed", "after", "held")
 TASKS = "cronclave run show {run}, or GET /v1/runs/{run}, has the names of its tasks."
 FIELDS = (*FLAGS, "from", "until", "params", "revision", "reason")
 ALL = "Without from_failed (--from-failed) and from (--from) all of it is repeated."
+UNENDED = "Wait for it (cronclave run wait {run}), or end it (cronclave run cancel {run})."
 TOLD_MAX = 200  #: names of tasks, of each sort
 HINT = 'Send {"from_failed": true}, {"from": "a task"}, {"until": "a task"}, or nothing for all of it.'
 BAD_BEFORE = "From what failed (--from-failed, or from_failed: true) what did not end well is done again too."
@@ -84,7 +85,7 @@ async def rerun_run(request: Request, run: str) -> Response:
         ended = task_rows.ends(store, number) if wanted.takes else {}
     plan = reruns.judge(graph, source, ended, wanted)
     if isinstance(plan, Outcome):
-        raise _refused(plan, graph, asked, number)
+        raise _refused(plan, graph, asked, source)
     if call.flag("dry_run"):
         need_proposable(command, what=f"rerun of run {number}")
         return json_response(_told(graph, plan, source, revision, params))
@@ -159,18 +160,18 @@ def _params(source: Run, spec: bytes, asked: Asked, *, is_same: bool) -> bytes:
         raise from_job_problems(problems, what="the parameters") from None
 
 
-def _refused(outcome: Outcome, graph: Graph, asked: Asked, run: int) -> Problem:
+def _refused(outcome: Outcome, graph: Graph, asked: Asked, source: Run) -> Problem:
     named = (outcome.value or {}).get("task")
-    if outcome.code == Code.MISSING:
-        is_first = named == asked.from_task[:100]
-        error = FieldError("/from" if is_first else "/until", outcome.detail)
-        name = asked.from_task if is_first else asked.until_task
-        hint = near_miss(name, graph.by_name, TASKS.replace("{run}", str(run)))
-        return Problem("validation", outcome.detail, hint=hint, errors=[error])
-    if outcome.code == Code.INVALID:
-        return Problem("validation", outcome.detail, errors=[FieldError("/from", outcome.detail)])
-    hint = BAD_BEFORE if named else ALL
-    return Problem("conflict", outcome.detail, hint=hint)
+    if outcome.code in (Code.MISSING, Code.INVALID):
+        is_last = named is not None and named != asked.from_task[:100]
+        name = asked.until_task if is_last else asked.from_task
+        hint = near_miss(name, graph.by_name, TASKS) if outcome.code == Code.MISSING else TASKS
+        hint = hint.replace("{run}", str(source.id))
+        errors = [FieldError("/until" if is_last else "/from", outcome.detail)]
+        return Problem("validation", outcome.detail, hint=hint, errors=errors)
+    if source.finished_ms is None:
+        return Problem("conflict", outcome.detail, hint=UNENDED.replace("{run}", str(source.id)))
+    return Problem("conflict", outcome.detail, hint=BAD_BEFORE if named else ALL)
 
 
 def _told(graph: Graph, plan: bytes, source: Run, revision: int, params: bytes) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from scheduler.store.tables import tasks as task_rows
 from scheduler.words.commands import Place
 from tests.api.single_node import SingleNode
-from tests.api.working import connect, run_it
+from tests.api.working import connect, go_on, run_it
 
 GRAPH: dict[str, Any] = {
     "extract": {"noop": True},
@@ -119,6 +119,30 @@ async def test_a_bad_request_is_refused_with_its_place(
         assert hint in f"{told.get('hint')} {told['errors'][0].get('hint')}", told
 
 
+@pytest.mark.parametrize(
+    ("body", "pointer", "said"),
+    [
+        ({"from": "a"}, "/from", "a is inside of group g, which is repeated as a whole: name g"),
+        ({"until": "a"}, "/until", "a is inside of group g, which is repeated as a whole: name g"),
+        ({"from": "g", "until": "tell"}, "/until", "tell is done finally, whatever of a run is repeated"),
+        ({"from": "g", "until": "none"}, "/until", "default/j has no task 'none' in this revision"),
+    ],
+)
+async def test_what_is_no_part_that_can_be_named_is_told_at_the_field_that_names_it(
+    client: httpx2.AsyncClient, node: SingleNode, body: dict[str, Any], pointer: str, said: str
+) -> None:
+    tasks: dict[str, Any] = {"a": {"noop": True}, "tell": {"noop": True}}
+    document = {"tasks": tasks, "groups": {"g": {"tasks": ["a"]}}}
+    assert (await client.put("/v1/jobs/j", json={**document, "finally": ["tell"]})).status_code == 201
+    run = int((await client.post("/v1/jobs/j/runs")).json()["id"])
+    await client.post(f"/v1/runs/{run}/cancel")
+    go_on(node)
+    reply = await rerun(client, run, body)
+    (error,) = reply.json()["errors"]
+    assert (reply.status_code, error["pointer"], error["detail"]) == (422, pointer, said)
+    assert f"cronclave run show {run}" in reply.json()["hint"]
+
+
 async def test_what_cannot_be_repeated_as_it_stands_is_a_conflict(
     client: httpx2.AsyncClient, node: SingleNode
 ) -> None:
@@ -128,7 +152,9 @@ async def test_what_cannot_be_repeated_as_it_stands_is_a_conflict(
         409, "From what failed (--from-failed, or from_failed: true) what did not end well is done again too."
     )  # fmt: skip
     new = (await rerun(client, old)).json()["id"]
-    assert (await rerun(client, new)).json()["detail"] == f"run {new} is pending: what is repeated has ended"
+    told = (await rerun(client, new)).json()
+    assert told["detail"] == f"run {new} is pending: what is repeated has ended"
+    assert told["hint"].startswith(f"Wait for it (cronclave run wait {new})")
     assert (await rerun(client, 999)).status_code == 404
     await client.delete("/v1/jobs/j")
     reply = await rerun(client, old)

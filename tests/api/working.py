@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from scheduler.store.reads import attempts as attempt_reads
-from scheduler.words.commands import Command, ConnectAgent, Finish, Grant
+from scheduler.store.tables import runs as run_rows
+from scheduler.words.commands import Command, ConnectAgent, Continue, Finish, Grant
 from tests.api.single_node import SingleNode
 from tests.scheduler.story import KINDS
 
@@ -27,6 +28,12 @@ def must(node: SingleNode, command: Command) -> dict[str, Any]:
     outcome = node.apply(command)[0]
     assert outcome.ok, outcome
     return dict(outcome.value or {})
+
+
+def go_on(node: SingleNode) -> None:
+    """As a planner does: with what commands left of the work on runs."""
+    while left := run_rows.unfinished(node.store, 0, 1):
+        must(node, Continue(node.machine.state.epoch, tuple(left)))
 
 
 def run_it(node: SingleNode, run: int, agent: int, exit_code: int = 0) -> None:

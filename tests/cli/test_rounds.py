@@ -6,10 +6,10 @@ import json
 
 import httpx2
 
-from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
-from scheduler.words.commands import Continue, Grant, Place, Wake
+from scheduler.words.commands import Grant, Place, Wake
 from tests.api.single_node import ADMIN_TOKEN, SingleNode
+from tests.api.working import go_on
 from tests.cli.conftest import Command
 from tests.cli.test_following import a_run, away, end, following, must
 
@@ -25,8 +25,7 @@ groups:
 
 def does(node: SingleNode, run: int, agent: int, task: str, output: bytes, code: int = 0) -> None:
     """What a planner and an agent do of it."""
-    while run_rows.unfinished(node.store, 0, 1):
-        must(node, Continue(node.status().epoch, (run,)))
+    go_on(node)
     found = task_rows.newest(node.store, run, task)
     assert found is not None
     attempt = int(must(node, Place(node.status().epoch, found.id, agent))["attempt"])

@@ -88,11 +88,12 @@ def _plan(graph: Graph, ended: Mapping[str, End], wanted: Wanted, run: int) -> b
             return Outcome(Code.MISSING, said, {"task": name[:100]})
         if name and (group := graph.by_name[name].scope.group):
             said = f"{name} is inside of group {group}, which is repeated as a whole: name {group}"
-            return Outcome(Code.INVALID, said)
+            return Outcome(Code.INVALID, said, {"task": name})
     last = graph.job.tasks[len(graph.job.tasks) - graph.job.kept_last :]
     for task in last:
         if task.name in (wanted.from_task, wanted.until_task):
-            return Outcome(Code.INVALID, f"{task.name} is done finally, whatever of a run is repeated")
+            said = f"{task.name} is done finally, whatever of a run is repeated"
+            return Outcome(Code.INVALID, said, {"task": task.name})
     asked = _before(graph, wanted.until_task) if wanted.until_task else None
     if asked is not None and wanted.from_task and wanted.from_task not in asked:
         said = f"{wanted.from_task} does not come before {wanted.until_task}"
