@@ -117,8 +117,10 @@ class _Asked:
         now = rounds.get(self._store, task.id) if task.state == "active" else None
         if now is None:
             return []
-        what = "tasks that catch its failure" if now.catching else "its tasks"
-        said = f"{now.open_tasks} of {what} have not ended, in round {now.round}"
+        left, what = now.open_tasks, "its tasks"
+        if now.catching:
+            left, what = now.open_catch, "tasks that catch its failure"
+        said = f"{left} of {what} have not ended, in round {now.round}"
         return [Finding("tasks", WAITS_WORD, said, task.started_ms, "the end of what is inside")]
 
     def _facts(self, task: Task, compiled: CompiledTask | None) -> Facts:

@@ -110,13 +110,17 @@ def _join(ctx: Context, agent: Agent, run: Run, task: Task, ran: RanAttempt) -> 
     attempt = _insert(ctx, agent, run, task.id, ran)
     if selectors.has_locks(task.selector):
         locking.take_over(ctx, run.id, task.id, task.selector, alone=False)
-    if run.waiting:
+    waited = bool(run.waiting)
+    if waited:
         run_waits.drop(ctx.store, run.id)
         required.drop(ctx.store, run.id)
         run = run._replace(waiting=0, counts=admitting.count_in(ctx, run))
     if run.started_ms is None:
         beginning.begin_run(ctx, run, graph, ran.due_ms)
     _report(ctx, attempt, ran)
+    now = run_rows.get(ctx.store, run.id)
+    if waited and now is not None and now.finished_ms is None and not now.stopping:
+        admitting.let_begin(ctx, now)  # what else of it began with this one
 
 
 def _report(ctx: Context, attempt: Attempt, ran: RanAttempt) -> None:
@@ -187,12 +191,6 @@ def _add_to_orphan(ctx: Context, agent: Agent, run: Run, ran: RanAttempt) -> Non
         _report(ctx, attempt, ran)  # which rebuilds
     else:
         reconstruct.rebuild(ctx, run.id)
-
-
-
-
-
-
 
 
 def _locks(ctx: Context, run: Run, ran: RanAttempt) -> str:

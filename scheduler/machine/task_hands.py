@@ -12,7 +12,7 @@ from scheduler.machine.rules.gates import READY, Never
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.steps import beginning, ends, holding, nesting, placing, regrouping, trying, walking
 from scheduler.store.tables import attempts as attempt_rows
-from scheduler.store.tables import holds, nested
+from scheduler.store.tables import holds, nested, rounds
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.attempts import Attempt
@@ -130,7 +130,8 @@ def _of(ctx: Context, command: Hand, may: May) -> _Held | Outcome:
     if run is None:
         return refused(Code.NOT_FOUND, f"no run {command.run}")
     task = task_rows.newest(ctx.store, run.id, command.task)
-    if task is None and run.unmade:
+    now = rounds.get(ctx.store, task.of_group) if task is not None and task.of_group else None
+    if (task is None and run.unmade) or (now is not None and now.unmade):
         return refused(Code.CONFLICT, f"run {run.id} is still being made: ask again in a moment")
     if task is None:
         return refused(Code.NOT_FOUND, f"run {run.id} has no task {command.task[:100]!r}")

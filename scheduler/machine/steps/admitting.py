@@ -89,15 +89,20 @@ def count_in(ctx: Context, run: Run) -> int:
 
 def _admit(ctx: Context, run: Run) -> None:
     counts = count_in(ctx, run)
-    walking.begin(ctx, run._replace(waiting=0, counts=counts), walks.ADMIT, go_on)
+    let_begin(ctx, run._replace(waiting=0, counts=counts))
+
+
+def let_begin(ctx: Context, run: Run) -> None:
+    """What of it needs nothing more goes on."""
+    begun = bool(run.walk)
+    walking.begin(ctx, run, walks.ADMIT, lambda ctx, run: go_on(ctx, run, begun=begun))
 
 
 def let_inside(ctx: Context, run: Run) -> None:
     """The run took its locks, with the placement of one of its tasks: those that wait beside it need them no
     longer."""
     if run.tasks > 1:
-        begun = bool(run.walk)
-        walking.begin(ctx, run, walks.ADMIT, lambda ctx, run: go_on(ctx, run, begun=begun))
+        let_begin(ctx, run)
 
 
 def go_on(ctx: Context, run: Run, *, begun: bool = False) -> None:

@@ -21,6 +21,7 @@ from scheduler.machine.rules.verdicts import Hold, Means, Retry, RunEnds, TaskEn
 from scheduler.machine.steps import (
     clock,
     closing,
+    grouping,
     holding,
     placing,
     queue,
@@ -272,7 +273,10 @@ def finish(
     if not run.stopping:
         graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
         clock.count(ctx, run, graph, -int(clock.moves(graph, run, task)))
-        left -= telling.tell(ctx, run, graph, [Tell(graph.place(run, task), told or state, 0)])
+        place = graph.place(run, task)
+        # One that an agent told of after a restore may go on while its group is further on.
+        if not task.of_group or task.id == grouping.newest(ctx, run, graph, place):
+            left -= telling.tell(ctx, run, graph, [Tell(place, told or state, 0)])
     closing.close_if_done(ctx, run, left, RunEnds(state, exit_code, reason))
 
 

@@ -25,22 +25,18 @@ from scheduler.words.lifecycle import TaskEvent
 
 BEGUN, CATCHING, STOPPED = "begun", "catching", "stopped"
 """What those inside are told of a group, beside how it ended."""
+AMONG = "among"
+"""The same as BEGUN or CATCHING where some had ended before: that is told to all inside, since others than
+the first may have been waiting for nothing else."""
 
 
 def begin(ctx: Context, run: Run, graph: Graph, task: Task) -> Tell:
     """Of a group that nothing holds up: its first round, or the next one. What its tasks are to be told."""
     place = graph.place(run, task)
     box = graph.boxes[place]
-    before = rounds.get(ctx.store, task.id)
-    if before is None:
-        number = FIRST
-        first = Round(
-            task.id, run.id, FIRST, run.first_task + box.first, unmade=0, open_tasks=box.group.tasks
-        )
-        rounds.insert(ctx.store, first)
-    else:
-        number = before.round + 1
-        _allocate(ctx, box, before)
+    now = first_round(ctx, run, box)
+    if task.attempts:
+        now = _next_round(ctx, box, now)
     if task.state == "retry_wait":
         clock.count(ctx, run, graph, -1)
     task_rows.move(
@@ -48,17 +44,31 @@ def begin(ctx: Context, run: Run, graph: Graph, task: Task) -> Tell:
         queued_ms=task.queued_ms or ctx.stamp_ms, started_ms=task.started_ms or ctx.stamp_ms, wake_ms=None,
         exit_code=None, reason="",
     )  # fmt: skip
-    ctx.emit(e.RoundBegun(task.id, run.id, task.name, number))
-    return Tell(place, BEGUN, 0)
+    ctx.emit(e.RoundBegun(task.id, run.id, task.name, now.round))
+    return Tell(place, BEGUN if now.open_tasks == box.group.tasks else AMONG, 0)
 
 
-def _allocate(ctx: Context, box: Box, before: Round) -> None:
-    inside = box.end - box.first
-    rounds.change(
-        ctx.store, before, round=before.round + 1, first_task=ctx.state.last_task + 1, unmade=inside,
-        open_tasks=box.group.tasks, stopped=0, catching=0,
-    )  # fmt: skip
+def first_round(ctx: Context, run: Run, box: Box) -> Round:
+    """Its row, or that of a later one; made with the first that asks: a person may end what is inside before
+    the group begins."""
+    group = box.group
+    now = rounds.get(ctx.store, run.first_task + group.place)
+    if now is None:
+        now = Round(
+            run.first_task + group.place, run.id, FIRST, run.first_task + box.first, unmade=0,
+            open_tasks=group.tasks, open_catch=group.catch,
+        )  # fmt: skip
+        rounds.insert(ctx.store, now)
+    return now
+
+
+def _next_round(ctx: Context, box: Box, before: Round) -> Round:
+    inside, first_task = box.end - box.first, ctx.state.last_task + 1
     ctx.state.last_task += inside
+    return rounds.change(
+        ctx.store, before, round=before.round + 1, first_task=first_task, unmade=inside,
+        open_tasks=box.group.tasks, open_catch=box.group.catch, stopped=0, catching=0,
+    )  # fmt: skip
 
 
 def make_more(ctx: Context, run: Run, graph: Graph, place: int) -> int:

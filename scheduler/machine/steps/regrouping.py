@@ -11,8 +11,8 @@ from scheduler.machine.rules.conditions import Condition
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.rules.groups import Again, Catch, Over
 from scheduler.machine.rules.verdicts import RunEnds
-from scheduler.machine.steps import breaking, clock, closing, holding
-from scheduler.machine.steps.grouping import CATCHING, STOPPED
+from scheduler.machine.steps import breaking, clock, closing, grouping, holding
+from scheduler.machine.steps.grouping import AMONG, CATCHING, STOPPED
 from scheduler.store.tables import holds, rounds
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import tasks as task_rows
@@ -24,6 +24,7 @@ from scheduler.words import events as e
 from scheduler.words.lifecycle import TASK_END, TASK_ENDS, TaskEvent
 
 FORGIVEN = tuple(sorted(verdicts.RUN_FAILURES))
+UNBEGUN = ("blocked", "held")
 SEEN_A_ROW = 10  #: rows that are looked at for what one that is written costs
 UNCAUGHT = "catch"  #: why a task that catches was skipped: nothing failed, or all was begun anew
 
@@ -35,14 +36,19 @@ class Ended(NamedTuple):
     fewer: int  #: tasks that ended with that, beside the group
 
 
-def count(ctx: Context, run: Run, graph: Graph, place: int, ended: int) -> Ended:
-    """So many more of the tasks inside the group at this place have ended."""
+def count(ctx: Context, run: Run, graph: Graph, place: int, ended: int, caught: int) -> Ended:
+    """So many more of the tasks of the group at this place have ended, and of those that catch. That counts
+    before their turn too: a person may skip them, and an agent tell of them after a restore."""
     task = task_rows.get(ctx.store, run.first_task + place)
-    now = rounds.get(ctx.store, run.first_task + place)
-    if task is None or now is None or task.state != "active":
+    if task is None or task.state in TASK_ENDS:
         return Ended(None, 0)
-    now = rounds.change(ctx.store, now, open_tasks=now.open_tasks - ended)
-    return Ended(None, 0) if now.open_tasks else _over(ctx, run, graph, place, task, now)
+    now = grouping.first_round(ctx, run, graph.boxes[place])
+    if ended or caught:
+        now = rounds.change(
+            ctx.store, now, open_tasks=now.open_tasks - ended, open_catch=now.open_catch - caught
+        )
+    is_over = task.state == "active" and not (now.open_catch if now.catching else now.open_tasks)
+    return _over(ctx, run, graph, place, task, now) if is_over else Ended(None, 0)
 
 
 def _over(ctx: Context, run: Run, graph: Graph, place: int, task: Task, now: Round) -> Ended:
@@ -59,9 +65,11 @@ def _over(ctx: Context, run: Run, graph: Graph, place: int, task: Task, now: Rou
     verdict = groups.judge(compiled, box.group, over)
     if isinstance(verdict, Catch):
         assert worst is not None
-        rounds.change(ctx.store, now, catching=1, open_tasks=box.group.catch)
+        now = rounds.change(ctx.store, now, catching=1)
         _tell(ctx, task, now, worst.state, groups.CATCH)
-        return Ended(Tell(place, CATCHING, 0), 0)
+        if not now.open_catch:
+            return _over(ctx, run, graph, place, task, now)
+        return Ended(Tell(place, CATCHING if now.open_catch == box.group.catch else AMONG, 0), 0)
     skipped = 0 if now.catching else _skip(ctx, catch)
     if isinstance(verdict, Again):
         _again(ctx, run, graph, task, now, worst, verdict)
@@ -82,7 +90,7 @@ def _over(ctx: Context, run: Run, graph: Graph, place: int, task: Task, now: Rou
         started_ms=task.started_ms,
     )  # fmt: skip
     _tell(ctx, task, now, state, "")
-    return Ended(Tell(place, state, box.inner), skipped)
+    return Ended(Tell(place, state, box.end - box.first), skipped)
 
 
 def _again(
@@ -120,7 +128,7 @@ def _is_final(ctx: Context, graph: Graph, tried: range) -> bool:
 
 def _skip(ctx: Context, catch: range) -> int:
     """Nothing of this round is to be caught. How many ended by that."""
-    found = task_rows.of_ids(ctx.store, list(catch))
+    found = [task for task in task_rows.of_ids(ctx.store, list(catch)) if task.state in UNBEGUN]
     for task in found:
         _drop_hold(ctx, task)
         closing.end_task(ctx, task, TaskEvent.SKIPPED, reason=UNCAUGHT)

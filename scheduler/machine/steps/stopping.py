@@ -57,7 +57,7 @@ def go_on(ctx: Context, run: Run, *, begun: bool = False) -> None:
         nonlocal moved
         if run.walk != GIVE_UP:
             return _stop(ctx, run, task, graph)
-        state = _give_up(ctx, task, restored_ms)
+        state = _give_up(ctx, run, graph, task, restored_ms)
         moved += bool(state) and task.state != "active"
         return state
 
@@ -70,11 +70,21 @@ def go_on(ctx: Context, run: Run, *, begun: bool = False) -> None:
     closing.close_if_done(ctx, run, left)
 
 
-def _give_up(ctx: Context, task: Task, restored_ms: int) -> str:
+def _give_up(ctx: Context, run: Run, graph: Graph | None, task: Task, restored_ms: int) -> str:
     waits = task.state in ("queued", "retry_wait") or (task.state == "active" and task.wake_ms is not None)
-    if not waits or (task.queued_ms or 0) > restored_ms:
+    if not waits or (
+        (task.queued_ms or 0) > restored_ms and not _began_unseen(run, graph, task, restored_ms)
+    ):
         return ""
     return closing.end_task(ctx, task, TaskEvent.EXPIRED, reason=RESTORED)
+
+
+def _began_unseen(run: Run, graph: Graph | None, task: Task, restored_ms: int) -> bool:
+    """Whether the run began by what an agent told alone, and this task with it: that may have run too."""
+    if graph is None or (run.started_ms or 0) <= restored_ms:
+        return False
+    compiled = graph.of(run, task)
+    return not (compiled.needs or compiled.asks or compiled.scope.group)
 
 
 def _stop(ctx: Context, run: Run, task: Task, graph: Graph | None) -> str:

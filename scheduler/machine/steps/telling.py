@@ -12,15 +12,16 @@ Rules of this file:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from scheduler.machine.context import CONDITION, EDGE, ROW, Context
 from scheduler.machine.rules import gates, task_views
 from scheduler.machine.rules.gates import READY, Never, needs
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.steps import beginning, closing, grouping, regrouping
-from scheduler.machine.steps.grouping import BEGUN, CATCHING, STOPPED
+from scheduler.machine.steps.grouping import AMONG, BEGUN, CATCHING, STOPPED
 from scheduler.machine.steps.regrouping import Ended
+from scheduler.store.tables import rounds
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables import tells as tell_rows
@@ -65,7 +66,11 @@ def _stop(ctx: Context, run: Run, graph: Graph, waiting: deque[Tell]) -> int:
     """Do what is to be done first to a group that a person stops; how many tasks ended."""
     tell = waiting.popleft()
     more, ended = regrouping.stop_more(ctx, run, graph, tell)
-    heard = regrouping.count(ctx, run, graph, tell.place, ended)
+    now = rounds.get(ctx.store, run.first_task + tell.place)
+    is_caught = now is not None and now.catching
+    heard = regrouping.count(
+        ctx, run, graph, tell.place, 0 if is_caught else ended, ended if is_caught else 0
+    )
     waiting.extendleft(each for each in (heard.tell, more) if each is not None)
     is_over = heard.tell is not None and heard.tell.state in TASK_ENDS
     return ended + heard.fewer + int(is_over)
@@ -80,7 +85,7 @@ def _judged(ctx: Context, run: Run, graph: Graph, told: dict[int, tuple[int, int
         if row.state in UNQUEUED:
             yield Ended(_judge(ctx, run, graph, place, row, *told[place]), 0)
     for place in sorted(~place for place in told if place < 0) if graph.boxes else ():
-        yield regrouping.count(ctx, run, graph, place, told[~place][0])
+        yield regrouping.count(ctx, run, graph, place, *told[~place])
 
 
 def _store(ctx: Context, run: Run, stored: Iterable[Tell], waiting: Iterable[Tell]) -> None:
@@ -99,7 +104,7 @@ def _store(ctx: Context, run: Run, stored: Iterable[Tell], waiting: Iterable[Tel
 
 def _gather(ctx: Context, graph: Graph, waiting: deque[Tell]) -> dict[int, tuple[int, int]]:
     """Of each dependent that there is room to tell, by its place: how many of its needs ended, and how many
-    of them as it asks. By ~place, of a group: how many tasks inside ended."""
+    of them as it asks. By ~place, of a group: how many of its tasks ended, and how many that catch."""
     told: dict[int, tuple[int, int]] = {}
     while waiting and ctx.room > 0:
         tell = waiting.popleft()
@@ -107,8 +112,7 @@ def _gather(ctx: Context, graph: Graph, waiting: deque[Tell]) -> dict[int, tuple
             waiting.appendleft(tell)  # its rows may have to be made
             break
         met = needs.met_by_rule(tell.state, may_fail=graph.job.tasks[tell.place].allow_failure)
-        dependents = graph.dependents[tell.place]
-        inner, at, end = _span(graph, tell)
+        dependents, inner, at, end = _span(graph, tell)
         while at < end and ctx.room > 0:
             dependent, is_met, counts = dependents[at], met, int(at >= inner)
             at += 1
@@ -122,22 +126,34 @@ def _gather(ctx: Context, graph: Graph, waiting: deque[Tell]) -> dict[int, tuple
             if known is None:
                 ctx.room -= ROW + (CONDITION if compiled.when else 0)
                 known = (0, 0)
-            told[dependent] = (known[0] + counts, known[1] + counts * is_met[compiled.rule])
+            if dependent < 0:
+                caught = int(tell.place >= graph.boxes[~dependent].catch)
+                told[dependent] = (known[0] + 1 - caught, known[1] + caught)
+            else:
+                told[dependent] = (known[0] + counts, known[1] + counts * is_met[compiled.rule])
         if at < end:
             waiting.appendleft(tell._replace(told=at))
+        elif tell.state in (BEGUN, CATCHING, AMONG):
+            told.setdefault(~tell.place, (0, 0))  # all inside may have ended before
     return told
 
 
-def _span(graph: Graph, tell: Tell) -> tuple[int, int, int]:
-    """Of a task's dependents: how many are inside, and which are to be told, from one to before another."""
+def _span(graph: Graph, tell: Tell) -> tuple[Sequence[int], int, int, int]:
+    """A task's dependents, how many of them are inside, and which are to be told, from one to before
+    another."""
+    dependents = graph.dependents[tell.place]
     box = graph.boxes.get(tell.place)
     if box is None:
-        return 0, tell.told, len(graph.dependents[tell.place])
+        return dependents, 0, tell.told, len(dependents)
     if tell.state == BEGUN:
-        return box.inner, tell.told, box.roots
+        return dependents, box.inner, tell.told, box.roots
     if tell.state == CATCHING:
-        return box.inner, max(tell.told, box.roots), box.inner
-    return box.inner, tell.told, len(graph.dependents[tell.place])
+        return dependents, box.inner, max(tell.told, box.roots), box.inner
+    inside = range(box.first, box.end)
+    if tell.state == AMONG:
+        return inside, len(inside), tell.told, len(inside)
+    heard = (*inside, *dependents[box.inner :])
+    return heard, len(inside), tell.told, len(heard)
 
 
 def _judge(ctx: Context, run: Run, graph: Graph, place: int, task: Task, ended: int, met: int) -> Tell | None:

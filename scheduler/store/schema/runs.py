@@ -70,14 +70,15 @@ STATEMENTS: tuple[str, ...] = (
         of_group INTEGER NOT NULL           -- the task that is its group, where alone its end counts; 0: none
     )
     """,
-    # Groups of runs that have begun and not ended: of each its newest round.
+    # Groups of runs of which something has begun, or ended: of each its newest round.
     """
     CREATE TABLE rounds (
         task INTEGER PRIMARY KEY,           -- that is the group
         run INTEGER NOT NULL, round INTEGER NOT NULL,
         first_task INTEGER NOT NULL,        -- what is inside has these ids, in the graph's order
         unmade INTEGER NOT NULL,            -- of it the last ones have no row yet: so many
-        open_tasks INTEGER NOT NULL,        -- of those that go on now, tasks that have not ended
+        open_tasks INTEGER NOT NULL,        -- of its tasks, those of whose end it has not heard
+        open_catch INTEGER NOT NULL,        -- the same of those that catch a failure
         stopped INTEGER NOT NULL,           -- 1: a person stops it
         catching INTEGER NOT NULL,          -- 1: its tasks have ended, and those go on that catch a failure
         retries INTEGER NOT NULL,           -- how often it was begun anew after a failure, since it went well

@@ -1,4 +1,4 @@
-"""Groups of runs that have begun and not ended: one row each, of the round that they are in."""
+"""Groups of runs of which something has begun, or ended: one row each, of the round that they are in."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ class Round(NamedTuple):
     round: int
     first_task: int  #: what is inside has these ids, in the graph's order
     unmade: int  #: of it the last ones have no row yet: so many
-    open_tasks: int  #: of those that go on now
+    open_tasks: int  #: of whose end it has not heard
+    open_catch: int  #: the same of those that catch
     stopped: int = 0  #: 1: a person stops it
     catching: int = 0  #: 1: its tasks have ended, and those go on that catch a failure
     retries: int = 0

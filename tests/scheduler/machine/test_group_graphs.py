@@ -139,3 +139,54 @@ def move_on(story: Story, run: int) -> None:
     for task in task_rows.of_run(story.store, run):
         if task.state == "held":
             story.one(c.ReleaseTask(run, task.name))
+
+
+def lay_hands_on(story: Story, run: int, rng: Random) -> None:
+    """Whatever a person may ask for; what is in the way of it is refused."""
+    name = rng.choice(task_rows.of_run(story.store, run)).name
+    match rng.randrange(40):
+        case 0:
+            story.one(c.CancelRun(run))
+        case 1:
+            story.one(c.DeleteJob("default", "j", None))
+        case at if at < 16:
+            story.one(c.SkipTask(run, name, passes=rng.random() < 0.5))
+        case at if at < 22:
+            story.one(c.StopTask(run, name))
+        case _:
+            disturb(story, run, rng)
+
+
+@given(graph=grouped(), room=st.sampled_from([1, 60, 12_500]), rng=st.randoms(use_true_random=False))
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_every_graph_with_groups_ends_whatever_people_do_to_its_tasks(
+    graph: Any, room: int, rng: Random
+) -> None:
+    tasks, groups, works = graph
+    policy = {"policies": {"on_failure": "hold"}} if rng.random() < 0.3 else {}
+    with tempfile.TemporaryDirectory() as folder:
+        story = Story(Path(folder) / "state.db", room=room)
+        story.lead()
+        story.connect()
+        story.put(job(params={"region": {"type": "string"}}, **policy, **document(tasks, groups)))
+        run = story.value(c.RunJob("default", "j", b'{"region":"eu"}', START_MS), "run")
+        for step in range(1_000):
+            planned = story.plan_and_apply()
+            live = story.store.rows(ASSIGNED)
+            for attempt, name in rng.sample(live, len(live))[: max(1, len(live) // 2)]:
+                if story.claim(attempt).ok and rng.random() < 0.8:
+                    assert story.finish(attempt, exit_code=int(not works[name][0])).ok
+            if story.run(run).state in RUN_ENDS:
+                break
+            if step < 60 and rng.random() < 0.4:
+                lay_hands_on(story, run, rng)
+            elif not planned and not live:
+                for attempt in story.attempts(run):
+                    if attempt.live and attempt.fence is not None:
+                        assert story.finish(attempt.id).ok
+                move_on(story, run)
+        assert story.run(run).state in RUN_ENDS
+        assert not [task for task in task_rows.of_run(story.store, run) if task.finished_ms is None]
+        for table in ("rounds", "tells", "clocks"):
+            assert story.store.value(f"SELECT count(*) FROM {table}") == 0, table
+        story.close()

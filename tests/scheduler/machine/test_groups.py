@@ -148,7 +148,9 @@ def test_rules_and_conditions_inside_are_judged_as_outside(story: Story) -> None
         "a": {**NOOP, "when": "out.succeeded"},
         "b": NOOP,
         "c": {
-            **NOOP, "needs": ["a", "b"], "rule": "any_failed",
+            **NOOP,
+            "needs": ["a", "b"],
+            "rule": "any_failed",
             "when": "a.succeeded and out.exit_code == 0",
         },
         "d": {**NOOP, "needs": ["c"], "when": "b.failed"},
@@ -528,6 +530,67 @@ def test_a_job_that_is_deleted_begins_no_round(story: Story) -> None:
     assert states(story, run)["load"] in (["failed"], ["cancelled"])
     assert len(states(story, run)["a"]) == 1
     assert rounds.of_run(story.store, run) == []
+
+
+# -- what ends before its turn ------------------------------------------------------------------------
+
+
+def begun_inside(story: Story, group: Mapping[str, Any]) -> int:
+    """What is before the group has ended: its first task goes on."""
+    run = begun(story, group)
+    for _ in range(4):
+        story.plan_and_apply()
+        for attempt, name in story.store.rows(ASSIGNED):
+            if name == "first":
+                assert story.claim(attempt).ok
+                assert story.finish(attempt).ok
+    assert states(story, run)["a"] == ["active"]
+    return run
+
+
+@pytest.mark.parametrize(("fails", "ends"), [({}, "succeeded"), ({"a": [0]}, "failed")])
+def test_a_task_that_catches_may_be_skipped_before_anything_fails(
+    story: Story, fails: Fails, ends: str
+) -> None:
+    run = begun_inside(story, {"catch": ["fix"]})
+    story.tell_ok(c.SkipTask(run, "fix", "", actor=ANN))
+    assert states(story, run)["load"] == ["active"], "the end of what catches is none of its tasks"
+    work(story, fails)
+    assert (states(story, run)["load"], states(story, run)["fix"]) == ([ends], ["skipped"])
+    assert story.run(run).state == ends
+
+
+@pytest.mark.parametrize(("skipped", "b"), [("a", "skipped"), ("b", "skipped"), ("ab", "skipped")])
+def test_tasks_of_a_group_may_be_skipped_before_it_begins(story: Story, skipped: str, b: str) -> None:
+    run = begun(story)
+    for name in skipped:
+        story.tell_ok(c.SkipTask(run, name, "", actor=ANN))
+    assert rounds.of_run(story.store, run)[0].open_tasks == 2 - len(skipped)
+    work(story)
+    assert (states(story, run)["load"], states(story, run)["b"]) == (["succeeded"], [b])
+    assert states(story, run)["last"] == ["succeeded"]
+
+
+def test_what_was_skipped_counts_for_those_that_come_after_it_inside(story: Story) -> None:
+    run = begun(story)
+    story.tell_ok(c.SkipTask(run, "a", "", True, ANN))
+    work(story)
+    assert states(story, run)["b"] == ["succeeded"]
+
+
+def test_a_group_that_never_begins_ends_all_that_waits_inside(story: Story) -> None:
+    run = begun(story)
+    for name in ("a", "load"):
+        story.tell_ok(c.SkipTask(run, name, "", actor=ANN))
+    work(story)
+    assert states(story, run)["b"] == ["skipped"]
+    assert story.run(run).state == "succeeded"
+
+
+def test_no_hand_is_laid_on_a_round_that_is_being_made(story: Story) -> None:
+    run = begun_inside(story, {"retry": {"max": 1}})
+    rounds.change(story.store, rounds.of_run(story.store, run)[0], unmade=1)
+    assert story.one(c.SkipTask(run, "b", "", actor=ANN)).code is Code.CONFLICT
 
 
 # -- reruns -------------------------------------------------------------------------------------------

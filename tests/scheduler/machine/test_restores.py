@@ -331,3 +331,77 @@ def test_members_and_rounds_of_one_name_are_tasks_of_their_own(story: Story) -> 
     )
     assert rows == [("main", "a", 0, 0), ("main", "b", 0, 1), ("main", "a", 1, 2), ("main", "", 0, 3)]
     assert story.run(run).state == "failed"
+
+
+TASKS: dict[str, Any] = {name: {"noop": True} for name in ("first", "a", "fix")}
+GROUP: dict[str, Any] = {"load": {"tasks": ["a", "b"], "catch": ["fix"], "needs": ["first"]}}
+
+
+@pytest.mark.parametrize(
+    ("told", "ends"),
+    [
+        (("first", "a", "b"), "succeeded"),
+        (("b", "a", "first"), "succeeded"),
+        (("first", "fix", "a"), "succeeded"),
+        (("a",), "expired"),
+    ],
+)
+def test_agents_may_tell_of_what_is_in_a_group_that_the_backup_saw_waiting(
+    story: Story, told: tuple[str, ...], ends: str
+) -> None:
+    tasks = {**TASKS, "b": {"noop": True, "needs": ["a"]}}
+    story.put(job(tasks=tasks, groups=GROUP))
+    run = story.value(c.RunJob("default", "j", b"{}", story.now_ms), "run")
+    restore(story)
+    for number, name in enumerate(told):
+        tell(story, ran(900 + number, run, task=name), last=name == told[-1])
+    settle(story)
+    assert story.run(run).state == ends
+    assert {name: story.tasks(run)[name] for name in told} == dict.fromkeys(told, "succeeded")
+
+
+def test_what_catches_may_end_when_its_group_is_in_another_round(story: Story) -> None:
+    tasks = {"fix": {"noop": True}, "a": {"noop": True}, "b": {"noop": True}}
+    group = {"tasks": ["a", "b"], "catch": ["fix"], "repeat": {"until": "b.skipped", "max": 2}}
+    story.put(job(tasks=tasks, groups={"load": group}, policies={"on_lost": "retry", "idempotent": True}))
+    run = story.value(c.RunJob("default", "j", b"{}", story.now_ms), "run")
+    restore(story)
+    story.now_ms += HOLD_MS
+    tell(story, *(ran(900 + at, run, task=name, ended=name != "fix") for at, name in enumerate(tasks)))
+    story.connect()
+    for _ in range(5):
+        story.plan_and_apply()
+        story.now_ms += 10_000
+    assert story.store.value("SELECT round FROM rounds") == 1
+    assert story.finish(900).ok
+    story.settle(exit_code=1)
+    assert story.run(run).state == "failed"
+    assert story.store.value("SELECT state FROM tasks WHERE name = 'fix' AND round = 1") == "failed"
+
+
+def test_what_waits_beside_what_an_agent_tells_of_goes_on_with_it(story: Story) -> None:
+    for policies, ends in (({}, "expired"), ({"on_lost": "retry", "idempotent": True}, "succeeded")):
+        name = f"j-{ends}"
+        tasks = {"a": {"noop": True}, "b": {"noop": True}}
+        story.put(job(name, tasks=tasks, policies={"overlap": "queue_all", **policies}, trigger=EVERY_10_S))
+    story.connect()
+    for name in ("j-expired", "j-succeeded"):
+        story.value(c.RunJob("default", name, b"{}", story.now_ms), "run")
+    story.now_ms += 10_000
+    for _ in range(3):
+        story.plan_and_apply()
+    waiting = story.store.rows("SELECT id, name, tick_ms FROM runs WHERE waiting = 1 ORDER BY id")
+    assert len(waiting) == 2
+    story.now_ms += 1
+    restore(story)
+    story.connect()
+    story.now_ms += 1
+    told = [
+        ran(900 + run, run, job=name, task="a", tick_ms=tick_ms, due_ms=tick_ms)
+        for run, name, tick_ms in waiting
+    ]
+    tell(story, *told)
+    settle(story)
+    for run, name, _ in waiting:
+        assert story.tasks(run) == {"a": "succeeded", "b": name.removeprefix("j-")}
+        assert story.run(run).finished_ms

@@ -16,7 +16,7 @@ from scheduler.words import commands as c
 from tests.golden.log import tables
 from tests.scheduler.story import Story, job
 
-LAYOUT = (54, "6f52350125deaab2")
+LAYOUT = (55, "af59054b51c4e96e")
 DEADLINE_S = 60.0
 
 
