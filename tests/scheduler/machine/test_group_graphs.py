@@ -163,7 +163,7 @@ def test_every_graph_with_groups_ends_whatever_people_do_to_its_tasks(
     graph: Any, room: int, rng: Random
 ) -> None:
     tasks, groups, works = graph
-    policy = {"policies": {"on_failure": "hold"}} if rng.random() < 0.3 else {}
+    policy: dict[str, Any] = {"policies": {"on_failure": "hold"}} if rng.random() < 0.3 else {}
     with tempfile.TemporaryDirectory() as folder:
         story = Story(Path(folder) / "state.db", room=room)
         story.lead()
