@@ -227,8 +227,9 @@ def _run_document(store: Store, row: Run) -> dict[str, Any]:
     key = trigger_reads.keys(store, [row.trigger]).get(row.trigger) if row.trigger else None
     tasks, tries = task_reads.of_runs(store, [row.id]), attempt_reads.of_runs(store, [row.id])
     outputs = output_reads.between(store, row.first_task, row.last_task)
-    if later := [task.id for task in tasks if task.id > row.last_task > 0]:  # of further rounds of a group
-        outputs |= output_reads.of_ids(store, later)
+    later = {task.name: task.id for task in tasks if task.id > row.last_task > 0}  # of a group: the newest
+    if later:
+        outputs |= output_reads.of_ids(store, later.values())
     kept_back, verdict = holds_of(store, [row], tasks).get(row.id, {}), overrides_of(store, [row]).get(row.id)
     again = reruns.of_source(store, row.id, RERUNS_SHOWN) if row.finished_ms is not None else ()
     rerun, taken = reruns_of(store, [row]), taken_of(store, [row])
@@ -276,7 +277,7 @@ async def run_answer(services: Services, run_id: int) -> bytes:
     """The JSON of a run, put together beside the loop where it has many tasks or tries."""
     with services.scheduler.read() as store:
         row = find_run(store, run_id)
-        if row.tasks <= RUN_INLINE and attempt_reads.count(store, run_id, RUN_INLINE + 1) <= RUN_INLINE:
+        if is_short(store, run_id):
             return encode(_run_document(store, row))
 
     def read() -> bytes:
@@ -284,6 +285,11 @@ async def run_answer(services: Services, run_id: int) -> bytes:
             return encode(run_document(store, run_id))
 
     return await READS.run(read)
+
+
+def is_short(store: Store, run: int) -> bool:
+    """Whether it is put together in the loop: by all rounds of its tasks."""
+    return all(read.count(store, run, RUN_INLINE + 1) <= RUN_INLINE for read in (task_reads, attempt_reads))
 
 
 def run_documents(store: Store, rows: Sequence[Run]) -> list[dict[str, Any]]:

@@ -25,6 +25,7 @@ from scheduler.store.connection import Store
 from scheduler.store.reads import attempts as attempt_reads
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads import runs as run_reads
+from scheduler.store.reads import tasks as task_reads
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.runs import Run
 from scheduler.words.causes import Kind
@@ -127,7 +128,8 @@ def _fitting(store: Store, rows: list[Run]) -> list[Run]:
     """The first of these runs, as many as have TASKS_A_PAGE tasks or tries together; at least one."""
     rows_shown = 0
     for place, row in enumerate(rows):
-        rows_shown += max(row.tasks, attempt_reads.count(store, row.id, TASKS_A_PAGE + 1))
+        counts = (read.count(store, row.id, TASKS_A_PAGE + 1) for read in (task_reads, attempt_reads))
+        rows_shown += max(counts)
         if rows_shown > TASKS_A_PAGE and place:
             return rows[:place]
     return rows

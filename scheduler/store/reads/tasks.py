@@ -25,6 +25,12 @@ def of_ids(store: Store, tasks: Iterable[int]) -> dict[int, Task]:
     return found
 
 
+def count(store: Store, run: int, most: int) -> int:
+    """Of one run in all rounds, counted up to `most`."""
+    number: int = store.value("SELECT count(*) FROM (SELECT 1 FROM tasks WHERE run = ? LIMIT ?)", (run, most))
+    return number
+
+
 def names(store: Store, run: int, limit: int) -> list[str]:
     """Of this run's tasks, each once: one step of the index each, whatever members and rounds they have."""
     found: list[str] = []
