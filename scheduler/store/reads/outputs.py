@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 from scheduler.store.connection import Store
 from scheduler.store.reads.bounds import chunks, marks
+from scheduler.store.tables.tasks import ONLY
 
 SHOWN_BYTES_MAX = 1 << 20
 
 
 def of_tasks(store: Store, run: int, names: Iterable[str]) -> dict[str, bytes]:
-    """Of these tasks of a run that gave any, those of the newest round."""
-    found: dict[str, bytes] = {}
-    for some in chunks(names):
-        rows = store.rows(
-            "SELECT t.name, o.text FROM tasks t CROSS JOIN outputs o ON o.task = t.id"
-            f" WHERE t.run = ? AND t.name IN ({marks(len(some))}) ORDER BY t.name, t.round",
-            (run, *some),
-        )
-        found.update((name, bytes(text)) for name, text in rows)
-    return found
+    """Of these tasks of a run those that gave any in their newest rounds."""
+    rows = store.rows(
+        "SELECT value, text FROM json_each(?) CROSS JOIN outputs ON task = (SELECT id FROM tasks"
+        " WHERE run = ? AND name = value AND member = ? ORDER BY round DESC LIMIT 1) ORDER BY value",
+        (json.dumps(list(names)), run, ONLY),
+    )
+    return {name: bytes(text) for name, text in rows}
 
 
 def of_ids(store: Store, tasks: Iterable[int]) -> dict[int, bytes]:

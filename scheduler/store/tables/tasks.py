@@ -96,13 +96,22 @@ class End(NamedTuple):
     may_fail: int
 
 
+_ENDS = """
+WITH RECURSIVE names(name) AS (
+  SELECT min(name) FROM tasks WHERE run = ?1
+  UNION ALL
+  SELECT (SELECT min(name) FROM tasks WHERE run = ?1 AND name > names.name) FROM names WHERE name > ''
+)
+SELECT names.name, state, exit_code, reason, may_fail FROM names JOIN tasks ON id = (
+  SELECT id FROM tasks WHERE run = ?1 AND name = names.name AND member = ?2 ORDER BY round DESC LIMIT 1
+) ORDER BY names.name
+"""
+
+
 def ends(store: Store, run: int) -> dict[str, End]:
-    """By name, of the whole tasks of a run in their newest rounds."""
-    rows = store.rows(
-        "SELECT name, state, exit_code, reason, may_fail FROM tasks WHERE run = ? AND member = ?"
-        " ORDER BY name, round",
-        (run, ONLY),
-    )
+    """By name, of the whole tasks of a run in their newest rounds: a step of the index each, however many
+    rounds there were."""
+    rows = store.rows(_ENDS, (run, ONLY))
     return {row[0]: End._make(row[1:]) for row in rows}
 
 

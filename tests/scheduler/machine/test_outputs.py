@@ -173,3 +173,24 @@ def test_no_output_at_all_is_said_by_silence() -> None:
 
 def test_a_variable_is_named_by_task_and_output() -> None:
     assert variable_of("load-eu.2", "rows") == "CRONCLAVE_OUTPUT_LOAD_EU_2_ROWS"
+
+
+def test_what_an_earlier_round_gave_is_not_given_where_the_newest_gave_nothing(story: Story) -> None:
+    tasks = {
+        "load": {"run": "x", "outputs": ["rows"]},
+        "check": {"run": "x", "needs": ["load"], "when": "load.outputs.rows > 0"},
+    }
+    story.connect()
+    story.put(job(tasks=tasks, groups={"feed": {"tasks": ["load", "check"], "retry": {"delays": ["1s"]}}}))
+    run = int(story.value(c.RunJob("default", "j", b"{}", story.now_ms), "run"))
+    for exit_code, outputs in ((0, b'{"rows":"42"}'), (1, b""), (0, b"")):
+        while not (live := story.store.rows("SELECT id FROM attempts WHERE live = 1")):
+            story.now_ms += 1_000
+            story.plan_and_apply()
+        assert story.claim(live[0][0]).ok
+        assert story.finish(live[0][0], exit_code=exit_code, outputs=outputs).ok
+    settle(story)
+    check = task_rows.newest(story.store, run, "check")
+    assert check is not None
+    assert (check.round, check.state) == (1, "skipped"), "its condition asks the newest round"
+    assert output_reads.of_tasks(story.store, run, ["load", "check"]) == {}

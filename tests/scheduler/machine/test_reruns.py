@@ -429,3 +429,30 @@ def test_a_task_goes_where_the_one_went_that_was_taken_over(story: Story) -> Non
         work(story)
         (attempt,) = story.attempts(new)
         assert attempt.agent == story.attempts(old)[0].agent
+
+
+def test_of_very_many_rounds_the_newest_are_read_alone(story: Story) -> None:
+    steps: list[int] = []
+    for rounds in (1, 40):
+        repeat = {"until": "params.go != 'on'", "max": rounds}
+        tasks = {"nap": {"sleep": "1s"}, "tell": {"noop": True, "needs": ["again"]}}
+        story.put(
+            job(
+                name=f"j{rounds}", params={"go": {"type": "string", "default": "on"}}, tasks=tasks,
+                groups={"again": {"tasks": ["nap"], "repeat": repeat}},
+            )
+        )
+        run = int(story.value(c.RunJob("default", f"j{rounds}", b'{"go":"on"}', story.now_ms), "run"))
+        for _ in range(4 * rounds + 4):
+            story.plan_and_apply()
+            story.now_ms += 2_000
+        ended = task_rows.ends(story.store, run)
+        assert {name: end.state for name, end in ended.items()} == {
+            "again": "failed", "nap": "succeeded", "tell": "skipped"
+        }  # fmt: skip
+        connection, looks = story.store._connection, list[None]()
+        connection.set_progress_handler(lambda looks=looks: looks.append(None), 10)
+        task_rows.ends(story.store, run)
+        connection.set_progress_handler(None, 0)
+        steps.append(len(looks))
+    assert steps[1] <= 2 * steps[0], steps
