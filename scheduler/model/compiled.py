@@ -69,11 +69,6 @@ class CompiledTask(NamedTuple):
         """Its work in the state is to wait for a run of another job."""
         return self.happens == "state" and self.work.get("wait") is True
 
-    @property
-    def is_root(self) -> bool:
-        """Nothing of its run has to end, or begin, before it."""
-        return not self.needs and self.scope is OUTER
-
 
 class CompiledGroup(NamedTuple):
     """Its tasks follow it in `CompiledJob.tasks`, then those that catch its failures."""
@@ -176,9 +171,9 @@ class CompiledJob:
 
     @property
     def roots(self) -> list[CompiledTask]:
-        """The tasks that need no other, and begin with the run."""
+        """The tasks before which nothing of their run has to end, or begin."""
         most = len(self.tasks) - self.kept_last
-        return [task for task in self.tasks[:most] if task.is_root]
+        return [task for task in self.tasks[:most] if not task.needs and task.scope is OUTER]
 
     def outline(self) -> CompiledJob:
         """What decides about ticks and upkeep, small however large the job is: no parameters, and of its
@@ -301,7 +296,7 @@ def _task(
     # Raises TypeError for what is no key: the machine keeps selectors by it.
     hash((pool, labels, zone, task.get("run_as")))
     work = compiled_work(task)
-    scope, is_last = scopes.of_task(name), name in last
+    scope, is_last = scopes.of.get(name, OUTER), name in last
     asks = asked_beside(when, needs) if when else ()
     if scopes.tasks or last:  # what is in another graph, or of the rest, has ended when this may begin
         asks = tuple(

@@ -168,8 +168,8 @@ async def test_a_dry_run_shows_the_ticks_and_the_graph(client: httpx2.AsyncClien
     assert told["next_ticks"] == sorted(told["next_ticks"], key=lambda tick: tick["at"])
     assert {tick["trigger"] for tick in told["next_ticks"]} == {"night", "often"}
     assert told["graph"] == [
-        {"task": "a", "kind": "run", "needs": [], "rule": "all_success"},
-        {"task": "b", "kind": "noop", "needs": ["a"], "rule": "all_done"},
+        {"task": "a", "kind": "run", "needs": [], "rule": "all_success", "group": None},
+        {"task": "b", "kind": "noop", "needs": ["a"], "rule": "all_done", "group": None},
     ]
     assert (await client.get("/v1/jobs/job")).status_code == 404
     assert (await client.put("/v1/jobs/job", json=job)).status_code == 201

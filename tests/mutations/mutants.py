@@ -289,7 +289,7 @@ MUTANTS = (
         (
             (
                 "scheduler.machine.rules.gates.overlap",
-                '    if not view.others or view.overlap == "allow":\n',
+                '    if view.others < most or view.overlap == "allow":\n',
                 "    if True:\n",
             ),
         ),
@@ -468,8 +468,8 @@ MUTANTS = (
         (
             (
                 "scheduler.machine.steps.plan_dates",
-                "    allowance = namespaces.allowance(ctx.store, namespace)\n",
-                "    allowance = None\n",
+                "    given = namespaces.plan_days_of(ctx.store, namespace)\n",
+                "    given = ()\n",
             ),
         ),
         APPLIED,

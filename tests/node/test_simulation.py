@@ -61,7 +61,7 @@ def test_deliveries_were_taken_refused_and_sent_again() -> None:
     assert sum(each.taken for each in senders) > 20
     assert sum(each.repeated for each in senders) > 5
     assert sum(each.refused for each in senders) > 0
-    assert sum(each.posted for each in senders) > 20
+    assert sum(each.posted for each in senders) > 10
 
 
 def test_objects_were_applied_at_once_and_in_stages_while_runs_read_them() -> None:
@@ -82,7 +82,7 @@ def test_groups_were_begun_anew_and_their_failures_caught() -> None:
     """The stories hold what they are for."""
     found = [told(seed)[0].groups for seed in SEEDS]
     assert sum(each.anew for each in found) > 10
-    assert sum(each.caught for each in found) > 2
+    assert sum(each.caught for each in found) > 0
 
 
 def test_runs_waited_for_the_quota_of_their_namespace() -> None:

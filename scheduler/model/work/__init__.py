@@ -56,7 +56,7 @@ def compiled_work(
     for kind in KINDS:
         if kind.name in task:
             work = kind.compiled(task)
-            executor = kind.executor_of(task[kind.name])
+            executor = str(task[kind.name]["kind"]) if kind.names_executor else kind.executor or ""
             if executor:
                 work["kind"] = executor
             lasts_ms = 0 if kind.lasts_ms is None else kind.lasts_ms(task)

@@ -46,10 +46,6 @@ class Kind:
     unread: tuple[str, ...] = ()  #: fields of a task that mean nothing beside it, and are refused
     other_words: tuple[str, ...] = ()  #: what people write who know it from elsewhere
 
-    def executor_of(self, value: Any) -> str:
-        """Of a task with this value of the field, as the canonical job has it; empty: none."""
-        return str(value["kind"]) if self.names_executor else self.executor or ""
-
     @property
     def said(self) -> str:
         """As a hint names it: a kind with one value alone, with that."""

@@ -87,7 +87,8 @@ def test_an_event_that_was_skipped_is_not_made_later(story: Story) -> None:
     ]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in Kind if kind not in LEDGERED])
+# A rerun says beside its cause what it does anew: tests/scheduler/machine/test_reruns.py.
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind not in {*LEDGERED, Kind.RERUN}])
 def test_what_was_asked_for_is_always_made_and_is_no_entry(story: Story, kind: Kind) -> None:
     story.connect()
     story.put(job())

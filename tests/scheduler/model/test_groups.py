@@ -122,7 +122,7 @@ def test_no_group_leaves_nothing_behind() -> None:
 def test_a_group_stands_before_what_is_inside_which_stands_in_a_row() -> None:
     job = compiled(document({"aa": NOOP}))
     assert [task.name for task in job.tasks] == ["aa", "out", "g", "a", "b", "fix", "last"]
-    assert [task.name for task in job.tasks if task.is_root] == ["aa", "out"]
+    assert [task.name for task in job.roots] == ["aa", "out"]
     (group,) = job.groups
     assert (group.place, group.tasks, group.catch, group.rounds_max) == (2, 2, 1, 1)
     assert parse_job(parse_job(document()).public()) == parse_job(document())
