@@ -126,6 +126,10 @@ class Job(Model):
         """Canonical texts that were made, by format: one costs as much as half of the job's check."""
         return {}
 
+    def __eq__(self, other: object) -> bool:
+        """Whatever the form in which it was given."""
+        return isinstance(other, Job) and self.__dict__ == other.__dict__
+
     def given(self, *, short: bool) -> Job:
         """Itself. `short`: it was given in the short form, which decides nothing but where mistakes are."""
         self._is_short = short
