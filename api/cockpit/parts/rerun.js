@@ -28,7 +28,7 @@ function Plan({ path, body }) {
 }
 
 export function rerun(run, failed) {
-  const names = Object.keys(run.tasks), many = names.length > 1;
+  const names = Object.keys(run.tasks).filter((name) => !run.tasks[name].group), many = names.length > 1; // a group is repeated as a whole
   const path = `/v1/runs/${run.id}/rerun`;
   const asked = { what: failed && many ? "failed" : "all", from: names[0], until: "", latest: false, after: false };
   const body = () => ({

@@ -187,10 +187,11 @@ def any_of(store: Store, tasks: range, column: str, value: int | str) -> bool:
 
 
 def last_exit_code(store: Store, run: int) -> int | None:
-    """Of the last task that succeeded and has one."""
+    """Of the last task that succeeded and has one: in the graph's order, in which a later round of a group
+    stands where the group does."""
     code: int | None = store.value(
         "SELECT exit_code FROM tasks WHERE run = ? AND state = 'succeeded' AND exit_code IS NOT NULL"
-        " ORDER BY id DESC LIMIT 1",
+        " ORDER BY CASE of_group WHEN 0 THEN id ELSE of_group END DESC, id DESC LIMIT 1",
         (run,),
     )
     return code

@@ -614,3 +614,23 @@ def test_a_rerun_takes_over_a_group_as_a_whole_or_makes_it_anew(story: Story) ->
     assert story.run(third).state == "succeeded"
     inside = story.one(c.RerunRun(run, b"{}", story.now_ms, from_task="b", actor=ANN))
     assert (inside.code, "name load" in inside.detail) == (Code.INVALID, True)
+
+
+def test_the_exit_code_of_a_run_is_that_of_its_last_task_whatever_rounds_came_before(story: Story) -> None:
+    several: dict[str, Any] = {"run": "x", "exit": {"ok": [0, 4, 5]}}
+    inside: Tasks = {"a": {"run": "x"}, "b": {**several, "needs": ["a"]}}
+    behind: Tasks = {"report": {**several, "needs": ["load"]}}
+    story.connect()
+    for name, tasks, codes in (("j", inside | behind, (0, 1, 0, 4, 5)), ("k", inside, (0, 1, 0, 4))):
+        group = {"load": {"tasks": ["a", "b"], "retry": {"delays": ["1s"]}}}
+        story.put(job(name=name, tasks=tasks, groups=group))
+        run = int(story.value(c.RunJob("default", name, b"{}", story.now_ms), "run"))
+        for code in codes:
+            while not (live := story.store.rows("SELECT id FROM attempts WHERE live = 1")):
+                story.now_ms += 1_000
+                story.plan_and_apply()
+            assert story.claim(live[0][0]).ok
+            assert story.finish(live[0][0], exit_code=code).ok
+        while story.plan_and_apply():
+            pass
+        assert (story.run(run).state, story.run(run).exit_code) == ("succeeded", codes[-1])
