@@ -316,14 +316,11 @@ def _task(
         pool,
         labels,
         zone,
-        retry["max"],
-        retry.get("backoff", "constant"),
-        parse_duration_ms(retry.get("first", "10s")),
-        parse_duration_ms(retry.get("cap", "10m")),
+        *_again(retry),
         None if timeout is None else parse_duration_ms(timeout),
         parse_duration_ms(task["grace"]),
         parse_size_bytes(task["output_limit"]),
-        tuple([parse_duration_ms(each) for each in retry["delays"]]) if "delays" in retry else (),
+        _delays_ms(retry),
         _ends(retry["on"]) if "on" in retry else None,
         compiled_exits(task) if "exit" in task or "stderr" in task else None,
         tuple(sorted(place["match"].items())) if "match" in place else (),
@@ -338,23 +335,28 @@ def _box(name: str, group: dict[str, Any]) -> CompiledTask:
     """A group begins and ends as a task does, and its work is that of its tasks."""
     needs, when, retry = tuple(group["needs"]), group.get("when", ""), group.get("retry") or _NO_RETRY
     rule, wanted = _rule(group["rule"], len(needs))
+    most, backoff, first_ms, cap_ms = _again(retry)
     return CompiledTask(
         name=name, work={}, happens="group", executor="", features=(), lasts_ms=0, user=None,
         needs=needs, rule=rule, wanted=wanted, when=when, asks=asked_beside(when, needs) if when else (),
-        allow_failure=False, pool="", labels=(), zone=None, **_again(retry), timeout_ms=None, grace_ms=0,
-        output_bytes_max=0,
+        allow_failure=False, pool="", labels=(), zone=None, retry_max=most, retry_backoff=backoff,
+        retry_first_ms=first_ms, retry_cap_ms=cap_ms, timeout_ms=None, grace_ms=0, output_bytes_max=0,
+        retry_delays_ms=_delays_ms(retry),
     )  # fmt: skip
 
 
-def _again(retry: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a task that say how often it is tried again, and after which waits."""
-    return {
-        "retry_max": retry["max"],
-        "retry_backoff": retry.get("backoff", "constant"),
-        "retry_first_ms": parse_duration_ms(retry.get("first", "10s")),
-        "retry_cap_ms": parse_duration_ms(retry.get("cap", "10m")),
-        "retry_delays_ms": tuple([parse_duration_ms(each) for each in retry.get("delays", ())]),
-    }
+def _again(retry: dict[str, Any]) -> tuple[int, str, int, int]:
+    """How often, with which backoff, its first wait and its longest."""
+    return (
+        retry["max"],
+        retry.get("backoff", "constant"),
+        parse_duration_ms(retry.get("first", "10s")),
+        parse_duration_ms(retry.get("cap", "10m")),
+    )
+
+
+def _delays_ms(retry: dict[str, Any]) -> tuple[int, ...]:
+    return tuple([parse_duration_ms(each) for each in retry.get("delays", ())])
 
 
 def _group(place: int, group: dict[str, Any], scopes: Scopes, name: str) -> CompiledGroup:

@@ -76,6 +76,8 @@ def _give_up(ctx: Context, run: Run, graph: Graph | None, task: Task, restored_m
         (task.queued_ms or 0) > restored_ms and not _began_unseen(run, graph, task, restored_ms)
     ):
         return ""
+    if task.state == "active" and _waits_for_run(ctx, run, task):
+        return ""  # that is known, and comes to its end
     return closing.end_task(ctx, task, TaskEvent.EXPIRED, reason=RESTORED)
 
 

@@ -18,6 +18,7 @@ from scheduler.store.tables.runs import FOR_TIME
 from scheduler.words import commands as c
 from scheduler.words import events as e
 from tests.scheduler.machine.test_replay import LOCKS, command, random_steps
+from tests.scheduler.machine.test_restores import HOLD_MS, ran, restore, tell
 from tests.scheduler.story import Story, job
 
 ALICE = c.Actor("alice", "", False)
@@ -382,6 +383,64 @@ def test_a_deposed_leader_cannot_give_a_lock_twice(story: Story) -> None:
     said = f"task {_queued(story, second)} has to wait for a resource"
     assert (outcome.code, outcome.detail) == ("superseded", said)
     assert active(story) == [first]
+
+
+AGAIN: dict[str, Any] = {"on_lost": "retry", "idempotent": True}
+
+
+@pytest.mark.parametrize("of", [RUN, TASK])
+def test_after_a_restore_locks_are_held_by_who_an_agent_tells_of(story: Story, of: str) -> None:
+    locks: dict[str, Any] = {"locks": ["lock"]}
+    fields: dict[str, Any] = {"policies": AGAIN | locks} if of == RUN else {"policies": AGAIN, **locks}
+    put(story, resource(), job("j", **fields))
+    first, second = run(story), run(story)
+    restore(story)
+    story.connect()
+    assert place(story) == [], "nobody takes any while the restore holds up what was before it"
+    tell(story, ran(900, second, ended=False))
+    assert held(story) == {"lock": 1}
+    story.now_ms += HOLD_MS
+    for _ in range(3):
+        assert place(story) == [second]
+    tell(story, ran(900, second))
+    assert held(story) == {}
+    assert place(story) == [first]
+    story.settle()
+    assert held(story) == {}
+
+
+def test_two_that_an_agent_tells_of_hold_a_lock_together_until_both_have_ended(story: Story) -> None:
+    put(story, resource(), job("j", policies=AGAIN, locks=["lock"]))
+    runs = [run(story), run(story), run(story)]
+    restore(story)
+    tell(story, *(ran(900 + each, each, ended=False) for each in runs[:2]))
+    story.connect()
+    story.now_ms += HOLD_MS
+    for _ in range(3):
+        assert place(story) == runs[:2]
+    assert held(story) == {"lock": 2}
+    assert story.finish(900 + runs[0]).ok
+    assert place(story) == [runs[1]], "one of them still has it"
+    assert story.finish(900 + runs[1]).ok
+    assert place(story) == [runs[2]]
+
+
+def test_a_start_deadline_stands_still_while_a_resource_is_lacking(story: Story) -> None:
+    put(story, resource(), job("j", policies={"start_deadline": "1m"}, locks=["lock"]))
+    first, second = run(story), run(story)
+    assert place(story) == [first]
+    assert story.claim(only_attempt(story, first)).ok
+    for _ in range(3):
+        story.now_ms += 61_000
+        assert place(story) == [first]
+        assert story.run(second).state == "pending"
+    (agent,) = story.sessions
+    assert story.finish(only_attempt(story, first)).ok
+    story.disconnect(agent)
+    story.now_ms += 61_000
+    story.plan_and_apply()
+    assert story.run(second).state == "expired", "nothing but an agent was lacking"
+    assert held(story) == {}
 
 
 def test_the_example_works_as_it_stands(story: Story) -> None:

@@ -15,6 +15,7 @@ from scheduler.words import commands as c
 from scheduler.words import events as e
 from scheduler.words.outcomes import Code
 from tests.scheduler.machine.test_quotas import limit
+from tests.scheduler.machine.test_restores import HOLD_MS, ran, restore, tell
 from tests.scheduler.machine.test_sleep import run_job, task
 from tests.scheduler.story import START_MS, Story, job
 from tests.scheduler.test_explain import of_run
@@ -254,6 +255,26 @@ def test_it_goes_on_over_a_restart_and_another_leader_and_is_made_once(story: St
     story.settle()
     assert [cause for cause, _ in story.runs()] == ["manual", "nested"]
     assert (story.run(child).state, story.run(run).state) == ("succeeded", "succeeded")
+
+
+def test_after_a_restore_a_task_waits_on_for_the_run_that_an_agent_tells_of(story: Story) -> None:
+    story.connect()
+    story.put(job("child"), job(tasks={"run": nests()["run"] | {"needs": []}}))
+    run = run_job(story)
+    for _ in range(3):
+        story.plan_and_apply()
+    (attempt,) = [each.id for each in story.attempts(run + 1)]
+    assert story.claim(attempt).ok
+    restore(story)
+    story.now_ms += HOLD_MS
+    tell(story, ran(attempt, run + 1, job="child", ended=False))
+    story.connect()
+    for _ in range(5):
+        story.plan_and_apply()
+    assert story.tasks(run) == {"run": "active"}, "what it waits for goes on"
+    assert story.finish(attempt).ok
+    story.settle()
+    assert (story.run(run + 1).state, story.run(run).state) == ("succeeded", "succeeded")
 
 
 def test_a_job_does_not_wait_for_itself(story: Story) -> None:
