@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from scheduler import formats
 from scheduler.model import work
@@ -96,7 +96,6 @@ class Job(Model):
     defaults: Annotated[
         Origins | None, Field(description="filled in: what it took of its namespace's defaults, and did not")
     ] = None  # fmt: skip
-    _is_short: bool = PrivateAttr(default=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -126,18 +125,20 @@ class Job(Model):
         """Canonical texts that were made, by format: one costs as much as half of the job's check."""
         return {}
 
-    def __eq__(self, other: object) -> bool:
-        """Whatever the form in which it was given."""
-        return isinstance(other, Job) and self.__dict__ == other.__dict__
+    @cached_property
+    def is_short(self) -> bool:
+        """Whether it was given in the short form: that decides where mistakes are told, and nothing else. As
+        `texts` it is no field, so jobs are equal whatever their form."""
+        return False
 
     def given(self, *, short: bool) -> Job:
-        """Itself. `short`: it was given in the short form, which decides nothing but where mistakes are."""
-        self._is_short = short
+        """Itself."""
+        self.__dict__["is_short"] = short
         return self
 
     def as_given(self, pointer: str) -> str:
         """A place of the long form in what was given: a short job's one task stands at the top."""
-        return pointer.removeprefix("/tasks/main") if self._is_short else pointer
+        return pointer.removeprefix("/tasks/main") if self.is_short else pointer
 
     def flow(self) -> Graph:
         """What ends before what begins, in it and its groups."""

@@ -146,4 +146,6 @@ def test_a_job_says_what_it_refers_to() -> None:
     assert [(each.kind, each.namespace, each.name, each.pointer) for each in found.refers] == [
         ("job", "ns", "a", "/requires/0/job"), ("board", "default", "b", "/requires/1/notice"),
     ]  # fmt: skip
-    assert parse_job(found.public()) == found
+    assert parse_job(found.public()) == found, "whatever the form"
+    assert canonical(found)
+    assert parse_job(found.public()) == found, "and whatever was made of one of them since"
