@@ -6,6 +6,7 @@ from scheduler.machine.context import Context
 from scheduler.machine.steps import closing, placing
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import nested
+from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.tasks import Task
 from scheduler.words import events as e
 from scheduler.words.lifecycle import AttemptEvent, TaskEvent
@@ -16,6 +17,10 @@ def break_off(ctx: Context, task: Task, event: TaskEvent, *, reason: str, asks: 
     if task.state == "active":
         child = nested.of_task(ctx.store, task.id) if task.wake_ms is not None else None
         if child is not None and child.waits:
+            if asks and not child.asked:
+                nested.ask(ctx.store, child.run, "cancelled")
+                task_rows.set_wake(ctx.store, task.id, ctx.stamp_ms)
+                ctx.emit(e.TaskDue(task.id, task.run, task.name, task.member, task.round))
             return ""  # it ends when the run that it waits for has
         attempt = attempt_rows.live_of_task(ctx.store, task.id)
         if attempt is not None and attempt.state != "assigned":

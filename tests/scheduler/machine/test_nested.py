@@ -277,6 +277,18 @@ def test_after_a_restore_a_task_waits_on_for_the_run_that_an_agent_tells_of(stor
     assert (story.run(run + 1).state, story.run(run).state) == ("succeeded", "succeeded")
 
 
+def test_a_group_that_a_person_stops_stops_the_run_that_a_task_of_it_waits_for(story: Story) -> None:
+    tasks = {"run": nests()["run"] | {"needs": []}}
+    groups = {"g": {"tasks": ["run"], "retry": {"max": 1}}}
+    story.put(job("child", tasks={"nap": {"sleep": "1h"}}), job(tasks=tasks, groups=groups))
+    run = run_job(story)
+    story.settle()
+    story.tell_ok(c.StopTask(run, "g", "", ADA))
+    story.settle()
+    assert story.tasks(run) == {"g": "cancelled", "run": "cancelled"}
+    assert (story.run(run + 1).state, story.run(run).state) == ("cancelled", "cancelled")
+
+
 def test_a_job_does_not_wait_for_itself(story: Story) -> None:
     def refused(*documents: dict[str, Any]) -> str:
         outcome = story.apply(*documents)
