@@ -2,7 +2,7 @@
 lines who works at the same time.
 
     licensed   takes one of LICENCES for its only task
-    exclusive  takes the lock for a whole run of two tasks
+    exclusive  takes the lock for a whole run: its payload, and a sleep behind it
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ def jobs_of(bodies: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]
     licensed, exclusive = bodies[LICENSED], dict(bodies[EXCLUSIVE])
     work = exclusive.pop("run")
     policies = {**exclusive["policies"], "locks": [LOCK]}
-    tasks = {"first": {"run": work}, "second": {"run": work, "needs": ["first"]}}
+    # One task alone has a payload: its lines tell the run and the number of the attempt, not the task.
+    tasks = {"first": {"run": work}, "second": {"sleep": "200ms", "needs": ["first"]}}
     return {
         LICENSED: {**licensed, "locks": [POOL]},
         EXCLUSIVE: {**exclusive, "policies": policies, "tasks": tasks},
