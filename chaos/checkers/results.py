@@ -11,7 +11,8 @@ Rules:
    unless its payload says so.
 5. Another attempt comes behind one that did not succeed, with a higher fence.
 6. There is no sign of life of an attempt behind the end that a node told.
-7. An accepted manual run starts within LATE_S, unless a fault (causes.py) or a pause holds it up.
+7. An accepted manual run starts within LATE_S, unless a fault (causes.py) or a pause holds it up. One that
+   takes a licence waits for it, behind an agent that is gone too: it starts, whenever that is.
 8. The times of an attempt are those that its payload wrote, within RECORD_S. No tick is decided AHEAD_S
    before it is due.
 """
@@ -28,6 +29,7 @@ from chaos.checkers import Finding, Offence, finding
 from chaos.checkers.causes import LATE_S, agent_hurt, agents_hurt, excused, late_s
 from chaos.checkers.due import due_ms, seconds
 from chaos.checkers.spans import EVERYTHING, possibly, resumed_s
+from chaos.licences import LIMITS
 
 NAME = "results"
 CLOCK_S = 0.05
@@ -363,6 +365,8 @@ def _manual(case: Case) -> Iterable[Offence]:
         started_s = first.get(run)
         limit_s = late_s(case, op.ended_s, op.ended_s if started_s is None else started_s)
         if started_s is None and run in lost:
+            continue
+        if started_s is not None and op.arguments["job"] in LIMITS:
             continue
         if started_s is not None and started_s - resumed_s(pauses, op.ended_s, LATE_S) <= limit_s:
             continue
