@@ -81,7 +81,7 @@ export function TaskGraph({ tasks, href, current }) {
       <svg width=${Math.ceil(laid.width)} height=${Math.ceil(laid.height)} aria-hidden="true">
         <defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8Z" /></marker></defs>
         ${laid.edges.map((edge) => html`<path key=${edge.key} class="edge" d=${path(edge.points)} marker-end="url(#arrow)" />`)}</svg>
-      ${laid.frames.map(({ id, x, y, width, height }) => html`<div key=${id} class="frame" aria-hidden="true" style=${{ left: `${x - width / 2}px`, top: `${y - height / 2}px`, width: `${width}px`, height: `${height}px` }}></div>`)}
+      ${laid.frames.map(({ id, x, y, width, height }) => html`<div key=${id} class="group-frame" aria-hidden="true" style=${{ left: `${x - width / 2}px`, top: `${y - height / 2}px`, width: `${width}px`, height: `${height}px` }}></div>`)}
       ${boxes.filter((box) => at.has(box.name)).map((box) => {
         const { x, y } = at.get(box.name);
         const look = box.state ? lookOf(box.state) : "none";
