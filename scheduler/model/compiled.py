@@ -286,7 +286,8 @@ def _task(
     name: str, task: dict[str, Any], share: int, scopes: Scopes, last: frozenset[str], held: tuple[Lock, ...],
     namespace: str,
 ) -> CompiledTask:
-    place, retry, timeout = task["on"], task.get("retry") or _NO_RETRY, task.get("timeout")
+    place, retry, timeout = task["on"], task.get("retry"), task.get("timeout")
+    again, delays_ms = _again(retry) if retry else _NEVER_AGAIN
     pool, zone = place["pool"], place.get("zone")
     needs, rule, when = tuple(task["needs"]), task["rule"], task.get("when", "")
     wanted = len(needs)
@@ -316,12 +317,12 @@ def _task(
         pool,
         labels,
         zone,
-        *_again(retry),
+        *again,
         None if timeout is None else parse_duration_ms(timeout),
         parse_duration_ms(task["grace"]),
         parse_size_bytes(task["output_limit"]),
-        _delays_ms(retry),
-        _ends(retry["on"]) if "on" in retry else None,
+        delays_ms,
+        _ends(retry["on"]) if retry and "on" in retry else None,
         compiled_exits(task) if "exit" in task or "stderr" in task else None,
         tuple(sorted(place["match"].items())) if "match" in place else (),
         tuple(sorted(place["not"].items())) if "not" in place else (),
@@ -335,28 +336,26 @@ def _box(name: str, group: dict[str, Any]) -> CompiledTask:
     """A group begins and ends as a task does, and its work is that of its tasks."""
     needs, when, retry = tuple(group["needs"]), group.get("when", ""), group.get("retry") or _NO_RETRY
     rule, wanted = _rule(group["rule"], len(needs))
-    most, backoff, first_ms, cap_ms = _again(retry)
+    (most, backoff, first_ms, cap_ms), delays_ms = _again(retry)
     return CompiledTask(
         name=name, work={}, happens="group", executor="", features=(), lasts_ms=0, user=None,
         needs=needs, rule=rule, wanted=wanted, when=when, asks=asked_beside(when, needs) if when else (),
         allow_failure=False, pool="", labels=(), zone=None, retry_max=most, retry_backoff=backoff,
         retry_first_ms=first_ms, retry_cap_ms=cap_ms, timeout_ms=None, grace_ms=0, output_bytes_max=0,
-        retry_delays_ms=_delays_ms(retry),
+        retry_delays_ms=delays_ms,
     )  # fmt: skip
 
 
-def _again(retry: dict[str, Any]) -> tuple[int, str, int, int]:
-    """How often, with which backoff, its first wait and its longest."""
-    return (
-        retry["max"],
-        retry.get("backoff", "constant"),
-        parse_duration_ms(retry.get("first", "10s")),
-        parse_duration_ms(retry.get("cap", "10m")),
-    )
+def _again(retry: dict[str, Any]) -> tuple[tuple[int, str, int, int], tuple[int, ...]]:
+    """How often, with which backoff, its first wait and its longest; and the waits one by one, where it says
+    them."""
+    first_ms = parse_duration_ms(retry.get("first", "10s"))
+    cap_ms = parse_duration_ms(retry.get("cap", "10m"))
+    delays_ms = tuple([parse_duration_ms(each) for each in retry.get("delays", ())])
+    return (retry["max"], retry.get("backoff", "constant"), first_ms, cap_ms), delays_ms
 
 
-def _delays_ms(retry: dict[str, Any]) -> tuple[int, ...]:
-    return tuple([parse_duration_ms(each) for each in retry.get("delays", ())])
+_NEVER_AGAIN = _again(_NO_RETRY)
 
 
 def _group(place: int, group: dict[str, Any], scopes: Scopes, name: str) -> CompiledGroup:
