@@ -106,9 +106,10 @@ def _gather(ctx: Context, graph: Graph, waiting: deque[Tell]) -> dict[int, tuple
     """Of each dependent that there is room to tell, by its place: how many of its needs ended, and how many
     of them as it asks. By ~place, of a group: how many of its tasks ended, and how many that catch."""
     told: dict[int, tuple[int, int]] = {}
+    first = waiting[0]  # what it needs was made; it may have nobody left to tell
     while waiting and ctx.room > 0:
         tell = waiting.popleft()
-        if told and (tell.state == STOPPED or (tell.state == BEGUN and not tell.told)):
+        if tell is not first and (tell.state == STOPPED or (tell.state == BEGUN and not tell.told)):
             waiting.appendleft(tell)  # its rows may have to be made
             break
         met = needs.met_by_rule(tell.state, may_fail=graph.job.tasks[tell.place].allow_failure)
