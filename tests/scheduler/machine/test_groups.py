@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -191,6 +192,35 @@ def test_retries_come_to_an_end(story: Story) -> None:
     assert states(story, run)["a"] == ["failed"] * 3
     assert states(story, run)["b"] == ["skipped"] * 3
     assert story.run(run).state == "failed"
+
+
+@pytest.mark.parametrize("wake_first", [False, True])
+def test_a_round_begins_beside_the_end_of_a_group_that_nobody_needs(tmp_path: Path, wake_first: bool) -> None:
+    """With room for one row at a time both are tells that are rows, and one of them has nobody to tell."""
+    story = Story(tmp_path / "state.db", room=1)
+    story.lead()
+    story.connect()
+    groups = {"ga": {"tasks": ["a"]}, "gb": {"tasks": ["b"], "retry": {"max": 1, "first": "10s"}}}
+    story.put(job(tasks={"a": NOOP, "b": NOOP}, groups=groups))
+    run = story.value(c.RunJob("default", "j", b"{}", story.now_ms), "run")
+    while len(assigned := {name: attempt for attempt, name in story.store.rows(ASSIGNED)}) < 2:
+        assert story.plan_and_apply()
+    for attempt in assigned.values():
+        assert story.claim(attempt).ok
+    assert story.finish(assigned["b"], exit_code=1).ok
+    while newest(story, run, "gb").state != "retry_wait":
+        assert story.plan_and_apply()
+    group = newest(story, run, "gb")
+    assert group.wake_ms is not None
+    story.now_ms = group.wake_ms
+    row = story.attempt(assigned["a"])
+    both = [
+        c.Finish(row.id, row.agent, story.now_ms, story.now_ms, 0, "exit"),
+        c.Wake(story.epoch, group.id, group.wake_ms),
+    ]
+    story.tell_ok(*reversed(both) if wake_first else both)
+    work(story)
+    assert story.run(run).state == "succeeded"
 
 
 def test_a_wait_for_another_round_is_told(story: Story) -> None:
