@@ -6,6 +6,7 @@ import { unwatch, watch } from "./parts/nodes.js";
 import { forgetAll } from "./parts/reads.js";
 import { Shell } from "./parts/shell.js";
 import { SignIn } from "./parts/sign_in.js";
+import "./parts/press.js";
 import * as stream from "./parts/stream.js";
 import { language } from "./parts/words.js";
 

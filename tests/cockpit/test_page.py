@@ -7,7 +7,7 @@ import re
 
 import httpx2
 import pytest
-from playwright.async_api import Route, expect
+from playwright.async_api import Locator, Route, expect
 
 from api.agents.gateway import Gateway
 from api.app import Api, create_app
@@ -317,6 +317,30 @@ async def test_it_fits_and_works_by_keys(
     await expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+async def test_a_press_that_the_page_moved_away_from_is_kept(
+    url: str, tab: OpenTab, client: httpx2.AsyncClient
+) -> None:
+    await client.put("/v1/jobs/short", json={"noop": True})
+    page = await tab(f"{url}cockpit/jobs")
+
+    async def press(what: Locator, away: int) -> None:
+        box = await what.bounding_box()
+        assert box
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        await page.mouse.move(x, y)
+        await page.mouse.down()
+        # As what loads late does.
+        await page.evaluate("document.getElementById('main').style.paddingTop = '300px'")
+        await page.mouse.move(x + away, y)
+        await page.mouse.up()
+        await page.evaluate("document.getElementById('main').style.paddingTop = ''")
+
+    await press(page.get_by_role("button", name="Run short now"), away=40)
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    await press(page.get_by_role("link", name="short"), away=0)
+    await expect(page).to_have_url(re.compile("/cockpit/jobs/default/short$"))
 
 
 async def test_on_a_phone_the_later_pages_are_behind_more(url: str, tab: OpenTab) -> None:
