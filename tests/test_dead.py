@@ -19,11 +19,11 @@ import pytest
 from scheduler import protocol
 from scheduler.machine import Machine
 from scheduler.machine.renewal import Renewal, renew
-from scheduler.store.connection import Store
 from scheduler.words.commands import ALL as COMMANDS
 from scheduler.words.lifecycle import LIFECYCLES, Lifecycle
 from scheduler.words.outcomes import Code
 from tests.golden.log import CLUSTER, FOLDER, member_names, read
+from tests.scheduler.states import opened
 from tests.test_architecture import place, sources
 
 pytestmark = pytest.mark.house
@@ -53,7 +53,7 @@ def columns(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[object]]:
     """Of each column of the state two of the values that it had in the golden stories; all of a state."""
     seen: dict[str, set[object]] = {}
     for log in sorted(FOLDER.glob("*/*.log")):
-        store = Store.create_or_open(tmp_path_factory.mktemp("state") / "state.db", cluster=CLUSTER)
+        store = opened(tmp_path_factory.mktemp("state") / "state.db", CLUSTER)
         machine = Machine(store, member_names)
         tables = store.rows("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
         found = [

@@ -26,6 +26,7 @@ from scheduler.ticks import tzdata_version
 from scheduler.words import codec, sizes
 from scheduler.words.commands import Command, Lead, PutToken
 from scheduler.words.outcomes import Outcome
+from tests.scheduler.states import opened
 
 CLUSTER = "c0ffee"
 ADMIN_TOKEN = "admin-token"
@@ -44,7 +45,7 @@ class SingleNode:
         founded: bool = True,
     ) -> None:
         self.path = folder / "state.db"
-        self.store = Store.create_or_open(self.path, cluster=CLUSTER)
+        self.store = opened(self.path, CLUSTER)
         self.machine = Machine(self.store, lambda members: [self.node, *(peer.node for peer in self.peers)])
         self.node = node
         self.zone = zone

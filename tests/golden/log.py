@@ -18,6 +18,7 @@ from scheduler.machine.renewal import Renewal, renew
 from scheduler.store.connection import Store
 from scheduler.store.tables.restores import Restore
 from scheduler.words import codec
+from tests.scheduler.states import opened
 from tests.scheduler.story import Story
 
 FOLDER = Path(__file__).parent
@@ -56,7 +57,7 @@ def write(path: Path, entries: list[Entry | Renewal]) -> None:
 
 def replay(path: Path, state: Path, *, reverse: bool = False) -> dict[str, Any]:
     """What this version makes of a log, in a new state."""
-    store = Store.create_or_open(state, cluster=CLUSTER)
+    store = opened(state, CLUSTER)
     if reverse:
         store.execute("PRAGMA reverse_unordered_selects=ON")
     machine = Machine(store, member_names)
@@ -115,7 +116,7 @@ class Recorder(Story):
         super().__init__(path)
 
     def open(self) -> None:
-        self.store = Store.create_or_open(self.path, cluster=CLUSTER)
+        self.store = opened(self.path, CLUSTER)
         self.machine = Machine(self.store, member_names)
 
     def renew(self, number: int, hold_ms: int) -> Restore:

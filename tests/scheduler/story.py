@@ -19,7 +19,6 @@ from scheduler.model.objects.parsing import parse_document, prepare_document
 from scheduler.model.work.process import FEATURES
 from scheduler.plan import Limits, PlanCache, plan
 from scheduler.protocol import AROUND
-from scheduler.store.connection import Store
 from scheduler.store.reads import ledger as ledger_reads
 from scheduler.store.tables import attempts, jobs, objects, runs, tasks, triggers, zones
 from scheduler.words import codec
@@ -27,6 +26,7 @@ from scheduler.words import commands as c
 from scheduler.words import events as e
 from scheduler.words.outcomes import Outcome
 from tests.scheduler import zone_data
+from tests.scheduler.states import opened
 
 START_MS = 1_800_000_000_000
 """2027-01-15T08:00:00Z, a Friday."""
@@ -68,7 +68,7 @@ class Story:
         self.open()
 
     def open(self) -> None:
-        self.store = Store.create_or_open(self.path, cluster=self.cluster)
+        self.store = opened(self.path, self.cluster)
         if self.reverse:
             self.store.execute("PRAGMA reverse_unordered_selects=ON")
         self.machine = Machine(self.store, room=self.room)

@@ -19,16 +19,17 @@ from scheduler.store.tables.tasks import Task
 from scheduler.store.tables.triggers import BEHIND, Trigger
 from scheduler.words import commands as c
 from scheduler.words.lifecycle import TaskEvent
+from tests.scheduler.states import opened
 from tests.scheduler.story import Story, job
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.create_or_open(tmp_path / "state.db", cluster="")
-    opened.kept.begin()
-    opened.begin()
-    yield opened
-    opened.close()
+    made = opened(tmp_path / "state.db", "")
+    made.kept.begin()
+    made.begin()
+    yield made
+    made.close()
 
 
 def task(number: int, **fields: Any) -> Task:

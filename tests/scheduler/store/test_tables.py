@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from scheduler.store import schema, tables
-from scheduler.store.connection import Store
 from scheduler.store.tables.agents import Agent
 from scheduler.store.tables.attempts import Attempt
 from scheduler.store.tables.boots import Boot
@@ -20,6 +19,7 @@ from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import Task
 from scheduler.store.tables.tokens import Token
 from scheduler.store.tables.triggers import Trigger
+from tests.scheduler.states import opened
 
 ROWS: dict[str, Any] = {
     "agents": Agent, "attempts": Attempt, "boots": Boot, "jobs": Job, "outbox": Effect, "pauses": Pause,
@@ -44,7 +44,7 @@ def test_a_table_is_written_in_one_file_alone() -> None:
 
 @pytest.mark.parametrize("table", ROWS)
 def test_a_row_has_the_columns_of_its_table(table: str, tmp_path: Path) -> None:
-    store = Store.create_or_open(tmp_path / "state.db", cluster="")
+    store = opened(tmp_path / "state.db", "")
     columns = store.rows("SELECT name FROM pragma_table_info(?) ORDER BY cid", (table,))
     store.close()
 
