@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Sequence
 
+from fastapi import Depends
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.requests import Request
@@ -57,6 +58,10 @@ async def refuse_unknown(request: Request) -> None:
         need_known(call, _declared(route))
     if call.body and "requestBody" not in (route.openapi_extra or {}):
         need_no_body(call)
+
+
+EACH = [Depends(refuse_unknown)]
+"""What the router of each noun depends on."""
 
 
 def need_no_body(call: Call) -> None:

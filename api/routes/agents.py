@@ -14,7 +14,7 @@ from api.cursors import make_cursor, read_cursor
 from api.instants import end_ms
 from api.near import near_miss
 from api.outcomes import expect_ok
-from api.parameters import among
+from api.parameters import EACH, among
 from api.problems import FieldError, Problem
 from api.services import Services, services_of
 from api.views import agent_json, at_work_json
@@ -26,7 +26,7 @@ from scheduler.store.tables.agents import Agent as AgentRow
 from scheduler.words.commands import DrainAgent, ReleaseAgent, ResumeAgent
 from scheduler.words.outcomes import Code
 
-router = APIRouter(tags=["agents"])
+router = APIRouter(tags=["agents"], dependencies=EACH)
 
 STATES = {
     "connected": agent_reads.Wanted(connected=True),

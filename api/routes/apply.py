@@ -18,7 +18,7 @@ from api.moves import moves
 from api.objects.judging import Item, committed, diff, need_possible, places, pruned
 from api.objects.secrets import need_serving
 from api.outcomes import expect_ok
-from api.parameters import need_no_body
+from api.parameters import EACH, need_no_body
 from api.problems import FieldError, Problem, from_job_problems
 from api.references import need_nameable, need_references
 from api.services import Services, services_of
@@ -38,7 +38,7 @@ from scheduler.store.tables.refs import Named
 from scheduler.words.commands import Apply, Deletion, PreparedJob, PreparedObject
 from scheduler.words.outcomes import Code
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], dependencies=EACH)
 
 ITEMS_MAX = 1_000
 LISTS = ("jobs", "objects")

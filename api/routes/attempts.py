@@ -12,7 +12,7 @@ from api.call import call_of
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.instants import parse_instant
-from api.parameters import among
+from api.parameters import EACH, among
 from api.problems import Problem
 from api.routes.runs import run_number
 from api.services import services_of
@@ -25,7 +25,7 @@ from scheduler.store.reads.attempts import LIVE, Wanted
 from scheduler.store.tables import agents as agent_rows
 from scheduler.words.lifecycle import ATTEMPT
 
-router = APIRouter(tags=["runs"])
+router = APIRouter(tags=["runs"], dependencies=EACH)
 
 
 @router.get(

@@ -13,7 +13,7 @@ from api.call import call_of
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.instants import parse_instant, rfc3339
-from api.parameters import among
+from api.parameters import EACH, among
 from api.ports import Scheduler
 from api.services import services_of
 from api.streaming import Streaming
@@ -25,7 +25,7 @@ from scheduler.store.tables.audit import Entry
 from scheduler.words.commands import ALL
 from scheduler.words.record import ByPerson
 
-router = APIRouter(tags=["audit"])
+router = APIRouter(tags=["audit"], dependencies=EACH)
 
 EXPORT_MAX = 100_000
 ACTIONS = tuple(sorted({made.verb for made in ALL if issubclass(made, ByPerson)} - {"note"} | {*DEEDS}))

@@ -9,13 +9,14 @@ from api import access, backups, schemas
 from api.call import call_of
 from api.consistency import settle
 from api.noting import note
+from api.parameters import EACH
 from api.ports import NoLeaderError
 from api.problems import Problem
 from api.services import services_of
 from api.streaming import Streaming
 from scheduler.store.connection import DamagedError
 
-router = APIRouter(tags=["cluster"])
+router = APIRouter(tags=["cluster"], dependencies=EACH)
 
 NOTE_S = 2.0
 

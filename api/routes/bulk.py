@@ -14,6 +14,7 @@ from api.call import Call, call_of, json_response, json_type
 from api.consistency import settle
 from api.jobs.listing import Listing, listing
 from api.outcomes import expect_ok
+from api.parameters import EACH
 from api.ports import NoLeaderError, OverloadedError, UnavailableError
 from api.problems import FieldError, Problem, from_job_problems
 from api.services import Services, services_of
@@ -24,7 +25,7 @@ from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables.jobs import Job
 from scheduler.words.commands import Command, PauseJob, ResumeJob, RunJob
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], dependencies=EACH)
 
 JOBS_MAX = 1_000
 PAGES_MAX = 10  #: looked through for them

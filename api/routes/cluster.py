@@ -20,6 +20,7 @@ from starlette.responses import Response
 from api import access, schemas
 from api.call import Call, call_of, json_response, json_type
 from api.noting import note
+from api.parameters import EACH
 from api.ports import NodeStatus, NoLeaderError, Scheduler
 from api.problems import FieldError, Problem
 from api.reach import check_word, need_word, unreached
@@ -30,7 +31,7 @@ from scheduler.store.reads import secrets as secret_reads
 from scheduler.store.state import overload
 from scheduler.store.tables import pauses, restores, secrets
 
-router = APIRouter(tags=["cluster"])
+router = APIRouter(tags=["cluster"], dependencies=EACH)
 
 SETTLE_S = 10.0  #: longest wait for a change to show
 AGAIN_S = 1.0  #: a wish without effect is repeated after this

@@ -12,7 +12,7 @@ from api import access, schemas
 from api.call import call_of
 from api.consistency import settle
 from api.objects.reading import named
-from api.parameters import NUMBER_MAX
+from api.parameters import EACH, NUMBER_MAX
 from api.problems import Problem
 from api.routes.objects import ONE, Plural  # with them the convertor of kinds
 from api.services import services_of
@@ -24,7 +24,7 @@ from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables.namespaces import KIND as NAMESPACE
 from scheduler.store.tables.refs import Named
 
-router = APIRouter()
+router = APIRouter(dependencies=EACH)
 
 MEDIA_TYPE = "application/yaml; charset=utf-8"
 Revision = Annotated[int | None, Query(ge=1, le=NUMBER_MAX, description="An older one.")]

@@ -14,11 +14,12 @@ from starlette.responses import Response
 
 from api import access, schemas
 from api.call import call_of, json_response
+from api.parameters import EACH
 from api.ports import DemonstrationError
 from api.problems import Problem
 from api.services import Services, services_of
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=EACH)
 
 PATH = "/v1/demonstration"
 FIELDS = {"kind": str, "target": str, "stands": bool}

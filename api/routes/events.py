@@ -22,11 +22,12 @@ from api import access, schemas
 from api.call import call_of
 from api.event_feed import NAMES, Kinds, Namespaces
 from api.history import Id
+from api.parameters import EACH
 from api.problems import query_problem
 from api.services import Services, services_of
 from api.streaming import Streaming
 
-router = APIRouter(tags=["events"])
+router = APIRouter(tags=["events"], dependencies=EACH)
 
 RETRY_MS = 1_000
 HEARTBEAT = b": heartbeat\n\n"

@@ -14,6 +14,7 @@ from api.consistency import settle
 from api.explained import instant_explained, run_explained
 from api.instants import parse_instant
 from api.jobs.reading import need_run, never_was
+from api.parameters import EACH
 from api.routes.runs import run_number
 from api.services import Services, services_of
 from api.threads import read_reply
@@ -23,7 +24,7 @@ from scheduler.model.compiled import CompiledJob
 from scheduler.store.connection import Store
 from scheduler.store.reads import jobs as job_reads
 
-router = APIRouter(tags=["runs"])
+router = APIRouter(tags=["runs"], dependencies=EACH)
 
 
 @router.get(

@@ -8,12 +8,13 @@ from starlette.responses import Response
 from api import access, schemas, supported
 from api.call import call_of, json_response, json_type
 from api.outcomes import expect_ok
+from api.parameters import EACH
 from api.ports import NodeStatus
 from api.problems import FieldError, Problem
 from api.services import services_of
 from scheduler import formats
 
-router = APIRouter(tags=["cluster"])
+router = APIRouter(tags=["cluster"], dependencies=EACH)
 
 UPGRADE_HINT = (
     "Start every node with the new version, or remove the ones that are gone for good (cronclave cluster"

@@ -15,6 +15,7 @@ from api.call import Call, call_of
 from api.jobs.reading import find_run, need_run, run_answer
 from api.near import near_miss
 from api.outcomes import expect_ok, need_proposable
+from api.parameters import EACH
 from api.problems import FieldError, Problem
 from api.routes.runs import run_number
 from api.services import Services, services_of
@@ -42,7 +43,7 @@ from scheduler.words.commands import (
 )
 from scheduler.words.outcomes import Outcome
 
-router = APIRouter(tags=["runs"])
+router = APIRouter(tags=["runs"], dependencies=EACH)
 
 NAMES_MAX = 10_000  #: of tasks, looked at for one that is meant
 HINT = 'Send {"reason": "why"}, or nothing.'

@@ -13,10 +13,11 @@ from starlette.responses import Response
 from api import access
 from api.call import call_of, json_response
 from api.metrics import CONTENT_TYPE
+from api.parameters import EACH
 from api.services import services_of
 from api.threads import in_thread
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], dependencies=EACH)
 
 
 @router.get("/healthz", operation_id="getHealth")

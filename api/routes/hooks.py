@@ -12,6 +12,7 @@ from api.call import call_of
 from api.hooks import receiving
 from api.instants import rfc3339
 from api.objects import rows
+from api.parameters import EACH
 from api.routes.jobs import Cursor, Limit
 from api.services import services_of
 from scheduler.store.connection import Store
@@ -19,7 +20,7 @@ from scheduler.store.tables import deliveries
 from scheduler.store.tables.deliveries import Delivery
 from scheduler.store.tables.refs import Named
 
-router = APIRouter(tags=["hooks"])
+router = APIRouter(tags=["hooks"], dependencies=EACH)
 
 
 @router.post("/v1/hooks/{name}", operation_id="sendDelivery", status_code=202, openapi_extra=schemas.deliver)

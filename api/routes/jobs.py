@@ -18,7 +18,7 @@ from api.jobs.bodies import one_document, to_job
 from api.jobs.listing import items_json, listing
 from api.jobs.reading import find_job, job_answer, job_documents, need_job
 from api.outcomes import expect_ok
-from api.parameters import NUMBER_MAX
+from api.parameters import EACH, NUMBER_MAX
 from api.problems import Problem
 from api.references import need_references, need_targets
 from api.revisions import revision_json
@@ -33,7 +33,7 @@ from scheduler.store.tables.refs import Named
 from scheduler.ticks import schedule
 from scheduler.words.commands import DeleteJob, PauseJob, ResumeJob
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], dependencies=EACH)
 
 LIMIT_MAX = 1_000
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="Items on one page.")]

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from api import access, schemas
 from api.call import Call, call_of, json_response
 from api.outcomes import expect_ok
+from api.parameters import EACH
 from api.ports import Authority, NodeStatus
 from api.problems import FieldError, Problem
 from api.reach import check_word, need_word
@@ -25,7 +26,7 @@ from api.services import Services, services_of
 from scheduler.store.tables import tokens as token_rows
 from scheduler.words.commands import RedeemToken
 
-router = APIRouter(tags=["tokens"])
+router = APIRouter(tags=["tokens"], dependencies=EACH)
 
 HOSTS_MAX = 20
 LETTERS_MAX = 255

@@ -12,7 +12,7 @@ from api.call import call_of
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.instants import parse_instant, rfc3339
-from api.parameters import among
+from api.parameters import EACH, among
 from api.services import services_of
 from api.threads import read_reply
 from scheduler.store.reads import jobs as job_reads
@@ -21,7 +21,7 @@ from scheduler.store.reads import triggers as trigger_reads
 from scheduler.store.reads.ledger import Wanted
 from scheduler.words import causes
 
-router = APIRouter(tags=["ticks"])
+router = APIRouter(tags=["ticks"], dependencies=EACH)
 
 OUTCOMES = ("ran", "skipped", "coalesced", "missed")
 

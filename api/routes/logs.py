@@ -40,7 +40,7 @@ from api.log_source import (
     live_chunk,
     may_come,
 )
-from api.parameters import NUMBER_MAX
+from api.parameters import EACH, NUMBER_MAX
 from api.problems import query_problem
 from api.routes.runs import run_number
 from api.services import Services, services_of
@@ -48,7 +48,7 @@ from api.streaming import CutError, Streaming
 from scheduler.protocol import TailChunk
 from scheduler.store.reads.attempts import Output
 
-router = APIRouter(tags=["runs"])
+router = APIRouter(tags=["runs"], dependencies=EACH)
 
 POLL_S = 0.3  #: between two looks at an agent's growing output
 LOOK_S = 1.0  #: between two looks at whether an agent is back, or a task ended without a word of its own

@@ -19,6 +19,7 @@ from api.jobs.bodies import one_document, placed
 from api.jobs.reading import standing
 from api.jobs.writing import precondition
 from api.outcomes import expect_ok, need_proposable
+from api.parameters import EACH
 from api.problems import FieldError, Problem, from_job_problems
 from api.revisions import changes_json, revision_json
 from api.services import Services, services_of
@@ -46,7 +47,7 @@ from scheduler.words.commands import DeleteNamespace, PutNamespace
 from scheduler.words.json_text import json_text
 from scheduler.words.outcomes import Code
 
-router = APIRouter(tags=["namespaces"])
+router = APIRouter(tags=["namespaces"], dependencies=EACH)
 
 FOLLOWING_MAX = 1_000  #: jobs that are judged under other defaults before these are taken
 OUTSIDE_MAX = 20  #: jobs that use other pools or users, told by name

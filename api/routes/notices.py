@@ -16,7 +16,7 @@ from api.instants import rfc3339
 from api.objects import rows
 from api.objects.reading import find_object, named
 from api.outcomes import expect_ok, need_proposable
-from api.parameters import NUMBER_MAX
+from api.parameters import EACH, NUMBER_MAX
 from api.problems import FieldError, Problem
 from api.routes.jobs import Cursor, Limit
 from api.services import Services, services_of
@@ -34,7 +34,7 @@ from scheduler.ticks import plan_days
 from scheduler.words.commands import DeleteNotice, PostNotice
 from scheduler.words.outcomes import Code
 
-router = APIRouter(tags=["notices"])
+router = APIRouter(tags=["notices"], dependencies=EACH)
 
 FIELDS = ("key", "expires", "plan_date")
 Serial = Annotated[int, Path(ge=1, le=NUMBER_MAX)]

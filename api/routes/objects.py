@@ -18,7 +18,7 @@ from api.cursors import make_cursor, read_cursor
 from api.jobs.listing import parse_labels
 from api.objects import writing
 from api.objects.reading import KINDS, difference, find_object, named, object_json
-from api.parameters import NUMBER_MAX
+from api.parameters import EACH, NUMBER_MAX
 from api.problems import Problem, query_problem
 from api.revisions import revision_json
 from api.routes.jobs import Cursor, Limit
@@ -32,7 +32,7 @@ from scheduler.store.tables import refs
 from scheduler.store.tables.objects import ObjectRevision
 from scheduler.store.tables.refs import Named
 
-router = APIRouter(tags=["objects"])
+router = APIRouter(tags=["objects"], dependencies=EACH)
 
 
 class _Kinds(Convertor[str]):

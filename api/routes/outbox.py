@@ -15,7 +15,7 @@ from api.cursors import make_cursor, read_cursor
 from api.instants import rfc3339, written
 from api.jobs.reading import need_seen
 from api.outcomes import expect_ok
-from api.parameters import NUMBER_MAX
+from api.parameters import EACH, NUMBER_MAX
 from api.problems import Problem, query_problem
 from api.services import services_of
 from scheduler.machine.rules.sending import LIVES_MS
@@ -25,7 +25,7 @@ from scheduler.store.tables import outbox
 from scheduler.store.tables.outbox import GIVEN_UP, WAITING, Effect
 from scheduler.words.commands import DropEffect, ResendEffect
 
-router = APIRouter(tags=["outbox"])
+router = APIRouter(tags=["outbox"], dependencies=EACH)
 
 STATES = (WAITING, GIVEN_UP)
 

@@ -11,10 +11,11 @@ from api import access, schemas
 from api.call import call_of
 from api.consistency import settle
 from api.overview import overview
+from api.parameters import EACH
 from api.services import services_of
 from api.threads import read_reply
 
-router = APIRouter(tags=["cluster"])
+router = APIRouter(tags=["cluster"], dependencies=EACH)
 
 
 @router.get(

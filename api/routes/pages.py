@@ -19,10 +19,11 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from api.parameters import EACH
 from api.problems import KINDS, Problem
 from api.services import services_of
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=EACH)
 
 POLICY = (
     "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -47,22 +48,21 @@ def policy(urls: Iterable[str] = ()) -> str:
 
 class _File(NamedTuple):
     data: bytes
-    packed: bytes
     media: str
     tag: str
 
 
 class _Files:
-    """The cockpit's files, read and compressed once."""
+    """The cockpit's files, read once, and each compressed when it is first asked for so."""
 
     def __init__(self, folder: Path) -> None:
         self.files: dict[str, _File] = {}
+        self._packed: dict[str, bytes] = {}
         for path in sorted(folder.rglob("*")):
             if path.suffix in TYPES and path.is_file():
                 data = path.read_bytes()
                 tag = hashlib.sha256(data).hexdigest()[:20]
-                packed = gzip.compress(data, mtime=0)
-                self.files[path.relative_to(folder).as_posix()] = _File(data, packed, TYPES[path.suffix], tag)
+                self.files[path.relative_to(folder).as_posix()] = _File(data, TYPES[path.suffix], tag)
 
     def reply(self, request: Request, name: str) -> Response:
         found = self.files.get(name)
@@ -81,7 +81,9 @@ class _Files:
             return Response(status_code=304, headers=headers)
         headers["Content-Type"] = found.media
         if is_packed:
-            return Response(found.packed, headers={**headers, "Content-Encoding": "gzip"})
+            if name not in self._packed:
+                self._packed[name] = gzip.compress(found.data, mtime=0)
+            return Response(self._packed[name], headers={**headers, "Content-Encoding": "gzip"})
         return Response(found.data, headers=headers)
 
 

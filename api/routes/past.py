@@ -16,7 +16,7 @@ from api.call import call_of
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.jobs.reading import find_job, never_was
-from api.parameters import NUMBER_MAX
+from api.parameters import EACH, NUMBER_MAX
 from api.problems import Problem
 from api.services import services_of
 from api.threads import beside, read_reply
@@ -26,7 +26,7 @@ from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads import past
 from scheduler.store.reads.past import Cell, Measured
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], dependencies=EACH)
 
 MEDIA_TYPE = "application/yaml; charset=utf-8"
 Limit = Annotated[int, Query(ge=1, le=5_000, description="Items on one page.")]

@@ -13,6 +13,7 @@ from api.call import Call, call_of, json_response
 from api.consistency import settle
 from api.instants import end_ms
 from api.outcomes import expect_ok
+from api.parameters import EACH
 from api.problems import FieldError, Problem
 from api.services import Services, services_of
 from api.views import pause_json
@@ -23,7 +24,7 @@ from scheduler.store.tables.pauses import ALL, Pause
 from scheduler.words.commands import Pause as PauseCommand
 from scheduler.words.commands import Resume
 
-router = APIRouter(tags=["cluster"])
+router = APIRouter(tags=["cluster"], dependencies=EACH)
 
 FIELDS = ("reason", "until")
 HINT = 'Send {"reason": TEXT}, with "until" where it shall end by itself.'

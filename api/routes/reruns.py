@@ -15,7 +15,7 @@ from api.call import Call, call_of, json_response
 from api.jobs.reading import need_run, run_answer
 from api.near import near_miss
 from api.outcomes import expect_ok, need_proposable
-from api.parameters import NUMBER_MAX
+from api.parameters import EACH, NUMBER_MAX
 from api.problems import FieldError, Problem, from_job_problems
 from api.routes.runs import run_number
 from api.services import Services, services_of
@@ -32,7 +32,7 @@ from scheduler.store.tables.runs import Run
 from scheduler.words.commands import RerunRun
 from scheduler.words.outcomes import Code, Outcome
 
-router = APIRouter(tags=["runs"])
+router = APIRouter(tags=["runs"], dependencies=EACH)
 
 FLAGS = ("from_failed", "after", "held")
 TASKS = "cronclave run show {run}, or GET /v1/runs/{run}, has the names of its tasks."

@@ -15,6 +15,7 @@ from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.instants import rfc3339
 from api.objects.reading import find_object, named
+from api.parameters import EACH
 from api.routes.jobs import Cursor, Limit
 from api.services import services_of
 from api.threads import read_reply
@@ -28,7 +29,7 @@ from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.lock_holds import Hold
 from scheduler.store.tables.tasks import QueuedTask
 
-router = APIRouter(tags=["objects"])
+router = APIRouter(tags=["objects"], dependencies=EACH)
 
 Item = dict[str, Any]
 Page = tuple[list[Item], str | None]

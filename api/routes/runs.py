@@ -17,7 +17,7 @@ from api.jobs import running
 from api.jobs.listing import parse_labels
 from api.jobs.reading import need_run, run_document, run_documents, run_outlines
 from api.outcomes import expect_ok
-from api.parameters import NUMBER_MAX, among
+from api.parameters import EACH, NUMBER_MAX, among
 from api.problems import Problem
 from api.services import Services, services_of
 from api.threads import read_reply
@@ -32,7 +32,7 @@ from scheduler.words.causes import Kind
 from scheduler.words.commands import CancelRun, Command, ResolveRun
 from scheduler.words.lifecycle import RUN
 
-router = APIRouter(tags=["runs"])
+router = APIRouter(tags=["runs"], dependencies=EACH)
 
 RUN_STATES = RUN.states
 CAUSES = tuple(kind.value for kind in Kind)

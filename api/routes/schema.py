@@ -12,12 +12,13 @@ from starlette.responses import Response
 
 from api import access
 from api.call import call_of
+from api.parameters import EACH
 from api.problems import Problem
 from api.threads import in_thread
 from scheduler.model.objects import NAMES
 from scheduler.store.tables.namespaces import KIND as NAMESPACE
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], dependencies=EACH)
 KINDS = (*NAMES, NAMESPACE)
 
 

@@ -20,6 +20,7 @@ from api.cursors import make_cursor, read_cursor
 from api.edits import propose_edit
 from api.objects.secrets import need_serving_all
 from api.outcomes import expect_ok
+from api.parameters import EACH
 from api.ports import VaultError
 from api.problems import Problem
 from api.references import need_references
@@ -35,7 +36,7 @@ from scheduler.store.tables.refs import Named
 from scheduler.words.commands import DeleteSecret, GrantSecret, PutSecret, Resealed, ResealSecrets
 from scheduler.words.outcomes import Code, Outcome
 
-router = APIRouter(tags=["secrets"])
+router = APIRouter(tags=["secrets"], dependencies=EACH)
 
 TRIES = 5  #: of a new value, while others put theirs under the same name
 COMMANDS_MAX = 10  #: of one request that encrypts anew

@@ -16,13 +16,14 @@ from api.access import COOKIES, Principal, check_csrf, csrf_token, digest, new_s
 from api.call import call_of, json_response
 from api.granting import roles_json
 from api.outcomes import expect_ok
+from api.parameters import EACH
 from api.problems import Problem
 from api.services import services_of
 from scheduler.machine.sessions import LIFE_MS
 from scheduler.words.commands import Actor, CloseSession, OpenSession
 from scheduler.words.outcomes import Code
 
-router = APIRouter(tags=["session"])
+router = APIRouter(tags=["session"], dependencies=EACH)
 
 
 @router.post("/v1/session", operation_id="beginSession", status_code=201, openapi_extra=schemas.begin_session)

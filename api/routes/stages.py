@@ -8,9 +8,10 @@ from starlette.responses import Response
 from api import access, schemas, staging
 from api.call import call_of
 from api.consistency import settle
+from api.parameters import EACH
 from api.services import services_of
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], dependencies=EACH)
 
 
 @router.get("/v1/apply", operation_id="getStage", openapi_extra=schemas.get_stage)

@@ -9,6 +9,7 @@ from api import access, schemas
 from api.call import call_of, json_response
 from api.consistency import settle
 from api.outcomes import expect_ok
+from api.parameters import EACH
 from api.problems import FieldError, Problem
 from api.services import services_of
 from scheduler.machine.rules.tick_limits import PER_SECOND_MAX
@@ -16,7 +17,7 @@ from scheduler.store.tables import asked
 from scheduler.store.tables.asked import DAY_S, Limits
 from scheduler.words.commands import LimitTicks
 
-router = APIRouter(tags=["cluster"])
+router = APIRouter(tags=["cluster"], dependencies=EACH)
 
 PATH = "/v1/cluster/tick-limits"
 

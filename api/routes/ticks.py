@@ -12,13 +12,14 @@ from api.call import call_of, json_response
 from api.consistency import settle
 from api.cursors import read_cursor
 from api.instants import parse_instant, rfc3339
+from api.parameters import EACH
 from api.problems import query_problem
 from api.services import Services, services_of
 from api.threads import read_reply
 from api.tick_pages import ticks_page
 from scheduler.verify import Verification
 
-router = APIRouter(tags=["ticks"])
+router = APIRouter(tags=["ticks"], dependencies=EACH)
 
 DAY_MS = 86_400_000
 OUTCOMES = ("pending", "ran", "skipped", "coalesced", "missed")

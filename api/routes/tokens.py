@@ -21,13 +21,14 @@ from api.consistency import settle
 from api.granting import read_roles, roles_json
 from api.instants import rfc3339
 from api.outcomes import expect_ok
+from api.parameters import EACH
 from api.problems import FieldError, Problem
 from api.services import services_of
 from scheduler.machine.tokens import JOINS
 from scheduler.store.reads import tokens as token_reads
 from scheduler.words.commands import DeleteToken, Granted, PutToken
 
-router = APIRouter(tags=["tokens"])
+router = APIRouter(tags=["tokens"], dependencies=EACH)
 
 SECRET_BYTES = 32
 FIELDS = ("name", "role", "namespaces", "roles", "ttl_s", "uses", "holder", "pool", "any_name")

@@ -15,6 +15,7 @@ from api.connection import leave_if_gone
 from api.edits import propose_edit
 from api.moves import moves_by_rules
 from api.outcomes import expect_ok, need_proposable
+from api.parameters import EACH
 from api.problems import FieldError, Problem
 from api.retiming import Prepared, prepared, taking_over
 from api.services import Services, services_of
@@ -22,7 +23,7 @@ from api.threads import LONG_READS, in_thread
 from scheduler.ticks import tzdata_version
 from scheduler.words.outcomes import Code
 
-router = APIRouter(tags=["cluster"])
+router = APIRouter(tags=["cluster"], dependencies=EACH)
 
 LIVE_WAIT_S = 10.0
 LOOK_S = 0.1

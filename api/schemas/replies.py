@@ -10,7 +10,7 @@ Instant = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"
 
 
 class Reply(BaseModel):
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)  # /openapi.json alone needs them
 
 
 class FieldError(Reply):

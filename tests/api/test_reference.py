@@ -7,9 +7,12 @@ from typing import Any
 
 import httpx2
 import pytest
+from fastapi import Depends
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 
-from api.app import Api
+from api.app import NOUNS, Api
+from api.parameters import refuse_unknown
 from api.problems import KINDS
 from api.schemas import replies
 from scheduler.words.commands import ConnectAgent
@@ -30,6 +33,13 @@ def test_the_reference_names_every_route_and_problem(api: Api) -> None:
     ]
     assert missing == []
     assert [kind for kind in KINDS if kind not in text] == []
+
+
+def test_every_route_refuses_what_it_does_not_know(api: Api) -> None:
+    """Its router says so: no other place adds it."""
+    routes = [route for noun in NOUNS for route in noun.router.routes if isinstance(route, APIRoute)]
+    assert len(routes) > 100
+    assert [route.path for route in routes if Depends(refuse_unknown) not in route.dependencies] == []
 
 
 async def test_replies_have_the_published_shapes(client: httpx2.AsyncClient, node: SingleNode) -> None:
