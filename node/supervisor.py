@@ -113,6 +113,7 @@ class Supervisor:
         command = [
             sys.executable,
             "-m",
+            "node.process",
             module,
             "--config",
             str(self._config_path),
