@@ -62,8 +62,12 @@ dev: $(VENV)/.installed
 	@exec $(BIN)/cronclave dev --with-parent $(DEV_ARGS)
 
 # Clusters want the cores to themselves, and some the whole machine. All parts run, whatever the first says.
-test: check
-	@code=0; $(MAKE) --no-print-directory quick || code=$$?; $(MAKE) --no-print-directory clusters || code=$$?; exit $$code
+test: $(VENV)/.installed-dev
+	@code=0; took=; \
+	for part in check quick clusters; do \
+	  began=$$(date +%s); $(MAKE) --no-print-directory $$part || code=$$?; \
+	  took="$$took, $$part $$(($$(date +%s) - began)) s"; \
+	done; echo "make test:$${took#,}"; exit $$code
 
 # In the order of their names: by the number of their tests, as is usual, the longest stories, one test a file, come last.
 quick: $(VENV)/.installed-dev

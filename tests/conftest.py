@@ -8,7 +8,10 @@ in CI it would go unnoticed for ever.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Generator
+from functools import cache
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,7 +23,29 @@ settings.load_profile("cronclave")
 
 #: Fixtures that start a cluster: who uses one is marked, so that it never runs beside other tests.
 _CLUSTERS = {"new_cluster", "besieged", "founded"}
+#: What stands in a file with such tests: one without it is not even imported where they alone are asked for.
+_SIGNS = {
+    "house": re.compile(r"mark\.house"),
+    "cluster": re.compile(rf"mark\.(cluster|alone)|\b(cluster|{'|'.join(sorted(_CLUSTERS))}): "),
+}
 _IN_CI = os.environ.get("CI", "").lower() not in {"", "0", "false", "no"}
+
+
+@cache
+def _says(path: Path, sign: re.Pattern[str]) -> bool:
+    return sign.search(path.read_text()) is not None
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    first, *others = config.option.markexpr.split() or [""]
+    sign = None if "or" in others else _SIGNS.get(first)
+    if sign is None or not collection_path.match("test_*.py"):
+        return None
+    return None if _says(collection_path, sign) else True
+
+
+def _has_sign(item: pytest.Item, marker: str) -> bool:
+    return item.get_closest_marker(marker) is None or _says(item.path, _SIGNS[marker])
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
@@ -31,6 +56,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("cluster")
         if "besieged" in fixtures:
             item.add_marker("alone")
+    # So none is passed over when they alone are asked for.
+    hidden = {item.nodeid for item in items for marker in _SIGNS if not _has_sign(item, marker)}
+    assert not hidden, f"nothing in these files says what they are (tests/conftest.py, _SIGNS): {hidden}"
     # The quick ones first: a broken unit is seen before minutes of clusters.
     items.sort(key=lambda item: item.get_closest_marker("cluster") is not None)
 
