@@ -93,6 +93,7 @@ def environment(
         "CRONCLAVE_PLAN_DATE": plan_days.text_of(row.plan_day),
         "CRONCLAVE_MEMBER": row.member,
         "CRONCLAVE_ITEM": "",
+        "CRONCLAVE_ROUND": str(row.round),
     }
     if rest is not None:
         values["CRONCLAVE_REST"] = rest.state

@@ -61,6 +61,8 @@ def begin(
     """
     ctx.state.last_trigger += 1
     event = event_of(spec)
+    if event:  # what comes is stamped by the log: a proposer's clock that is ahead must not miss it
+        from_ms = min(from_ms, ctx.stamp_ms)
     trigger_rows.insert(
         ctx.store,
         Trigger(

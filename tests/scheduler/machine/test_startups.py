@@ -85,6 +85,15 @@ def test_two_agents_are_two_runs_whatever_overlap_says(story: Story) -> None:
     assert sound(story)
 
 
+def test_a_boot_behind_a_job_that_was_put_by_a_clock_ahead_is_its(story: Story) -> None:
+    story.put(on_boot(), after_ms=story.now_ms + 900)
+    story.now_ms += 100
+    boot(story)
+    story.settle()
+    assert story.runs() == [("startup", "succeeded")]
+    assert sound(story)
+
+
 def test_another_pool_is_not_meant(story: Story) -> None:
     story.put(on_boot())
     boot(story, pool="db")
