@@ -84,6 +84,8 @@ async def apply_jobs(request: Request) -> Response:
         items = await judge_body(weight, lambda: _items(call, asked.given, now_ms))
     for item in items:
         await need_zones(services.scheduler, item.parsed, trial=asked.dry_run)
+    if asked.prune:  # what another node was told is the source's too
+        await services.scheduler.catch_up(timeout_s=access.CATCH_UP_S)
     command = await in_thread(_command, services, call, asked, items, now_ms)
 
     def need_all_unspent(over: object) -> None:

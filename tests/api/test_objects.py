@@ -10,9 +10,10 @@ import pytest
 from api.agents.assignment import environment
 from scheduler.machine.rules.pruning import PRUNED_ALWAYS
 from scheduler.model.objects import NAMES, kind_of
+from scheduler.model.objects.parsing import parse_document, prepare_document
 from scheduler.store.reads import attempts as attempt_reads
 from scheduler.store.reads import run_vars
-from scheduler.words.commands import PutSecret
+from scheduler.words.commands import Actor, Apply, PutSecret
 from tests.api.single_node import SingleNode
 from tests.node.effects.parts import connect
 
@@ -218,6 +219,15 @@ async def test_prune_deletes_what_the_source_owns_and_no_more(client: httpx2.Asy
     boards = (await client.get("/v1/boards")).json()["items"]
     assert [row["name"] for row in boards] == ["mine", "stock", "theirs"]
     assert problem(await client.post("/v1/apply", json={"objects": [VARS], "prune": True}), 422)
+
+
+async def test_prune_knows_what_the_source_was_told_elsewhere(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    late = prepare_document(parse_document({"board": "late"}), node.now_ms())
+    node.unheard.append(Apply((late,), (), (), node.now_ms(), Actor("git"), "", b"", "git"))
+    done = await applied(client, {"board": "stock"}, source="git", prune="true")
+    assert done["deleted"] == ["late"]
 
 
 async def test_prune_is_limited(client: httpx2.AsyncClient) -> None:
