@@ -9,8 +9,9 @@ Reading order of what breaks things: `faults` (every fault as a frozen record; a
 of links), `nemesis` (a driver for each kind of fault), `doctor` (which drivers can run here).
 
 Reading order of what judges: `history` (what happened, on one clock), `actions` (what a plan may do, by
-role), `plan`, `scenarios`, `workload` (what runs meanwhile: `client`, `operators` who pause and drain, and
-`receiver`, who is told of failures), `observer` (what the nodes say meanwhile),
-`pace` (how fast the machine is), `run` (the conductor), `collect` (what the product says in the end), `case`
-(a finished run as data), `checkers`, `report`, `suite` (several runs, one verdict), `commands`.
+role), `plan`, `scenarios`, `workload` (what runs meanwhile: `client`, `askers` who change jobs and start
+runs, `workflows`, `operators` who pause and drain, and `receiver`, who is told of failures), `observer`
+(what the nodes say meanwhile), `pace` (how fast the machine is), `run` (the conductor), `collect` (what
+the product says in the end), `case` (a finished run as data), `checkers`, `report`, `suite` (several
+runs, one verdict), `commands`.
 """

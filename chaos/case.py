@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -26,8 +26,10 @@ from chaos.pace import UNSEEN, slowness
 from chaos.seal import broken_seals
 
 EventId: TypeAlias = tuple[int, int]
+Tried: TypeAlias = tuple[int, str, int, str]  #: run, task, round, number of the attempt
+MAIN = "main"  #: the task of a job that has one alone
 RESET = "reset"
-FIELDS_OF_A_MARK = 10
+FIELDS_OF_A_MARK = 12
 UNSEEN_S = 2.0  #: views are told once a second: behind such a gap nobody knows who led
 
 
@@ -44,7 +46,13 @@ class Mark:
     agent: str
     at_s: float
     word: str = ""  #: the parameter `word` of a manual run
-    given: str = "-"  #: the values of the vars that it was given
+    given: str = "-"  #: what it was given: values of vars, or what a task before it wrote
+    task: str = MAIN
+    round: int = 0  #: of its group
+
+    @property
+    def tried(self) -> Tried:
+        return self.run, self.task, self.round, self.attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +129,16 @@ class Case:
                 fields = {key: value for key, value in entry.items() if key not in ("t", "kind")}
                 found[entry["name"]] = Declared(**fields)
         return found
+
+    @cached_property
+    def reruns(self) -> frozenset[int]:
+        """Runs that repeat another one as the harness asked: they are of its tick, and no outcome of it."""
+        asked = {op.arguments["run"] for op in self.operations if op.op == "rerun" and op.outcome != "fail"}
+        return frozenset(
+            int(run["id"])
+            for run in self.final.get("runs", [])
+            if run.get("cause") == "rerun" and run["rerun"]["of"] in asked
+        )
 
     @cached_property
     def phases(self) -> dict[str, float]:
@@ -259,11 +277,20 @@ def _mark(line: str, wall_offset_s: float) -> Mark:
     fields = line.split("|")
     if len(fields) != FIELDS_OF_A_MARK:
         raise ValueError(f"{len(fields)} fields of {FIELDS_OF_A_MARK}")
-    what, job, run, attempt, fence, tick, agent, uptime, word, given = fields
+    what, job, run, attempt, fence, tick, agent, uptime, word, given, task, turn = fields
     tick_ms = None if tick in ("", "-") else milliseconds(tick)
     token = int(fence) if fence.isascii() and fence.isdigit() else 0  # a start without a grant has none
     at_s = float(uptime[1:]) - wall_offset_s if uptime.startswith("@") else float(uptime)
-    return Mark(what, job, int(run), attempt, token, tick_ms, agent, at_s, word, given)
+    return Mark(
+        what, job, int(run), attempt, token, tick_ms, agent, at_s, word, given, task or MAIN, int(turn or 0)
+    )
+
+
+def tries_of(run: Mapping[str, Any]) -> Iterator[tuple[Tried, Mapping[str, Any]]]:
+    """Each attempt that the product tells of this run, and which one that is."""
+    for name, task in run["tasks"].items():
+        for attempt in task["attempts"]:
+            yield (int(run["id"]), name, int(attempt.get("round", 0)), str(attempt["number"])), attempt
 
 
 def event_id(event: Mapping[str, Any]) -> EventId:

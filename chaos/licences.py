@@ -24,7 +24,6 @@ def jobs_of(bodies: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]
     licensed, exclusive = bodies[LICENSED], dict(bodies[EXCLUSIVE])
     work = exclusive.pop("run")
     policies = {**exclusive["policies"], "locks": [LOCK]}
-    # One task alone has a payload: its lines tell the run and the number of the attempt, not the task.
     tasks = {"first": {"run": work}, "second": {"sleep": "200ms", "needs": ["first"]}}
     return {
         LICENSED: {**licensed, "locks": [POOL]},

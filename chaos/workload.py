@@ -19,9 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx2
-
-from chaos import appliers, graphs, leaks, licences, needs, senders
+from chaos import appliers, graphs, hands, leaks, licences, needs, senders, workflows
+from chaos.askers import Runner, Writer
 from chaos.case import Declared
 from chaos.client import ANSWER_S, Api
 from chaos.history import History
@@ -37,7 +36,6 @@ WRITERS = 2  #: for each register
 MANUAL, LONG, BOOT = "manual", "long", "boot"
 LONG_S = 5
 WAIT_S = {licences.LICENSED: 0.5, licences.EXCLUSIVE: 2.5}  #: from one run that takes to the next
-AGAIN = 0.2  #: so often a key is repeated
 DECLARE_S = 30.0
 EXIT_CODE = 3  #: of the payload that fails
 SLEEP_MS = 1_500
@@ -48,16 +46,16 @@ CLOCKS = {"host": 'IFS=" " read -r up rest < /proc/uptime', "wall": 'up="@$(date
 _LINE = (
     '{clock}; printf "%s\\n" "{what}|$CRONCLAVE_JOB|$CRONCLAVE_RUN|'
     "$CRONCLAVE_ATTEMPT|$CRONCLAVE_FENCE|${{CRONCLAVE_TICK:--}}|$CRONCLAVE_AGENT|$up|"
-    '${{CRONCLAVE_PARAM_WORD:--}}|{given}" >> {folder}/"$CRONCLAVE_AGENT"'
+    '${{CRONCLAVE_PARAM_WORD:--}}|{given}|$CRONCLAVE_TASK|$CRONCLAVE_ROUND" >> {folder}/"$CRONCLAVE_AGENT"'
 )
 
 
 def payload(
     folder: Path, *, sleep_s: float = 0, beats: int = 0, clock: str = "host", exit_code: int = 0,
-    given: str = "-",
+    given: str = "-", work: str = "", leave: str = "",
 ) -> str:  # fmt: skip
     """A shell line that writes its start, signs of life (`beats`, half a second apart), and its end. `given`:
-    what else it writes."""
+    what else it writes. `work`: what it does between, `leave`: how it goes behind its end."""
 
     def line(what: str) -> str:
         return _LINE.format(clock=CLOCKS[clock], what=what, folder=shlex.quote(str(folder)), given=given)
@@ -66,7 +64,7 @@ def payload(
     if beats:
         middle += f"n=0; while [ $n -lt {beats} ]; do sleep 0.5; {line('B')}; n=$((n+1)); done\n"
     last = f"exit {exit_code}\n" if exit_code else ""
-    return f"{line('S')}\n{middle}{line('E')}\n{last}"
+    return f"{line('S')}\n{middle}{work}{line('E')}\n{leave}{last}"
 
 
 def schedule_jobs(load: str) -> list[tuple[Declared, float, int]]:
@@ -218,6 +216,7 @@ class Workload:
             self._put_licences(api, words)
             graph = graphs.job_of(_job(graphs.JOB, {}, ""))
             self._surely(api, "graph", f"/v1/jobs/{graphs.JOB}", graph, {"graph": graphs.JOB})
+            self._put_workflows(api)
         api.close()
 
     def _put_licences(self, api: Api, words: Mapping[str, Any]) -> None:
@@ -226,6 +225,14 @@ class Workload:
         work = {name: _job(name, {}, self._payload(licences.WORK_S, 0)) for name in licences.LIMITS}
         for name, body in licences.jobs_of(work).items():
             self._must(api, name, {**body, **words})
+
+    def _put_workflows(self, api: Api) -> None:
+        write = partial(payload, self._evidence, clock=self._clock)
+        bodies = workflows.bodies_of(_beside, write)
+        self._must(api, workflows.NESTED, bodies.pop(workflows.NESTED))
+        bodies[hands.JOB] = hands.body_of(_beside(hands.JOB), write)
+        for name, body in bodies.items():
+            self._surely(api, "workflows", f"/v1/jobs/{name}", body, {"workflows": name})
 
     def _put_hook(self, api: Api) -> None:
         secret = {"value": senders.secret_of(self._seed)}
@@ -271,17 +278,19 @@ class Workload:
 
     def start(self) -> None:
         loops: list[tuple[str, Callable[[Api], None], float]] = [
-            (f"writer-{register}-{n}", _Writer(register, self._seed, n), 0.25)
+            (f"writer-{register}-{n}", Writer(register, self._seed, n), 0.25)
             for register in REGISTERS
             for n in range(WRITERS)
         ]
         loops += [
-            ("runner", _Runner(MANUAL, self._seed), 0.4),
-            ("long-runner", _Runner(LONG, self._seed), 2.5),
+            ("runner", Runner(MANUAL, self._seed), 0.4),
+            ("long-runner", Runner(LONG, self._seed), 2.5),
         ]
         if self._delivers:
             loops += [("sender", senders.Sender(self._seed), 0.6), ("grapher", graphs.ask, 2.0)]
-            loops += [(f"takes-{name}", _Runner(name, self._seed), WAIT_S[name]) for name in licences.LIMITS]
+            person = hands.Hands(self._seed, self._over, [job.name for job, _, _ in self.jobs])
+            loops += [("asker", workflows.Asker(), 2.4), ("hands", person, 0.3)]
+            loops += [(f"takes-{name}", Runner(name, self._seed), WAIT_S[name]) for name in licences.LIMITS]
         if self._inventory is not None:
             loops += appliers.people(self._inventory, self._over)
         if self._delivers:
@@ -336,76 +345,6 @@ def _job(name: str, policies: Mapping[str, Any], run: str) -> dict[str, Any]:
     return {"job": name, "policies": {**policies, "retention": {"runs": KEPT}}, "run": run}
 
 
-class _Writer:
-    """Changes one job under If-Match, as one of several: reads, then writes what it read plus one."""
-
-    def __init__(self, job: str, seed: int, number: int) -> None:
-        self._job, self._who = job, f"{seed}-{number}"
-        self._count = 0
-
-    def __call__(self, api: Api) -> None:
-        path, told = f"/v1/jobs/{self._job}", {"job": self._job}
-        outcome, status, seen = api.call("get", "GET", path, told=told, read=_register)
-        if outcome != "ok":
-            return
-        absent = status == 404
-        if not absent and api.dice.random() < 0.1:
-            revision = seen["revision"]
-            api.call(
-                "delete", "DELETE", path,
-                told={**told, "if_match": revision}, headers={"if-match": f'"{revision}"'},
-            )  # fmt: skip
-            return
-        self._count += 1
-        uid = f"{self._job}-{self._who}-{self._count}"
-        body = {"job": self._job, "labels": {"uid": uid}, "noop": True}
-        matching = {"if-none-match": "*"} if absent else {"if-match": f'"{seen["revision"]}"'}
-        if_match = 0 if absent else seen["revision"]
-        api.call(
-            "put", "PUT", path,
-            told={**told, "uid": uid, "if_match": if_match}, body=body, headers=matching, read=_register,
-        )  # fmt: skip
-
-
-def _register(document: Any, reply: httpx2.Response) -> dict[str, Any]:
-    labels = (document or {}).get("labels") or {}
-    return {"revision": int(reply.headers.get("etag", '"0"').strip('"')), "uid": labels.get("uid")}
-
-
-class _Runner:
-    """Starts runs with an Idempotency-Key; repeats the key when the answer was lost, and now and then anyway:
-    at once, or much later, when another node may lead."""
-
-    def __init__(self, job: str, seed: int) -> None:
-        self._job, self._seed = job, seed
-        self._count = 0
-        self._looking: list[int] = []
-        self._words: list[str] = []
-
-    def __call__(self, api: Api) -> None:
-        self._count += 1
-        word = f"{self._job}-{self._seed}-{self._count}"
-        for _ in range(3):
-            run = self._ask(api, word)
-            if run is not None:
-                self._looking.append(run)
-                if api.dice.random() > AGAIN:
-                    break
-        if self._words and api.dice.random() < AGAIN:
-            self._ask(api, api.dice.choice(self._words))
-        self._words.append(word)
-        if self._looking:
-            run = api.dice.choice(self._looking[-20:])
-            api.call(
-                "look", "GET", f"/v1/runs/{run}", told={"run": run},
-                read=lambda document, _: {"state": document["state"]},
-            )  # fmt: skip
-
-    def _ask(self, api: Api, word: str) -> int | None:
-        """The run of this word; None where no success was told."""
-        outcome, _, result = api.call(
-            "run", "POST", f"/v1/jobs/{self._job}/runs",
-            told={"job": self._job, "word": word}, body={"params": {"word": word}},
-            headers={"idempotency-key": word}, read=lambda document, _: {"run": document["id"]},
-        )  # fmt: skip
-        return int(result["run"]) if outcome == "ok" else None
+def _beside(name: str) -> dict[str, Any]:
+    """Of a job of several tasks, whose runs go on beside each other."""
+    return {"job": name, "policies": {"overlap": "allow", "retention": {"runs": KEPT}}}

@@ -7,18 +7,19 @@ Rules:
    one history. What lies before a `reset` may be missing, and what is younger than TELL_S.
 3. Every start that a payload wrote bears the fence of a committed grant of that very attempt. No fence is
    used twice, and none of an attempt of which its agent says that it never started.
-4. Two attempts of one run never run at the same time: the first one's last sign of life lies before the
-   second one's start (a lease that is ignored shows here). Nor do two runs of a job under `overlap: skip`.
+4. Two attempts of one task of a run, of whatever round, never run at the same time: the first one's last sign
+   of life lies before the second one's start (a lease that is ignored shows here). Nor do two runs of a job
+   under `overlap: skip`.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from chaos.case import Case, EventId, Mark, event_id, milliseconds
+from chaos.case import Case, EventId, Mark, Tried, event_id, milliseconds, tries_of
 from chaos.checkers import Finding, Offence, finding
 from chaos.history import Entry
 
@@ -129,19 +130,18 @@ def _gaps(told: set[EventId], resets: Sequence[EventId]) -> list[tuple[EventId, 
 
 
 def _claims(case: Case) -> Iterable[Offence]:
-    granted: dict[tuple[int, str], dict[str, Any]] = {}
+    granted: dict[Tried, Mapping[str, Any]] = {}
     unstarted: set[int] = set()
     for run in case.final.get("runs", []):
-        for task in run["tasks"].values():
-            for attempt in task["attempts"]:
-                if attempt["state"] == "unstarted":  # the next one has its number
-                    unstarted.add(attempt["fence"])
-                else:
-                    granted[int(run["id"]), str(attempt["number"])] = attempt
-    fences: dict[int, tuple[int, str]] = {}
+        for tried, each in tries_of(run):
+            if each["state"] == "unstarted":  # the next one has its number
+                unstarted.add(each["fence"])
+            else:
+                granted[tried] = each
+    fences: dict[int, Tried] = {}
     for mark in case.starts:
-        attempt = granted.get((mark.run, mark.attempt))
-        who = f"{mark.job}: attempt {mark.attempt} of run {mark.run} on {mark.agent}"
+        attempt = granted.get(mark.tried)
+        who = f"{mark.job}: attempt {mark.attempt} of {mark.task} of run {mark.run} on {mark.agent}"
         if mark.fence in unstarted:
             detail = f"{who} started with fence {mark.fence}, which its agent says never to have used"
             yield Offence("unstarted-ran", detail, mark.at_s, mark.job, run=mark.run)
@@ -159,8 +159,8 @@ def _claims(case: Case) -> Iterable[Offence]:
             yield Offence(
                 "before-grant", f"{who} started before its grant", mark.at_s, mark.job, run=mark.run
             )
-        known = fences.setdefault(mark.fence, (mark.run, mark.attempt))
-        if known != (mark.run, mark.attempt):
+        known = fences.setdefault(mark.fence, mark.tried)
+        if known != mark.tried:
             detail = f"fence {mark.fence} is run {known[0]}'s and run {mark.run}'s"
             yield Offence("fence-twice", detail, mark.at_s, mark.job, run=mark.run)
 
@@ -170,14 +170,14 @@ def _skewed(case: Case) -> bool:
 
 
 def _one_at_a_time(case: Case) -> Iterable[Offence]:
-    """Signs of life of one attempt after the start of the next of its run, or of another run of its job."""
-    lives: dict[tuple[str, int, str], list[Mark]] = defaultdict(list)
+    """Signs of life of one attempt after the start of the next of its task, or of another run of its job."""
+    lives: dict[tuple[str, Tried], list[Mark]] = defaultdict(list)
     for mark in case.marks:
-        lives[mark.job, mark.run, mark.attempt].append(mark)
+        lives[mark.job, mark.tried].append(mark)
     spans: dict[object, list[tuple[float, float, int, str]]] = defaultdict(list)
-    for (job, run, attempt), marks in lives.items():
+    for (job, (run, task, _, attempt)), marks in lives.items():
         first_s, last_s = marks[0].at_s, marks[-1].at_s
-        spans[run].append((first_s, last_s, run, attempt))
+        spans[run, task].append((first_s, last_s, run, attempt))
         declared = case.declared.get(job)
         if declared is not None and declared.policies.get("overlap", "skip") in ONE_AT_A_TIME:
             spans[job].append((first_s, last_s, run, attempt))

@@ -16,6 +16,7 @@ from chaos.checkers import (
     durable,
     graphs,
     gravest,
+    hands,
     held,
     licences,
     lifecycle,
@@ -29,11 +30,12 @@ from chaos.checkers import (
     secrets,
     ticks,
     vacuity,
+    workflows,
 )
 
 CHECKERS = (
-    ticks, results, held, boots, deliveries, graphs, licences, notices, audit, secrets, objects, narrow,
-    needs, linear, dispatch, durable, lifecycle, liveness, vacuity,
+    ticks, results, held, boots, deliveries, graphs, workflows, hands, licences, notices, audit, secrets,
+    objects, narrow, needs, linear, dispatch, durable, lifecycle, liveness, vacuity,
 )  # fmt: skip
 
 

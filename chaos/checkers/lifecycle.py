@@ -9,7 +9,9 @@ Rules:
    at an earlier state later; nor was what a node had told to have started or ended, before the client asked.
 4. No attempt is assigned to a run that has ended, nor beside one of the same task that has not.
 5. Work in the state begins once, in a run that has not ended, ends once, and has no attempt.
-6. Of a run that a person keeps back (held, suspended) no attempt is granted and no work in the state begins.
+6. Rounds of a group follow each other: each begins when the one before it has ended and is to be followed,
+   and ends once, after what catches its failure; the last one is followed by none.
+7. Of a run that a person keeps back (held, suspended) no attempt is granted and no work in the state begins.
 """
 
 from __future__ import annotations
@@ -36,6 +38,9 @@ ATTEMPT: Mapping[str, frozenset[str]] = {
     "running": frozenset({"running", "cancelling", *(_ENDS - {"cancelled"})}),
     "cancelling": frozenset({"cancelling", "running", *_ENDS}),
 }
+BEGUN, LAST = "begun", ""
+FOLLOWED = frozenset({"retry", "repeat", "held"})
+GOES_ON = frozenset({BEGUN, "catch"})
 KEPT_BACK = frozenset({"held", "suspended"})
 RUN_ENDS = frozenset({*_ENDS, "expired"})
 IN_STATE: Mapping[str, frozenset[str]] = {"active": RUN_ENDS}
@@ -80,6 +85,7 @@ class _Walk:
         self.attempts: dict[int, str] = {}
         self.ticks: dict[tuple[int, str], str] = {}
         self.in_state: dict[int, str] = {}
+        self.rounds: dict[int, tuple[int, str]] = {}  #: by group: the newest, and BEGUN or what follows it
         self.working: dict[int, int] = {}  #: task → its last attempt
 
     def forget(self) -> None:
@@ -87,6 +93,7 @@ class _Walk:
         self.runs = {run: state for run, state in self.runs.items() if state in RUN_ENDS}
         self.attempts = {key: state for key, state in self.attempts.items() if state not in ATTEMPT}
         self.in_state = {key: state for key, state in self.in_state.items() if state not in IN_STATE}
+        self.rounds = {group: known for group, known in self.rounds.items() if known[1] == LAST}
 
     def step(self, event: Mapping[str, Any]) -> Iterable[Offence]:
         kind = event["event"]
@@ -103,6 +110,8 @@ class _Walk:
                 yield from self._not_kept_back(f"task {event['task']}", event)
             after = event.get("state", "active")
             yield from self._move("task", self.in_state, event["task"], IN_STATE, after, event)
+        elif kind in ("round_begun", "round_ended"):
+            yield from self._round(event)
         elif kind in ("run_created", "run_started", "run_ended"):
             after = {"run_created": "pending", "run_started": "running"}.get(kind) or event["state"]
             if kind == "run_created" and event["run"] in self.runs:
@@ -122,6 +131,20 @@ class _Walk:
                 )
                 yield self._offence("decided-twice", said, event)
             self.ticks[tick] = event["outcome"]
+
+    def _round(self, event: Mapping[str, Any]) -> Iterable[Offence]:
+        group, number = event["task"], int(event["round"])
+        what = BEGUN if event["event"] == "round_begun" else str(event["then"])
+        before = self.rounds.get(group)
+        if what == BEGUN:
+            yield from self._in_a_run(f"round {number} of {event['name']}", event)
+            follows = before is None or (before[0] + 1 == number and before[1] in FOLLOWED)
+        else:
+            follows = before is None or (before[0] == number and before[1] in GOES_ON)
+        if not follows:
+            said = f"round {number} of {event['name']}, {what or 'ended'}, behind {before}"
+            yield self._offence("illegal-step", said, event)
+        self.rounds[group] = number, what
 
     def _assigned(self, event: Mapping[str, Any]) -> Iterable[Offence]:
         attempt = event["attempt"]

@@ -1,7 +1,8 @@
 """What the product tells of runs is what happened: events, payloads' lines and the final list agree.
 
 Rules:
-1. Every run that an event named is in the list in the end, once. A tick has one run.
+1. Every run that an event named is in the list in the end, once. A tick has one run, and those that repeat it
+   because somebody asked.
 2. A start is of the run's own job, tick and word. An attempt starts once, and a run no more often than its
    job may try: manual runs once.
 3. What succeeded wrote its start and its end. What an event told of an end or of a tick is what lists tell in
@@ -9,7 +10,7 @@ Rules:
 4. Every other end has its cause: lost a fault that hurt its own agent, cancelled a newer tick under
    cancel_running, expired a start deadline that was over. Nothing of this load has a time limit, or fails
    unless its payload says so.
-5. Another attempt comes behind one that did not succeed, with a higher fence.
+5. Another attempt of a task comes behind one that did not succeed, with a higher fence.
 6. There is no sign of life of an attempt behind the end that a node told.
 7. An accepted manual run starts within LATE_S, unless a fault (causes.py) or a pause holds it up. One that
    takes a licence waits for it, behind an agent that is gone too: it starts, whenever that is.
@@ -24,7 +25,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
-from chaos.case import Case, Mark, milliseconds
+from chaos import hands
+from chaos.case import Case, Mark, Tried, milliseconds, tries_of
 from chaos.checkers import Finding, Offence, finding
 from chaos.checkers.causes import LATE_S, agent_hurt, agents_hurt, excused, late_s
 from chaos.checkers.due import due_ms, seconds
@@ -40,7 +42,6 @@ BEGIN = (1, 0)  #: a reset before the first event leaves nothing out
 DRILL = "drill"
 
 Run = Mapping[str, Any]
-AttemptKey = tuple[int, str]  #: run and number, as payloads tell them
 
 
 def check(case: Case) -> Finding:
@@ -100,6 +101,8 @@ def _listed(case: Case, runs: list[Run]) -> Iterator[Offence]:
     by_tick: dict[tuple[str, str], int] = {}
     for run in runs:
         tick = run["tick"]
+        if run["id"] in case.reruns:
+            continue
         first = by_tick.setdefault((run["job"], tick), run["id"]) if tick else run["id"]
         if tick and first != run["id"]:
             detail = f"runs {first} and {run['id']} are both {run['job']}'s of {tick}"
@@ -108,11 +111,11 @@ def _listed(case: Case, runs: list[Run]) -> Iterator[Offence]:
 
 def _starts(case: Case, runs: list[Run]) -> Iterator[Offence]:
     known = {int(run["id"]): run for run in runs}
-    started: dict[AttemptKey, list[Mark]] = defaultdict(list)
-    attempts: dict[int, set[str]] = defaultdict(set)
+    started: dict[Tried, list[Mark]] = defaultdict(list)
+    attempts: dict[tuple[int, str, int], set[str]] = defaultdict(set)
     for mark in case.starts:
-        started[mark.run, mark.attempt].append(mark)
-        attempts[mark.run].add(mark.attempt)
+        started[mark.tried].append(mark)
+        attempts[mark.run, mark.task, mark.round].add(mark.attempt)
         run = known.get(mark.run)
         if run is None:
             continue  # dispatch asks for its grant
@@ -124,14 +127,15 @@ def _starts(case: Case, runs: list[Run]) -> Iterator[Offence]:
             yield _of(mark, "wrong-tick", f"run {mark.run} is of {tick}, told was {mark.tick_ms}")
         elif (mark.word or "-") != word:
             yield _of(mark, "wrong-word", f"run {mark.run} was asked for {word}, told was {mark.word}")
-    for (number, attempt), marks in started.items():
+    for (number, task, turn, attempt), marks in started.items():
         if len(marks) > 1:
-            detail = f"attempt {attempt} of run {number} started {len(marks)} times"
+            detail = f"attempt {attempt} of {task} of run {number} started {len(marks)} times"
             yield _of(marks[1], "started-twice", detail)
         job = case.declared.get(marks[0].job)
-        most = job.attempts_max if job is not None else 1
-        if len(attempts[number]) > most and attempt == max(attempts[number]):
-            detail = f"run {number} was tried {len(attempts[number])} times, {most} allowed"
+        most = job.attempts_max if job is not None else hands.TRIES.get((marks[0].job, task), 1)
+        tries = attempts[number, task, turn]
+        if len(tries) > most and attempt == max(tries):
+            detail = f"{task} of run {number} was tried {len(tries)} times, {most} allowed"
             yield _of(marks[0], "too-many-attempts", detail)
 
 
@@ -145,7 +149,7 @@ def attempts_of(run: Run) -> Iterator[Mapping[str, Any]]:
 
 
 def _successes(case: Case, runs: list[Run]) -> Iterator[Offence]:
-    wrote = {(mark.run, mark.attempt, mark.what) for mark in case.marks}
+    wrote = {(*mark.tried, mark.what) for mark in case.marks}
     for run in runs:
         found = list(attempts_of(run))
         at_s = _ended_s(case, run)
@@ -162,10 +166,10 @@ def _successes(case: Case, runs: list[Run]) -> Iterator[Offence]:
         if run["state"] == "succeeded" and not any(a["state"] == "succeeded" for a in found):
             detail = f"run {run['id']} succeeded, none of its {len(found)} attempts did"
             yield Offence("bare-success", detail, at_s, run["job"], run=run["id"])
-        for attempt in found:
+        for tried, attempt in tries_of(run):
             if attempt["state"] != "succeeded":
                 continue
-            lacking = [w for w in "SE" if (run["id"], str(attempt["number"]), w) not in wrote]
+            lacking = [w for w in "SE" if (*tried, w) not in wrote]
             who = f"attempt {attempt['number']} of run {run['id']} of {run['job']}"
             if lacking:
                 what = {"S": "it never started", "E": "its payload never came to its end"}[lacking[0]]
@@ -207,13 +211,10 @@ def _no_cause(case: Case, run: Run, newest: int) -> str:
     created_ms, finished_ms = milliseconds(run["created"]), milliseconds(run["finished"])
     match run["state"]:
         case "lost":
-            lost = [a for a in attempts_of(run) if a["state"] == "lost"]
-            for attempt in lost:
-                from_s = case.at_s(milliseconds(attempt["granted"] or run["created"]))
-                until_s = case.at_s(finished_ms)
-                if not agent_hurt(case, attempt["agent"], from_s, until_s) and not _left(case, run, attempt):
-                    return f"nothing had hurt {attempt['agent']}"
-            hurt = bool(lost) or agents_hurt(case, case.at_s(created_ms), case.at_s(finished_ms))
+            lost = any(a["state"] == "lost" for a in attempts_of(run))
+            if lost:
+                return unhurt(case, run)
+            hurt = agents_hurt(case, case.at_s(created_ms), case.at_s(finished_ms))
             return "" if hurt else "no agent was hurt"
         case "cancelled":
             if policies.get("overlap") != "cancel_running":
@@ -236,10 +237,24 @@ def _no_cause(case: Case, run: Run, newest: int) -> str:
     return "its payload cannot fail"
 
 
-def _left(case: Case, run: Run, attempt: Mapping[str, Any]) -> bool:
+def unhurt(case: Case, run: Run) -> str:
+    """Of a run that has ended: that nothing had hurt the agent of an attempt which it lost; empty: it had."""
+    if run["finished"] is None:
+        return ""
+    until_s = case.at_s(milliseconds(run["finished"]))
+    for tried, attempt in tries_of(run):
+        from_s = case.at_s(milliseconds(attempt["granted"] or run["created"]))
+        if attempt["state"] != "lost" or agent_hurt(case, attempt["agent"], from_s, until_s):
+            continue
+        if not _left(case, run, tried, attempt):
+            return f"nothing had hurt {attempt['agent']}"
+    return ""
+
+
+def _left(case: Case, run: Run, tried: Tried, attempt: Mapping[str, Any]) -> bool:
     """Whether its agent, which comes and goes, ended in good order before the start, and a fault kept it from
     starting first what it was granted. What had started goes on: never excused."""
-    started = any(m.run == run["id"] and m.attempt == str(attempt["number"]) for m in case.marks)
+    started = any(mark.tried == tried for mark in case.marks)
     granted_s = case.at_s(milliseconds(attempt["granted"] or run["created"]))
     finished_s = case.at_s(milliseconds(run["finished"]))
     return (
@@ -253,8 +268,8 @@ def _left(case: Case, run: Run, attempt: Mapping[str, Any]) -> bool:
 
 
 def _attempts(runs: list[Run]) -> Iterator[Offence]:
-    for run in runs:
-        found = sorted(attempts_of(run), key=lambda attempt: int(attempt["number"]))
+    for run, task in [(each, task) for each in runs for task in each["tasks"].values()]:
+        found = sorted(task["attempts"], key=lambda attempt: int(attempt["number"]))
         for one, other in pairwise(found):
             who = f"attempt {other['number']} of run {run['id']} of {run['job']}"
             if one["state"] == "succeeded":
@@ -328,17 +343,15 @@ def _ledger_as_told(case: Case) -> Iterator[Offence]:
 
 def _behind_the_end(case: Case) -> Iterator[Offence]:
     """Signs of life of attempts that a node had already told to have ended."""
-    names = {
-        a["id"]: (int(run["id"]), str(a["number"])) for run in case.final["runs"] for a in attempts_of(run)
-    }
-    ended: dict[AttemptKey, tuple[float, str]] = {}
+    names = {a["id"]: tried for run in case.final["runs"] for tried, a in tries_of(run)}
+    ended: dict[Tried, tuple[float, str]] = {}
     for events in case.events.values():
         for event in events:
             if event["event"] == "attempt_ended" and (key := names.get(event["attempt"])) is not None:
                 told = (float(event["t"]), str(event["state"]))
                 ended[key] = min(ended.get(key, told), told)
     for mark in case.marks:
-        at_s, state = ended.get((mark.run, mark.attempt), (mark.at_s, ""))
+        at_s, state = ended.get(mark.tried, (mark.at_s, ""))
         if mark.at_s > at_s + CLOCK_S:
             lived = {"S": "started", "B": "lived", "E": "came to its end"}.get(mark.what, mark.what)
             detail = (
@@ -377,11 +390,11 @@ def _manual(case: Case) -> Iterable[Offence]:
 
 
 def _times(case: Case, runs: list[Run]) -> Iterator[Offence]:
-    wrote = {(mark.run, mark.attempt, mark.what): mark.at_s for mark in case.marks}
+    wrote = {(*mark.tried, mark.what): mark.at_s for mark in case.marks}
     for run in runs:
-        for attempt in attempts_of(run):
+        for tried, attempt in tries_of(run):
             for what, field in (("S", "started"), ("E", "finished")):
-                wrote_s = wrote.get((run["id"], str(attempt["number"]), what))
+                wrote_s = wrote.get((*tried, what))
                 noted = attempt.get(field)
                 if wrote_s is None or noted is None:
                     continue

@@ -14,6 +14,7 @@ Rules:
 5. What neither fault nor policy held up starts within LATE_S; what waits, within LATE_S of the end of the run
    before it, or of the pause. Work behind a sleep starts when the sleep is over, and not before.
 6. The ledger holds nothing that was never due, and its run is the run of that tick.
+7. A run that repeats another, as somebody asked for, is of the same tick and no outcome of it (`hands`).
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def check(case: Case) -> Finding:
     runs = {int(run["id"]): run for run in case.final.get("runs", [])}
     starts: dict[Tick, list[Mark]] = defaultdict(list)
     for mark in case.starts:
-        if mark.tick_ms is not None:
+        if mark.tick_ms is not None and mark.run not in case.reruns:
             starts[mark.job, mark.tick_ms].append(mark)
     by_job = {name: _Job(case, job, runs, starts) for name, job in case.declared.items()}
     for job in by_job.values():
@@ -165,8 +166,8 @@ class _Job:
 
     def _starts(self, at_ms: int, marks: Sequence[Mark]) -> list[tuple[str, str, int | None]]:
         found: list[tuple[str, str, int | None]] = []
-        attempts = Counter((mark.run, mark.attempt) for mark in marks)
-        for (run, attempt), times in attempts.items():
+        attempts = Counter(mark.tried for mark in marks)
+        for (run, _, _, attempt), times in attempts.items():
             if times > 1:
                 found.append(("started-twice", f"attempt {attempt} of run {run} started {times} times", run))
         runs = {mark.run for mark in marks}

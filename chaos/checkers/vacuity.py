@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from chaos import workflows
 from chaos.appliers import DONE
 from chaos.case import Case
 from chaos.checkers import Finding, Offence
@@ -47,6 +48,9 @@ def _counts(case: Case) -> dict[str, int]:
         "applies": sum(op.op in ("apply", "commit") and op.outcome == "ok" for op in case.operations),
         "stages": sum(op.op == "commit" and op.result.get("state") == DONE for op in case.operations),
         "deliveries": sum(op.op == "deliver" and op.outcome == "ok" for op in case.operations),
+        "rounds": sum(mark.round > 0 for mark in case.starts),
+        "caught": sum((mark.job, mark.task) == (workflows.JOB, workflows.RESCUE) for mark in case.starts),
+        "hands": sum(op.op == "hand" and op.outcome == "ok" for op in case.operations),
         "visits": sum(entry["kind"] == "visitor" and entry["what"] == "went" for entry in case.history),
     }
 

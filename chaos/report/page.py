@@ -205,10 +205,13 @@ def _around(case: Case, offence: Offence) -> str:
     lines: list[dict[str, Any]] = []
     if offence.run is not None:
         lines += [
-            {"t": when(case, m.at_s), "line": m.what, "run": m.run, "attempt": m.attempt, "agent": m.agent}
+            {
+                "t": when(case, m.at_s), "line": m.what, "run": m.run, "task": m.task, "round": m.round,
+                "attempt": m.attempt, "agent": m.agent,
+            }
             for m in case.marks
             if m.run == offence.run
-        ]
+        ]  # fmt: skip
         lines += [run for run in case.final.get("runs", []) if run["id"] == offence.run]
     for op in case.operations:
         near = offence.at_s is not None and abs(op.began_s - offence.at_s) < AROUND_S

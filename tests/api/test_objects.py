@@ -13,7 +13,7 @@ from scheduler.model.objects import NAMES, kind_of
 from scheduler.model.objects.parsing import parse_document, prepare_document
 from scheduler.store.reads import attempts as attempt_reads
 from scheduler.store.reads import run_vars
-from scheduler.words.commands import Actor, Apply, PutSecret
+from scheduler.words.commands import Actor, Apply, PreparedObject, PutSecret
 from tests.api.single_node import SingleNode
 from tests.node.effects.parts import connect
 
@@ -225,6 +225,7 @@ async def test_prune_knows_what_the_source_was_told_elsewhere(
     client: httpx2.AsyncClient, node: SingleNode
 ) -> None:
     late = prepare_document(parse_document({"board": "late"}), node.now_ms())
+    assert isinstance(late, PreparedObject)
     node.unheard.append(Apply((late,), (), (), node.now_ms(), Actor("git"), "", b"", "git"))
     done = await applied(client, {"board": "stock"}, source="git", prune="true")
     assert done["deleted"] == ["late"]

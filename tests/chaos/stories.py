@@ -143,7 +143,7 @@ def _lines(file: Path, lines: list[str]) -> None:
 def _line(mark: Mark) -> str:
     tick = "-" if mark.tick_ms is None else instant(mark.tick_ms / 1000 - WALL_S)
     fields = (mark.what, mark.job, mark.run, mark.attempt, mark.fence, tick, mark.agent, mark.at_s)
-    return "|".join(str(field) for field in (*fields, mark.word, mark.given))
+    return "|".join(str(field) for field in (*fields, mark.word, mark.given, mark.task, mark.round))
 
 
 def clean() -> Story:

@@ -25,6 +25,8 @@ ENVIRONMENT = {
     "CRONCLAVE_FENCE": "99",
     "CRONCLAVE_TICK": "2026-12-31T23:00:00Z",
     "CRONCLAVE_AGENT": "agent-1",
+    "CRONCLAVE_TASK": "load",
+    "CRONCLAVE_ROUND": "3",
 }
 
 
@@ -41,8 +43,8 @@ def test_a_payload_writes_its_start_and_end_on_the_harnesss_clock(tmp_path: Path
     )
 
     marks = read_marks(tmp_path, offset_s)
-    assert [(m.what, m.job, m.run, m.attempt, m.fence, m.tick_ms) for m in marks] == [
-        (what, "pulse", 17, "2", 99, 1_798_758_000_000) for what in "SBE"
+    assert [(m.what, m.job, m.tried, m.fence, m.tick_ms) for m in marks] == [
+        (what, "pulse", (17, "load", 3, "2"), 99, 1_798_758_000_000) for what in "SBE"
     ]
     assert before_s - 0.05 <= marks[0].at_s <= marks[1].at_s <= marks[2].at_s <= now_s() + 0.05
 

@@ -104,6 +104,150 @@ MUTANTS = (
         _says("graphs: wrong-branch"),
     ),
     Mutant(
+        "caught-without-a-failure",
+        (
+            (
+                "scheduler.machine.rules.groups",
+                "    if worst is None or (caught is not None",
+                "    if worst is None and caught is None and group.catch:\n"
+                "        return Catch()\n"
+                "    if worst is None or (caught is not None",
+            ),
+            (
+                "scheduler.machine.steps.regrouping",
+                "        assert worst is not None\n",
+                "        worst = worst or groups.WELL\n",
+            ),
+        ),
+        APPLIED,
+        _says("workflows: catch-without-failure"),
+    ),
+    Mutant(
+        "finally-at-once",
+        (
+            (
+                "scheduler.machine.rules.gates.rest",
+                "    return WAITS if view.kept else READY\n",
+                "    return READY\n",
+            ),
+        ),
+        QUIET,
+        _says("workflows: finally-early"),
+    ),
+    Mutant(
+        "outputs-of-the-first-round",
+        (("scheduler.store.reads.outputs", "ORDER BY round DESC LIMIT 1", "ORDER BY round LIMIT 1"),),
+        APPLIED,
+        _says("workflows: other-output"),
+    ),
+    Mutant(
+        "a-run-of-another-job-twice",
+        (
+            (
+                "scheduler.machine.steps.nesting",
+                "    outcome = firing.fire(\n",
+                "    firing.fire(\n"
+                "        ctx, Cause(Kind.NESTED, key + '~'), job, due_ms=ctx.stamp_ms, params=params,\n"
+                "        plan_day=run.plan_day, on_place=False,\n"
+                "    )\n"
+                "    outcome = firing.fire(\n",
+            ),
+        ),
+        QUIET,
+        _says("workflows: orphan"),
+    ),
+    Mutant(
+        "does-not-wait-for-its-run",
+        (
+            (
+                "scheduler.machine.steps.acting",
+                '    return OK if work["wait"] else _end(ctx, run, task, work)\n',
+                "    return _end(ctx, run, task, work)\n",
+            ),
+        ),
+        QUIET,
+        _says("workflows: finally-early", "workflows: another-end"),
+    ),
+    Mutant(
+        "a-hold-holds-nothing",
+        (
+            (
+                "scheduler.machine.rules.gates.held",
+                "    return WAITS if view.held else READY\n",
+                "    return READY\n",
+            ),
+        ),
+        QUIET,
+        _says("hands: started-while-held"),
+    ),
+    Mutant(
+        "a-suspension-is-forgotten",
+        (
+            (
+                "scheduler.machine.rules.gates.suspended",
+                "    return WAITS if view.run.state in KEPT_BACK else READY\n",
+                "    return READY\n",
+            ),
+        ),
+        APPLIED,
+        _says("hands: started-while-suspended", "lifecycle: started-kept-back"),
+    ),
+    Mutant(
+        "nobody-notes-hands",
+        (
+            (
+                "scheduler.machine.task_hands",
+                '    ctx.changed(\n        "task",',
+                '    (lambda *_, **__: None)(\n        "task",',
+            ),
+        ),
+        QUIET,
+        _says("hands: unnoted"),
+    ),
+    Mutant(
+        "what-is-skipped-runs",
+        (
+            (
+                "scheduler.machine.task_hands",
+                '    ends.finish(ctx, found.run, found.task, "skipped", told=told, reason=_by(command), '
+                "started_ms=None)\n",
+                "",
+            ),
+        ),
+        APPLIED,
+        _says("hands: ran-though-skipped", "hands: not-skipped"),
+    ),
+    Mutant(
+        "all-is-done-again",
+        (
+            (
+                "scheduler.machine.rules.reruns",
+                "    return _LETTERS[old.state] if is_good else ANEW\n",
+                "    return ANEW\n",
+            ),
+        ),
+        APPLIED,
+        _says("hands: done-again"),
+    ),
+    Mutant(
+        "a-verdict-is-forgotten",
+        (
+            (
+                "scheduler.machine.hands",
+                "    overrides.put(ctx.store, Override(run.id, verdict, ctx.stamp_ms, actor, reason))\n",
+                "",
+            ),
+        ),
+        APPLIED,
+        _says("hands: verdict-lost"),
+    ),
+    Mutant(
+        "a-retry-waits-all-the-same",
+        (("scheduler.machine.task_hands", "        trying.again(ctx, run, task)\n", "        pass\n"),),
+        STAGED,
+        _says("hands: not-retried"),
+    ),
+    Mutant(
         "no-claim",
         (
             (
