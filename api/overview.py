@@ -197,6 +197,7 @@ def _leaderships(newest: Sequence[Leadership]) -> list[dict[str, Any]]:
             "epoch": row.epoch, "node": row.node, "zone": row.zone, "term": row.term,
             "began": rfc3339(row.began_ms), "ended": rfc3339(end_ms),
             "last_decision_before": rfc3339(row.before_ms or None),
+            "vacant_since": rfc3339(row.vacant_ms or None),
         }
         for row, end_ms in zip(newest, ends, strict=False)
     ]  # fmt: skip

@@ -89,6 +89,11 @@ class Standing:
         """Age of the newest word of a leader, and so of the commit index here; None until one was heard."""
         return 0 if self.role is Role.LEADER else self._raft.elections.silent_ms
 
+    @property
+    def former_silent_ms(self) -> int | None:
+        """The same of a leader other than this member: for one that has just taken over."""
+        return self._raft.elections.silent_ms
+
     def peers(self) -> list[PeerInfo]:
         """All other members by name."""
         return self._peers.infos(

@@ -238,7 +238,10 @@ class Core:
         self._front.flush()
 
     def _lead_frame(self) -> bytes:
-        return self._frame(Lead(self._config.name, self._config.zone, self._consensus.term, tzdata_version()))
+        me, consensus = self._config, self._consensus
+        return self._frame(
+            Lead(me.name, me.zone, consensus.term, tzdata_version(), consensus.former_silent_ms)
+        )
 
     def _frame(self, command: Lead | Compare) -> bytes:
         """The core's own word."""

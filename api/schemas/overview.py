@@ -117,6 +117,9 @@ class Leadership(Reply):
     began: Instant
     ended: Instant | None = Field(description="when the next one began; null: it leads")
     last_decision_before: Instant | None = Field(description="in between nothing was decided")
+    vacant_since: Instant | None = Field(
+        description="the last sign of the leader before it: in between nobody could decide"
+    )
 
 
 class Overview(Reply):

@@ -32,11 +32,20 @@ def lead(ctx: Context, command: Lead) -> Outcome:
     leaderships.put(
         ctx.store,
         Leadership(
-            state.epoch, command.node, command.zone, command.raft_term, state.stamp_ms, state.before_ms
+            state.epoch, command.node, command.zone, command.raft_term, state.stamp_ms, state.before_ms,
+            _vacant_ms(ctx, command.silent_ms),
         ),
-    )
+    )  # fmt: skip
     ctx.emit(e.Led(state.epoch, command.node, command.zone))
     return done(epoch=state.epoch)
+
+
+def _vacant_ms(ctx: Context, silent_ms: int | None) -> int:
+    """Since when nobody could decide. That nothing was decided says little: mostly nothing was due."""
+    state = ctx.state
+    if silent_ms is None or not state.before_ms:
+        return state.before_ms
+    return max(state.before_ms, state.stamp_ms - max(0, silent_ms))
 
 
 def barrier(ctx: Context, command: Barrier) -> Outcome:

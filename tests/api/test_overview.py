@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -152,13 +153,27 @@ async def test_an_attempt_out_of_reach_names_its_agent_and_goes_with_it(
 
 async def test_leaderships_follow_each_other(client: httpx2.AsyncClient, node: SingleNode) -> None:
     node.apply(c.Lead("node-2", "zone-b", 2))
-
     newest, before = (await read(client))["leaderships"]
 
     assert (newest["node"], newest["zone"], newest["ended"]) == ("node-2", "zone-b", None)
     assert before["ended"] == newest["began"]
-    assert newest["last_decision_before"] <= newest["began"]
-    for term in range(3, leaderships.KEPT_MAX + 20):
+    assert newest["last_decision_before"] == newest["vacant_since"] <= newest["began"]
+    assert before["vacant_since"] is None
+
+    # Nothing was due for a minute, and the leader was heard until just before: what counts is its last sign.
+    node.skew_ms = 60_000
+    node.apply(c.Lead("node-3", "zone-c", 3, silent_ms=60))
+    newest = (await read(client))["leaderships"][0]
+    idle, vacant = (
+        datetime.fromisoformat(newest["began"]) - datetime.fromisoformat(newest[since])
+        for since in ("last_decision_before", "vacant_since")
+    )
+    assert (idle > timedelta(minutes=0.9), vacant) == (True, timedelta(milliseconds=60))
+    # What it decided after the last sign that the next one had of it.
+    node.apply(c.Lead("node-2", "zone-b", 4, silent_ms=1 << 60))
+    newest = (await read(client))["leaderships"][0]
+    assert newest["vacant_since"] == newest["last_decision_before"]
+    for term in range(5, leaderships.KEPT_MAX + 20):
         node.apply(c.Lead(f"node-{term % 3}", "zone-a", term))
     with node.read() as store:
         assert len(leaderships.newest(store, 10_000)) == leaderships.KEPT_MAX

@@ -156,8 +156,21 @@ def test_what_is_known_ages_from_the_leaders_last_word_on(bench: Bench) -> None:
     assert bench["a"].elections.told == answered_s
 
 
+def test_a_new_leader_knows_how_long_the_one_before_was_silent(bench: Bench) -> None:
+    """Its Lead says so: in between nobody could decide."""
+    told_s = bench["b"].elections.told
+    bench.time += 0.25
+    lose(bench, "b", "c")
+    ask(bench, "b")
+    bench.deliver("b", "c", "prevote")
+    bench.deliver("c", "b", "prevoted")
+    finish(bench, "b", "c")
+    assert bench["b"].elections.silent_ms == int((bench.time - told_s) * 1000) >= 250
+
+
 def test_who_has_heard_of_no_leader_yet_does_not_know_how_old_its_knowledge_is(tmp_path: Path) -> None:
-    assert Alone(tmp_path, "abc").start().leader_silent_ms is None
+    started = Alone(tmp_path, "abc").start()
+    assert started.leader_silent_ms is started.former_silent_ms is None
 
 
 # ---- rule 1: nobody's term rises before a majority says that it would vote

@@ -50,6 +50,9 @@ def test_no_tick_is_lost_or_doubled_when_leaders_are_killed_and_stopped(cluster:
     assert losses.payload is not None
     assert losses.payload.due >= JOBS * (KILLS + STOPS)
     assert losses.payload.clean, losses.payload
+    # Each new leader said how long it had not heard the one before: later than what that one decided last.
+    led = cluster.client.get("/v1/overview")["leaderships"][: KILLS + STOPS]
+    assert any(one["vacant_since"] > one["last_decision_before"] for one in led), led
     assert_ledger_agrees(cluster, began_ms, [Every(f"shell-{i}", 1_000) for i in range(JOBS)])
 
 

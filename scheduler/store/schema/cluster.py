@@ -59,7 +59,8 @@ STATEMENTS: tuple[str, ...] = (
         epoch INTEGER PRIMARY KEY,
         node TEXT NOT NULL, zone TEXT NOT NULL, term INTEGER NOT NULL,
         began_ms INTEGER NOT NULL,
-        before_ms INTEGER NOT NULL          -- the latest stamp before it: nobody decided anything since
+        before_ms INTEGER NOT NULL,         -- the latest stamp before it: nobody decided anything since
+        vacant_ms INTEGER NOT NULL          -- the last sign of the leader before it: nobody could since
     )
     """,
     # Of everything (the empty namespace) and of namespaces: in [since_ms, lifted_ms) nothing new starts.

@@ -16,6 +16,7 @@ class Leadership(NamedTuple):
     term: int
     began_ms: int
     before_ms: int  #: the stamp before its own: nothing was decided in between
+    vacant_ms: int  #: the last sign of the leader before it: in between nobody could decide
 
 
 COLUMNS = ", ".join(Leadership._fields)

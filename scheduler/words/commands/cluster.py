@@ -13,6 +13,7 @@ class Lead(ByCore):
     zone: str
     raft_term: int
     tzdata: str = ""  #: version of the leader's zone data; taken only while the state names none
+    silent_ms: int | None = None  #: since the leader before it was last heard; None: the node never heard one
 
 
 @command(61)
