@@ -20,7 +20,7 @@ from api.parameters import EACH, NUMBER_MAX
 from api.problems import Problem
 from api.services import services_of
 from api.threads import beside, read_reply
-from scheduler.model.brief import brief
+from scheduler.model.readable import readable
 from scheduler.store.connection import Store
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads import past
@@ -97,7 +97,7 @@ async def get_definition(
     def read() -> bytes:
         from scheduler.model.documents import dump_yaml  # ruamel costs start-up time
 
-        return dump_yaml([brief(spec, services.scheduler.status().format)]).encode()
+        return dump_yaml([readable(spec, services.scheduler.status().format)]).encode()
 
     return Response(await beside(len(spec), read), headers={"ETag": f'"{number}"'}, media_type=MEDIA_TYPE)
 
