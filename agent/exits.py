@@ -7,6 +7,8 @@ from typing import Any
 
 UNSTARTED = "unstarted"
 """In place of `gone`, as scheduler.protocol.UNSTARTED: it surely never started, and never will."""
+#: Why an end is not known: nothing else on the host may say how a process ended.
+SPOOLER_DIED = "its spooler died, the agent's process that starts and watches it: how it ended is not known"
 
 
 @dataclass(frozen=True, slots=True)

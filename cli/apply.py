@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
-from typing import Any
 
 import click
 
-from cli.client import Client, path_of
+from cli.client import Client
 from cli.examples import examples
 from cli.exits import USAGE, Failure
 from cli.options import FILE_OR_FOLDER, connected, formatted, namespaced
@@ -50,7 +48,7 @@ def _need_source(source: str, *, prune: bool, may_be_empty: bool) -> None:
     ),
 )
 @PATHS
-@click.option("--dry-run", is_flag=True, help="Show what would change, change nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, and which ticks; change nothing.")
 @sourced
 @namespaced
 @formatted
@@ -78,15 +76,18 @@ def apply_files(
 ) -> None:  # fmt: skip
     from dataclasses import asdict
 
-    from cli import files
+    from cli import differing, files
 
     documents = files.read_documents(paths, may_be_empty=may_be_empty)
-    files.check(documents, namespace)
+    new = files.check(documents, namespace)
     diff = files.apply(
         client, [d.data for d in documents], namespace=namespace, dry_run=dry_run, source=source, prune=prune,
         prune_max=prune_max, where=lambda number, pointer: documents[number].where(pointer),
     )  # fmt: skip
     if form == "table":
+        if dry_run:
+            given = dict(zip(new, (document.data for document in documents), strict=True))
+            differing.show_changes(client, diff.created, diff.changed, new, given)
         files.show_diff(diff, dry_run=dry_run)
     else:
         show(form, {"dry_run": dry_run, **asdict(diff)}, (), list)
@@ -108,7 +109,7 @@ def diff(
     may_be_empty: bool, namespace: str,
 ) -> None:  # fmt: skip
     """Show line by line what applying these files would change. Nothing is changed."""
-    from cli import files
+    from cli import differing, files
 
     _need_source(source, prune=prune, may_be_empty=may_be_empty)
     documents = files.read_documents(paths, may_be_empty=may_be_empty)
@@ -118,35 +119,7 @@ def diff(
         prune_max=prune_max, where=lambda number, pointer: documents[number].where(pointer),
     )  # fmt: skip
     for row in found.created:
-        _show(row, None, new[row["kind"], row["namespace"], row["name"]])
+        differing.show_new(row, new[differing.key_of(row)])
     for row in found.changed:
-        _show(row, _stored(client, row), new[row["kind"], row["namespace"], row["name"]])
+        differing.show_change(client, row, new[differing.key_of(row)])
     files.show_diff(found, dry_run=True)
-
-
-def _stored(client: Client, row: dict[str, Any]) -> dict[str, Any]:
-    from scheduler.model.objects.parsing import PLURALS
-    from scheduler.model.server_facts import definition_of
-
-    path = path_of(PLURALS[row["kind"]], row["name"], namespace=row["namespace"])
-    return definition_of(client.get(path))
-
-
-def _show(row: dict[str, Any], old: dict[str, Any] | None, new: dict[str, Any]) -> None:
-    from scheduler.model.written import write_yaml
-
-    def lines(shape: dict[str, Any] | None) -> list[str]:
-        return [] if shape is None else write_yaml([_sorted(shape)], starts=False).splitlines()
-
-    name = f"{row['kind']} {row['namespace']}/{row['name']}"
-    titles = (f"{name}, revision {row['revision']}" if old else "/dev/null", f"{name}, new")
-    for line in difflib.unified_diff(lines(old), lines(new), *titles, lineterm=""):
-        colour = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
-        click.echo(click.style(line, fg=colour))
-
-
-def _sorted(value: Any) -> Any:
-    """With its fields in one order, whoever wrote them."""
-    if isinstance(value, dict):
-        return {key: _sorted(value[key]) for key in sorted(value)}
-    return [_sorted(item) for item in value] if isinstance(value, list) else value

@@ -14,6 +14,7 @@ from cli.client import Client, lines, path_of
 from cli.examples import examples
 from cli.exits import FAILED, Failure
 from cli.instants import milliseconds, rfc3339
+from cli.lazy import Group
 from cli.options import INSTANT, connected, consistency, formatted, stale
 from cli.output import more, show
 from cli.terminal import escaped_json
@@ -21,7 +22,7 @@ from cli.terminal import escaped_json
 Command = Callable[..., None]
 
 
-@click.group("audit", epilog="Example: cronclave audit list --since -1d")
+@click.group("audit", cls=Group, epilog="Example: cronclave audit list --since -1d")
 def audit() -> None:
     """See who decided what, from where, with what was there before and after."""
 

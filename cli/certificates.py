@@ -20,6 +20,7 @@ from cli.authority import certify
 from cli.dev.layout import write_private
 from cli.exits import CONFLICT, NOT_FOUND, USAGE, Failure
 from cli.founding import Founding, load, read_text, write_certificate
+from cli.lazy import Group
 from cli.options import formatted
 from cli.output import show
 
@@ -32,7 +33,7 @@ DAYS = click.option(
 COPY = "copy each node's tls/ folder to its machine; the nodes read it within seconds, without a restart"
 
 
-@click.group("cert", epilog="Example: cronclave cluster cert renew prod")
+@click.group("cert", cls=Group, epilog="Example: cronclave cluster cert renew prod")
 def certificates() -> None:
     """Look at certificates, renew them, change the CA."""
 

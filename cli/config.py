@@ -14,6 +14,7 @@ from cli.completing import WITHIN_S as COMPLETE_WITHIN_S
 from cli.contexts import contexts_file
 from cli.examples import examples
 from cli.exits import USAGE, Failure
+from cli.lazy import Group
 from cli.options import formatted, naming
 from cli.output import show
 from cli.processes import module_answer
@@ -29,7 +30,7 @@ VARIABLES = (
 )
 
 
-@click.group("config", epilog="Example: cronclave config show --origin")
+@click.group("config", cls=Group, epilog="Example: cronclave config show --origin")
 def config() -> None:
     """See with which settings programs work here."""
 

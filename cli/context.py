@@ -19,12 +19,15 @@ from cli.contexts import (
     without_context,
 )
 from cli.exits import CONFLICT, USAGE, Failure
+from cli.lazy import Group
 from cli.options import formatted
 from cli.output import show
 from cli.target import DEV_FILE, split_urls
 
 
-@click.group("context", epilog="Example: cronclave context add prod --url https://10.0.1.1:8321 --ca ca.pem")
+@click.group(
+    "context", cls=Group, epilog="Example: cronclave context add prod --url https://10.0.1.1:8321 --ca ca.pem"
+)
 def context() -> None:
     """Name clusters, and choose which one commands talk to.
 

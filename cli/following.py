@@ -219,7 +219,7 @@ def follow_run(client: Client, screen: Screen, run: int, attempt: int | None) ->
         if begun:
             _, name, round = min(begun)
             if len(found["tasks"]) > 1:
-                screen.heading(f"==> {name}{f', round {round}' if round else ''} <==")
+                screen.heading(f"==> {name}{f', round {round + 1}' if round else ''} <==")
             Reading(client, run, name, attempt, write=screen.write, note=screen.note, round=round).follow()
             screen.cut()
             done.add((name, round))

@@ -14,6 +14,7 @@ from cli.client import Client
 from cli.crontab_sending import count, send
 from cli.examples import examples
 from cli.exits import FAILED, USAGE, Failure
+from cli.lazy import Group
 from cli.options import FILE_OR_FOLDER, namespaced, reaching
 from cli.output import printable
 from cli.terminal import escaped_json
@@ -25,7 +26,9 @@ DIALECTS = ("debian", "cronie", "busybox", "bcron", "mcron", "systemd-cron", "su
 _SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}")
 
 
-@click.group("import", epilog="Example: crontab -l | cronclave import crontab - --source alice@db1")
+@click.group(
+    "import", cls=Group, epilog="Example: crontab -l | cronclave import crontab - --source alice@db1"
+)
 def imports() -> None:
     """Take jobs over from other systems."""
 

@@ -17,6 +17,7 @@ from cli.explain import job_explain
 from cli.graph import job_graph
 from cli.instants import milliseconds, rfc3339
 from cli.job_edit import job_edit
+from cli.lazy import Group
 from cli.options import (
     FILE_OR_FOLDER,
     INSTANT,
@@ -37,7 +38,7 @@ LIMIT = click.option(
 NAME = click.argument("name", shell_complete=job_names)
 
 
-@click.group("job", epilog="Example: cronclave job apply jobs/ && cronclave job list")
+@click.group("job", cls=Group, epilog="Example: cronclave job apply jobs/ && cronclave job list")
 def job() -> None:
     """Define jobs, run them, see what became of their ticks."""
 
@@ -57,7 +58,7 @@ job.add_command(job_graph)
     ),
 )
 @click.argument("paths", nargs=-1, required=True, metavar="FILE|DIR|-…", type=FILE_OR_FOLDER)
-@click.option("--dry-run", is_flag=True, help="Show what would change, change nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, and which ticks; change nothing.")
 @namespaced
 @formatted
 @connected

@@ -9,10 +9,11 @@ import click
 from cli.client import Client, path_of
 from cli.exits import NOT_FOUND, Failure
 from cli.join_token import JoinToken, fingerprints
+from cli.lazy import Group
 from cli.options import SPAN, connected
 
 
-@click.group("token", epilog="Example: cronclave cluster token create --role agent --ttl 1h")
+@click.group("token", cls=Group, epilog="Example: cronclave cluster token create --role agent --ttl 1h")
 def join_tokens() -> None:
     """Invite new nodes and agents; `cronclave token` lists and withdraws what was given."""
 

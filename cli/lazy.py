@@ -1,4 +1,5 @@
-"""Groups whose commands are imported when they are called, not when help is shown."""
+"""Groups of commands. A word that is none is answered with the one that is meant; commands of a `LazyGroup`
+are imported when they are called, not when help is shown."""
 
 from __future__ import annotations
 
@@ -21,7 +22,36 @@ class Lazy(NamedTuple):
     help: str  #: its line in the group's help
 
 
-class LazyGroup(click.Group):
+#: What other programs call a command, and what it may be called here.
+ALSO = {
+    "get": ("show", "list"), "show": ("get", "list"), "describe": ("show", "get", "explain"),
+    "ls": ("list",), "rm": ("delete", "remove", "revoke"), "remove": ("delete", "revoke"),
+    "delete": ("remove", "revoke"),
+    "create": ("apply", "put", "add"), "set": ("put", "apply", "use"), "put": ("apply",),
+    "update": ("apply", "put"),
+    "log": ("logs",), "start": ("run",), "trigger": ("run",), "kill": ("cancel", "stop"), "stop": ("cancel",),
+    "status": ("show", "get", "list"), "why": ("explain",), "disable": ("pause",), "enable": ("resume",),
+}  # fmt: skip
+
+
+class Group(click.Group):
+    """A group that knows what is meant by a word that is no command of it."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        known = self.list_commands(ctx)
+        if args and args[0] not in known and not args[0].startswith("-") and not ctx.resilient_parsing:
+            from difflib import get_close_matches
+
+            meant = [each for each in ALSO.get(args[0], ()) if each in known]
+            near = meant or get_close_matches(args[0], known, 1)
+            if near:
+                ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
+        return super().resolve_command(ctx, args)
+
+
+class LazyGroup(Group):
     """A group of `lazy` commands, listed in the order given."""
 
     def __init__(self, *args: Any, lazy: Mapping[str, Lazy], **kwargs: Any) -> None:
@@ -66,15 +96,3 @@ class LazyGroup(click.Group):
                 raise
             name = error.option_name
             ctx.fail(f"{name} stands after the command: {ctx.command_path} … {name} …")
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        known = self.list_commands(ctx)
-        if args and args[0] not in known and not args[0].startswith("-") and not ctx.resilient_parsing:
-            from difflib import get_close_matches
-
-            near = get_close_matches(args[0], known, 1)
-            if near:
-                ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
-        return super().resolve_command(ctx, args)

@@ -10,6 +10,7 @@ from cli.client import Client, path_of
 from cli.completing import namespaces
 from cli.examples import examples
 from cli.exits import USAGE, Failure
+from cli.lazy import Group
 from cli.options import FILE_OR_FOLDER, connected, consistency, formatted, stale
 from cli.output import show
 
@@ -18,7 +19,7 @@ FOLLOW_TOLD_MAX = 20
 TRIED_MAX = 1_000
 
 
-@click.group("namespace", epilog="Example: cronclave namespace list")
+@click.group("namespace", cls=Group, epilog="Example: cronclave namespace list")
 def namespace() -> None:
     """Declare namespaces: owner, quotas, pools. One without a declaration lets its jobs have everything."""
 

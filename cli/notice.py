@@ -8,11 +8,12 @@ import click
 
 from cli import output
 from cli.client import Client, path_of
+from cli.lazy import Group
 from cli.objects import LIMIT
 from cli.options import connected, consistency, formatted, namespaced, stale
 
 
-@click.group("notice", epilog="Example: cronclave notice post stock orders")
+@click.group("notice", cls=Group, epilog="Example: cronclave notice post stock orders")
 def notice() -> None:
     """Post notices on boards, list them, take them down."""
 

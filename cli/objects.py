@@ -9,6 +9,7 @@ from cli.apply import apply_files
 from cli.client import Client, path_of
 from cli.examples import examples
 from cli.exits import Failure
+from cli.lazy import Group
 from cli.options import FILE_OR_FOLDER, connected, consistency, formatted, namespaced, stale
 from scheduler.model.objects import NAMES
 
@@ -21,7 +22,7 @@ def _group(kind: str) -> click.Group:
     plural = NAMES[kind]
     title = f"Look at {plural}, change and delete them, see how they changed."
 
-    @click.group(kind, help=title, epilog=f"Example: cronclave {kind} list")
+    @click.group(kind, cls=Group, help=title, epilog=f"Example: cronclave {kind} list")
     def group() -> None: ...
 
     @group.command(

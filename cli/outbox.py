@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from cli.client import Client, path_of
+from cli.lazy import Group
 from cli.options import connected, consistency, formatted, stale
 from cli.output import more, show
 
 
-@click.group("outbox", epilog="Example: cronclave outbox list --given-up")
+@click.group("outbox", cls=Group, epilog="Example: cronclave outbox list --given-up")
 def outbox() -> None:
     """Look at notices that wait to be sent or were given up."""
 

@@ -26,6 +26,7 @@ from cli.hands import (
     suspend,
 )
 from cli.instants import milliseconds, rfc3339
+from cli.lazy import Group
 from cli.options import INSTANT, SPAN, connected, consistency, formatted, stale
 from cli.output import more, show, with_warning
 from cli.rerun import rerun
@@ -38,7 +39,7 @@ STATES = (
 )  # fmt: skip
 
 
-@click.group("run", epilog="Example: cronclave run list --state failed")
+@click.group("run", cls=Group, epilog="Example: cronclave run list --state failed")
 def run() -> None:
     """Look at runs, follow their output, cancel them."""
 
@@ -111,12 +112,12 @@ def show_(client: Client, run_id: int, stale: bool, form: str) -> None:
         "cronclave run logs 42",
         "cronclave run logs 42 --task extract -f  # until it has ended",
         "cronclave run logs 42 --attempt 1 > first.log",
-        "cronclave run logs 42 --task load --round 0",
+        "cronclave run logs 42 --task load --round 1",
     ),
 )
 @ID
 @click.option("--task", metavar="NAME", help="One task only; all, one after the other, by default.")
-@click.option("--round", type=click.IntRange(0), help="Of a task in a group; the newest by default.")
+@click.option("--round", type=click.IntRange(1), help="Of a task in a group; the newest by default.")
 @click.option("--attempt", type=click.IntRange(1), help="Number of the attempt; the latest by default.")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run, or the task named, has ended.")
 @click.option(
@@ -142,6 +143,12 @@ def logs(
         raise Failure(f"run {run_id} has no task {task!r}", code=NOT_FOUND, details=sorted(found["tasks"]))
     if round is not None and task is None:
         raise click.UsageError("--round is of one task: name it with --task")
+    if round is not None:
+        rounds = found["tasks"][task]["round"] + 1
+        if round > rounds:
+            begun = "one round" if rounds == 1 else f"{rounds} rounds"
+            raise Failure(f"task {task} of run {run_id} has {begun}, and no round {round}", code=NOT_FOUND)
+        round -= 1  # the API counts from none
     inside = {name: each["group"] for name, each in found["tasks"].items() if each.get("group")}
     if task in inside.values():
         raise Failure(

@@ -80,8 +80,8 @@ def _rest_words(rest: dict[str, Any]) -> str:
 
 
 def _place(task: dict[str, Any], tried: dict[str, Any]) -> tuple[object, object]:
-    """In which group, and in which round of that."""
-    return (task["group"], tried["round"]) if task.get("group") else ("", "")
+    """In which group, and in which round of that: people count from one."""
+    return (task["group"], tried["round"] + 1) if task.get("group") else ("", "")
 
 
 def _shortened(value: object) -> str:

@@ -11,6 +11,7 @@ import click
 from cli.client import Client, path_of
 from cli.completing import namespaces, secret_names
 from cli.exits import CONFLICT, USAGE, Failure
+from cli.lazy import Group
 from cli.options import connected, consistency, formatted, stale
 from cli.output import show
 from cli.progress import waiting
@@ -28,7 +29,10 @@ ALL_JOBS = click.option("--all-jobs", is_flag=True, help="Every job of its names
 LISTED_MAX = 10_000
 
 
-@click.group("secret", epilog="Example: cronclave secret put DB_PASSWORD --job nightly-report < password.txt")
+@click.group(
+    "secret", cls=Group,
+    epilog="Example: cronclave secret put DB_PASSWORD --job nightly-report < password.txt",
+)
 def secret() -> None:
     """Put, grant, list and delete secrets. A value is never shown again."""
 

@@ -10,6 +10,7 @@ from cli.client import Client, path_of
 from cli.completing import namespaces as completed_namespaces
 from cli.completing import token_names
 from cli.examples import examples
+from cli.lazy import Group
 from cli.options import SPAN, connected, consistency, formatted, stale
 from cli.output import show
 
@@ -30,7 +31,7 @@ class RoleIn(click.ParamType[tuple[str, str]]):
         return namespace, role
 
 
-@click.group("token", epilog="Example: cronclave token create --role agent host-17")
+@click.group("token", cls=Group, epilog="Example: cronclave token create --role agent host-17")
 def token() -> None:
     """Make, list and withdraw bearer tokens."""
 

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.clock import HostClock
-from agent.exits import UNSTARTED, Exit
+from agent.exits import SPOOLER_DIED, UNSTARTED, Exit
 from agent.spool import outputs, script_files, secret_files
 from agent.spool.child import Spooled
 from agent.spool.journal import SpoolJournal, exit_row
@@ -115,7 +115,7 @@ class Spooler:
         for attempt in dict.fromkeys((*left.starts, *left.fences)):
             start = left.starts.get(attempt)  # where none is noted there may have been one all the same
             is_of_this_boot = start.boot_id == self._boot_id if start else bool(left.name)
-            why = "its spooler died" if is_of_this_boot else "the host was started again"
+            why = SPOOLER_DIED if is_of_this_boot else "the host was started again"
             gone = Exit(attempt, start and start.started_ms, at_ms, None, None, "gone", why, b"", None)
             self._exits[attempt] = left.known.get(attempt, gone)
         self._compact()

@@ -10,7 +10,7 @@ Rules:
 
 from __future__ import annotations
 
-from agent.exits import UNSTARTED, Exit
+from agent.exits import SPOOLER_DIED, UNSTARTED, Exit
 from agent.journal import Journal
 from agent.spool.client import SpoolerState
 from agent.work.claimed import Claimed, Phase
@@ -49,7 +49,7 @@ class Recovery:
             if claimed.attempt not in state.running and proves(state.journal, claimed.journal):
                 self._reports.unstarted(claimed.attempt, UNSTARTED, "its spooler died before the start")
             elif claimed.attempt not in state.running:
-                self._reports.unseen(claimed.attempt, "its spooler died")
+                self._reports.unseen(claimed.attempt, SPOOLER_DIED)
             elif claimed.cancelled:
                 self._starting.cancel_spooled(claimed.attempt)
 

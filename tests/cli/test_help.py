@@ -7,7 +7,7 @@ import re
 import pytest
 from click.testing import CliRunner
 
-from cli.lazy import LazyGroup
+from cli.lazy import Group, LazyGroup
 from cli.main import cronclave
 from cli.reference import every_command
 
@@ -48,11 +48,26 @@ def test_an_option_of_commands_that_stands_before_them_is_told_its_place(option:
     assert f"{option} stands after the command" in result.output
 
 
-def test_a_misspelt_command_is_answered_with_the_near_one() -> None:
-    result = CliRunner().invoke(cronclave, ["jobb"])
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["jobb"], "job"), (["run", "get", "7"], "show"), (["run", "wiat", "7"], "wait"),
+        (["job", "rm", "a"], "delete"), (["job", "xyzzy"], None),
+    ],
+)  # fmt: skip
+def test_a_word_that_is_no_command_is_answered_with_the_one_that_is_meant(
+    words: list[str], meant: str | None
+) -> None:
+    result = CliRunner().invoke(cronclave, words)
 
     assert result.exit_code == 2
-    assert "Did you mean 'job'?" in result.output
+    assert "No such command" in result.output
+    assert (f"Did you mean {meant!r}?" in result.output) == (meant is not None)
+
+
+def test_every_group_answers_so() -> None:
+    for path, command, _ in every_command():
+        assert isinstance(command, Group) == hasattr(command, "commands"), path
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from cli.differing import COUNT, moved
 from tests.api.planning import planning
 from tests.api.single_node import SingleNode
 from tests.cli.conftest import Command
@@ -40,6 +42,35 @@ async def test_a_folder_is_applied_and_the_difference_shown(cronclave: Command, 
     assert "+ default/extract  created, revision 1" in first.out
     assert "+ finance/report  created, revision 1" in first.out
     assert [job["name"] for job in json.loads(again.out)["unchanged"]] == ["extract", "report", "third"]
+
+
+async def test_a_dry_run_shows_which_fields_and_which_ticks_are_others(cronclave: Command) -> None:
+    job = "job: report\ndescription: {}\ntriggers: {{cron: '0 2 * * *'}}\nnoop: true\n"
+    new = await cronclave("job", "apply", "-", "--dry-run", stdin=job.format("old"))
+    assert len(re.findall(r"^\+ tick \S+T02:00:00Z of default/report$", new.out, re.MULTILINE)) == 3
+    await cronclave("job", "apply", "-", stdin=job.format("old"))
+
+    words = await cronclave("job", "apply", "-", "--dry-run", stdin=job.format("new"))
+    assert "-description: old\n+description: new\n" in words.out
+    assert "tick" not in words.out
+    assert "~ default/report  changed\n0 would be created, 1 would be changed" in words.out
+
+    times = job.format("old").replace("0 2 * * *", "0 2,14 * * *")
+    more = await cronclave("apply", "-", "--dry-run", stdin=times)
+    assert re.findall(r"^[+-] tick \S+T(\d\d)", more.out, re.MULTILINE) == ["14"] * 3
+    bound = times.replace("cron:", "calendar: {exclude: [bank]}, cron:")
+    bound += "---\ncalendar: bank\nweekend: [fri]\n"
+    unknown = await cronclave("apply", "-", "--dry-run", stdin=bound)
+    assert "ticks of default/report: known once what it refers to is there" in unknown.out
+    same = await cronclave("job", "apply", "-", "--dry-run", stdin=job.format("old"))
+    assert same.out.startswith("0 would be created")
+
+
+def test_ticks_are_compared_as_far_as_both_are_known() -> None:
+    old, new = [f"{day:02}" for day in range(1, COUNT + 1)], [f"{day:02}" for day in range(2, COUNT + 12, 2)]
+    assert moved(old, new) == (["01", "03", "05", "07", "09"], [])
+    assert moved((), ["05"]) == ([], ["05"])
+    assert moved(["05"], []) == (["05"], [])
 
 
 async def test_of_a_folder_that_cannot_be_read_nothing_is_applied(cronclave: Command, tmp_path: Path) -> None:

@@ -56,20 +56,21 @@ async def test_each_round_is_shown_with_what_it_wrote(cronclave: Command, node: 
     shown = await cronclave("run", "show", str(run))
     rows = [line.split()[:5] for line in shown.out.splitlines() if line.startswith("feed ")]
     assert rows == [
-        ["feed", "0", "fetch", "succeeded", "1"], ["feed", "1", "fetch", "succeeded", "1"],
-        ["feed", "0", "check", "succeeded", "1"], ["feed", "1", "check", "succeeded", "1"],
+        ["feed", "1", "fetch", "succeeded", "1"], ["feed", "2", "fetch", "succeeded", "1"],
+        ["feed", "1", "check", "succeeded", "1"], ["feed", "2", "check", "succeeded", "1"],
     ]  # fmt: skip
     assert "retry_wait" in waits
     newest = await cronclave("run", "logs", str(run), "--task", "check")
     assert (newest.code, newest.out) == (0, "good sum\n")
-    older = await cronclave("run", "logs", str(run), "--task", "check", "--round", "0")
+    older = await cronclave("run", "logs", str(run), "--task", "check", "--round", "1")
     assert (older.code, older.out) == (0, "bad sum\n")
     whole = await cronclave("run", "logs", str(run))
     assert "fetched 2\n" in whole.out
     assert "feed" not in whole.out, "a group writes nothing itself"
     for arguments, said in (
-        (("--task", "check", "--round", "2"), "task 'check' of the run has no round 2"),
-        (("--round", "0"), "--round is of one task: name it with --task"),
+        (("--task", "check", "--round", "3"), f"task check of run {run} has 2 rounds, and no round 3"),
+        (("--task", "check", "--round", "0"), "0 is not in the range x>=1"),
+        (("--round", "1"), "--round is of one task: name it with --task"),
         (("--task", "feed"), "feed is a group, which writes nothing itself: name one of its tasks"),
         (("--task", "feed", "-f"), "check\n"),
     ):
@@ -85,10 +86,10 @@ async def test_following_a_run_shows_each_round(cronclave: Command, node: Single
     first_round(node, run, agent)
     await follower.shows(out=b"==> check <==\nbad sum\n")
     second_round(node, run, agent)
-    await follower.shows(out=b"==> check, round 1 <==\ngood sum\n")
+    await follower.shows(out=b"==> check, round 2 <==\ngood sum\n")
     does(node, run, agent, "load", b"loaded\n")
     assert await follower.ends() == 0
-    headings = ("fetch", "check", "fetch, round 1", "check, round 1", "load")
+    headings = ("fetch", "check", "fetch, round 2", "check, round 2", "load")
     assert [line for line in follower.out.decode().splitlines() if line.startswith("==>")] == [
         f"==> {each} <==" for each in headings
     ]

@@ -1,0 +1,116 @@
+"""What an apply would change, before it does: the fields of each object, line by line, and a job's ticks."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+
+from cli.client import Client, path_of
+from cli.exits import Failure
+
+SHOWN_MAX = 20  #: objects of a dry run; `cronclave diff` shows the lines of all
+TICKS_SHOWN = 3
+COUNT = 10  #: of coming ticks that are compared, as many as a dry run tells
+Key = tuple[str, str, str]
+"""Kind, namespace and name."""
+
+
+def key_of(row: Mapping[str, Any]) -> Key:
+    return row["kind"], row["namespace"], row["name"]
+
+
+def show_new(row: Mapping[str, Any], new: dict[str, Any]) -> None:
+    _show(row, None, new)
+
+
+def show_change(client: Client, row: Mapping[str, Any], new: dict[str, Any]) -> None:
+    _show(row, _stored(client, row), new)
+
+
+def show_changes(
+    client: Client,
+    created: Sequence[Mapping[str, Any]],
+    changed: Sequence[Mapping[str, Any]],
+    new: Mapping[Key, dict[str, Any]],
+    given: Mapping[Key, Any],
+) -> None:
+    """Of a dry run: the lines of what changes, and of these and of new jobs the ticks. `given`: the documents
+    as they are sent."""
+    for row in changed[:SHOWN_MAX]:
+        key, old = key_of(row), _stored(client, row)
+        _show(row, old, new[key])
+        if row["kind"] == "job" and old.get("triggers") != new[key].get("triggers"):
+            _show_ticks(client, row, _coming(client, row), given[key])
+    if len(changed) > SHOWN_MAX:
+        click.echo(f"… and {len(changed) - SHOWN_MAX} more that change: cronclave diff shows all", err=True)
+    for row in created[:SHOWN_MAX]:
+        if row["kind"] == "job" and new[key_of(row)].get("triggers"):
+            _show_ticks(client, row, (), given[key_of(row)])
+
+
+def _stored(client: Client, row: Mapping[str, Any]) -> dict[str, Any]:
+    from scheduler.model.objects.parsing import PLURALS
+    from scheduler.model.server_facts import definition_of
+
+    path = path_of(PLURALS[row["kind"]], row["name"], namespace=row["namespace"])
+    return definition_of(client.get(path))
+
+
+def _show(row: Mapping[str, Any], old: dict[str, Any] | None, new: dict[str, Any]) -> None:
+    from scheduler.model.written import write_yaml
+
+    def lines(shape: dict[str, Any] | None) -> list[str]:
+        return [] if shape is None else write_yaml([_sorted(shape)], starts=False).splitlines()
+
+    name = f"{row['kind']} {row['namespace']}/{row['name']}"
+    titles = (f"{name}, revision {row['revision']}" if old else "/dev/null", f"{name}, new")
+    for line in difflib.unified_diff(lines(old), lines(new), *titles, lineterm=""):
+        _say(line, line[:1])
+
+
+def _say(line: str, sign: str) -> None:
+    click.echo(click.style(line, fg={"+": "green", "-": "red", "@": "cyan"}.get(sign)))
+
+
+def _sorted(value: Any) -> Any:
+    """With its fields in one order, whoever wrote them."""
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
+
+
+# -- ticks -----------------------------------------------------------------------------------------
+
+
+def _coming(client: Client, row: Mapping[str, Any]) -> list[str]:
+    found = client.get(path_of("jobs", row["name"], "next", namespace=row["namespace"], count=COUNT))
+    return [tick["at"] for tick in found["items"]]
+
+
+def _show_ticks(client: Client, row: Mapping[str, Any], old: Sequence[str], document: Any) -> None:
+    path = path_of("jobs", row["name"], namespace=row["namespace"], dry_run=True)
+    try:
+        told = client.send("PUT", path, json.dumps(document).encode())
+    except Failure:  # what it refers to comes with the same apply
+        click.echo(f"ticks of {row['namespace']}/{row['name']}: known once what it refers to is there")
+        return
+    gone, come = moved(old, [tick["at"] for tick in told["next_ticks"]])
+    for sign, instants in (("-", gone), ("+", come)):
+        for instant in instants[:TICKS_SHOWN]:
+            _say(f"{sign} tick {instant} of {row['namespace']}/{row['name']}", sign)
+
+
+def moved(old: Sequence[str], new: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Which of the coming instants go, and which come: as far as both lists are known, each of which ends
+    after `COUNT`, or where nothing comes any more."""
+    ends = [max(each) for each in (old, new) if len(each) >= COUNT]
+    until = min(ends, default="9999")
+    return _without(old, new, until), _without(new, old, until)
+
+
+def _without(ones: Iterable[str], others: Sequence[str], until: str) -> list[str]:
+    return [each for each in ones if each not in others and each <= until]
