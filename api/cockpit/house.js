@@ -14,4 +14,4 @@ export { at, go, holdLeaving, setQuery, useQuery, useRoute } from "./parts/route
 export { Said } from "./parts/said.js";
 export { lookOf, Shape, Status } from "./parts/status.js";
 export { hear, live } from "./parts/stream.js";
-export { ago, between, bytes, clock, date, isKnown, number, schedule, span, t, tn, until, when, whole, word } from "./parts/words.js";
+export { ago, between, bytes, clock, clockOff, date, isKnown, number, schedule, span, t, tn, until, when, whole, word } from "./parts/words.js";

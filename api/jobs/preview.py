@@ -24,19 +24,24 @@ def preview(job: Job, prepared: PreparedJob, now_ms: int) -> dict[str, Any]:
     tasks = list(job.tasks.items())[:TASKS_MAX]
     groups = job.groups or {}
     of = {task: name for name, group in groups.items() for task in (*group.tasks, *(group.catch or ()))}
+    part = dict.fromkeys(job.finally_ or (), "finally")
+    part |= {task: "catch" for group in groups.values() for task in group.catch or ()}
     return {
         "next_ticks": [
             {"at": rfc3339(at), "due": rfc3339(due), "trigger": key} for at, due, key in coming[:TICKS_MAX]
         ],
         "graph": [
             *(
-                {"task": name, "kind": GROUP, "needs": list(group.needs), "rule": group.rule, "group": None}
+                {
+                    "task": name, "kind": GROUP, "needs": list(group.needs), "rule": group.rule,
+                    "group": None, "part": part.get(name),
+                }
                 for name, group in groups.items()
             ),
             *(
                 {
                     "task": name, "kind": task.kind.name, "needs": list(task.needs), "rule": task.rule,
-                    "group": of.get(name),
+                    "group": of.get(name), "part": part.get(name),
                 }
                 for name, task in tasks
             ),

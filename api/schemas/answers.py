@@ -54,6 +54,7 @@ class Node(Reply):
     needs: list[str] = Field(examples=[["fetch"]])
     rule: str = Field(examples=["all_success"])
     group: str | None = Field(description="that it is inside of", examples=["load"])
+    part: str | None = Field(description="finally or catch: one that is for the end", examples=["finally"])
 
 
 class JobDryRun(DryRun):

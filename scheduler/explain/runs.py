@@ -46,7 +46,7 @@ from scheduler.store.tables.runs import FOR_NAMESPACE, FOR_REQUIRES, FOR_TIME, R
 from scheduler.store.tables.tasks import NO_INSTANT, Task
 from scheduler.store.tables.zones import in_force
 from scheduler.words.causes import Kind
-from scheduler.words.lifecycle import RUN_ENDS
+from scheduler.words.lifecycle import RUN_ENDS, in_words
 
 TASKS_MAX = 500  #: of those that have not ended, the first
 
@@ -120,7 +120,8 @@ class _Asked:
         left, what = now.open_tasks, "its tasks"
         if now.catching:
             left, what = now.open_catch, "tasks that catch its failure"
-        said = f"{left} of {what} have not ended, in round {now.round}"
+        have = "has" if left == 1 else "have"
+        said = f"{left} of {what} {have} not ended, in round {now.round + 1}"  # people count from one
         return [Finding("tasks", WAITS_WORD, said, task.started_ms, "the end of what is inside")]
 
     def _facts(self, task: Task, compiled: CompiledTask | None) -> Facts:
@@ -135,7 +136,7 @@ class _Asked:
 
 def explain_run(store: Store, run: Run, cluster: Cluster, compiled: Compiled) -> RunExplained:
     if run.state in RUN_ENDS:
-        said = f"it ended: {run.state}" + (f" ({run.reason})" if run.reason else "")
+        said = f"it ended: {in_words(run.state)}" + (f" ({run.reason})" if run.reason else "")
         ended = Finding("end", NEVER_WORD, said, run.finished_ms)
         whens = conditions.of_tasks(store, run, _job_of(run, compiled))
         return RunExplained(run, NEVER_WORD, (ended,), (), False, conditions.of_run(store, run), whens)
@@ -232,7 +233,7 @@ def _of_child(store: Store, task: Task, child: Nested) -> Finding:
     run = run_rows.get(store, child.run)
     state = child.state or ("gone" if run is None else run.state)
     of = "" if run is None else f" of {run.namespace}/{run.name}"
-    said = f"it waits for run {child.run}{of}, which is {state}"
+    said = f"it waits for run {child.run}{of}, which is {in_words(state)}"
     until_ms = None if task.wake_ms == NO_INSTANT else task.wake_ms
     return Finding("work", WAITS_WORD, said, task.started_ms, f"the end of run {child.run}", until_ms)
 

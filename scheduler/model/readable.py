@@ -1,8 +1,8 @@
 """A definition in the order in which a person reads it: what the editor opens with.
 
 The cluster keeps what a job is and not the file that it came in (decision 80): comments, the order of fields
-and the style of a list are not there any more. What is given instead reads from front to end: tasks as the run
-comes to them, of a trigger first what it is, and nothing that the product filled in.
+and the style of a list are not there any more. What is given instead reads from front to end: tasks as the
+run comes to them, of a trigger first what it is, and nothing that the product filled in.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from scheduler.model.triggers import NAMES
 
 
 def readable(spec: bytes, format: int) -> dict[str, Any]:
-    """The job of these canonical bytes, as `brief` has it, of which less is said where that is the same job."""
+    """The job of these canonical bytes, as `brief` has it, of which less is said where that is the same."""
     words = brief(spec, format)
-    if FIELD not in json.loads(spec):  # else what it says itself is its own word, whatever its namespace gives
+    if FIELD not in json.loads(spec):  # else each of its words holds, whatever its namespace gives
         for lesser in (_lean, _single):
             lean = lesser(words)
             if lean != words and _is(lean, spec, format):
@@ -62,7 +62,7 @@ def _single(words: dict[str, Any]) -> dict[str, Any]:
     task = tasks.get("main") if len(tasks) == 1 else None
     if task is None or not task.keys().isdisjoint(words):
         return words
-    return {name: words[name] for name in words if name != "tasks"} | task
+    return {**{name: words[name] for name in words if name != "tasks"}, **task}
 
 
 def _lean_trigger(trigger: dict[str, Any]) -> dict[str, Any]:

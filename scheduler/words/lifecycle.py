@@ -411,6 +411,11 @@ TASK_END: Mapping[str, TaskEvent] = {state: TaskEvent(state) for state in sorted
 """An end is brought about by the event of its name."""
 
 
+def in_words(state: str) -> str:
+    """A state within a sentence for people."""
+    return "about to be tried again" if state == "retry_wait" else state.replace("_", " ")
+
+
 def markdown() -> str:
     """The text of docs/lifecycle.md."""
     parts = [

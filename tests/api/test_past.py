@@ -158,8 +158,13 @@ async def test_the_yaml_of_an_older_revision(client: httpx2.AsyncClient) -> None
 async def test_a_dry_run_shows_the_ticks_and_the_graph(client: httpx2.AsyncClient) -> None:
     job = {
         "triggers": [{"cron": "0 2 * * *", "id": "night"}, {"every": "6h", "id": "often"}],
-        "tasks": {"a": {"run": "true"}, "b": {"noop": True, "needs": ["a"], "rule": "all_done"}},
-    }
+        "tasks": {
+            "a": {"run": "true"}, "b": {"noop": True, "needs": ["a"], "rule": "all_done"},
+            "c": {"noop": True}, "d": {"noop": True},
+        },
+        "groups": {"g": {"tasks": ["a", "b"], "catch": ["c"]}},
+        "finally": ["d"],
+    }  # fmt: skip
 
     told = (await client.put("/v1/jobs/job?dry_run=true", json=job)).json()
 
@@ -168,8 +173,14 @@ async def test_a_dry_run_shows_the_ticks_and_the_graph(client: httpx2.AsyncClien
     assert told["next_ticks"] == sorted(told["next_ticks"], key=lambda tick: tick["at"])
     assert {tick["trigger"] for tick in told["next_ticks"]} == {"night", "often"}
     assert told["graph"] == [
-        {"task": "a", "kind": "run", "needs": [], "rule": "all_success", "group": None},
-        {"task": "b", "kind": "noop", "needs": ["a"], "rule": "all_done", "group": None},
+        {"task": name, "kind": kind, "needs": needs, "rule": rule, "group": group, "part": part}
+        for name, kind, needs, rule, group, part in (
+            ("g", "group", [], "all_success", None, None),
+            ("a", "run", [], "all_success", "g", None),
+            ("b", "noop", ["a"], "all_done", "g", None),
+            ("c", "noop", [], "all_success", "g", "catch"),
+            ("d", "noop", [], "all_success", None, "finally"),
+        )
     ]
     assert (await client.get("/v1/jobs/job")).status_code == 404
     assert (await client.put("/v1/jobs/job", json=job)).status_code == 201

@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import httpx2
@@ -14,10 +14,13 @@ import pytest
 
 from api.problems import KINDS
 from api.routes.pages import FOLDER, TYPES, policy
+from scheduler import explain
+from scheduler.machine.rules import gates
 from scheduler.model.objects import NAMES
 from scheduler.model.work import NAMES as WORK
 
 pytestmark = pytest.mark.house
+EXPLAIN = Path(explain.__file__).parent
 
 VENDOR = FOLDER / "vendor"
 FILES = sorted(path for path in FOLDER.rglob("*") if path.suffix in TYPES)
@@ -144,6 +147,15 @@ def test_each_kind_of_work_has_its_word() -> None:
     assert {key.removeprefix("work.") for key in TEXTS if key.startswith("work.")} == set(WORK)
 
 
+def test_each_gate_has_its_word() -> None:
+    """What something waits for is told in the reader's language; the sentence after it is the API's."""
+    lists = (gates.TICK, gates.FIRE, gates.RUN, gates.ADMIT, gates.TASK, gates.PLACE)
+    names = {gate.NAME for each in lists for gate in each}
+    for path in EXPLAIN.glob("*.py"):
+        names |= set(re.findall(r'Finding\("(\w+)"', path.read_text()))
+    assert {key.removeprefix("gate.") for key in TEXTS if key.startswith("gate.")} == names
+
+
 def test_each_kind_of_objects_is_known_to_its_pages() -> None:
     parts, lists, one = ((FOLDER / name).read_text() for name in OF_KINDS)
     (known,) = re.findall(r"export const KINDS = \{ (.+?) \};", parts)
@@ -162,6 +174,42 @@ def test_the_first_visit_has_its_texts_and_no_others() -> None:
     first = _with_imports([FOLDER / name for name in FIRST])
     used = _used(text for path, text in SOURCES.items() if path in first)
     assert _texts("texts.js").keys() == used - _texts("texts_problems.js").keys()
+
+
+# -- the style sheet ---------------------------------------------------------------------------------
+
+
+def _rules(css: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Each selector of the sheet with what it is given, outside of what holds for some windows alone."""
+    told = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
+    everywhere = re.sub(r"@[^{;]+\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}", "", told)
+    for selectors, body in re.findall(r"([^{}]+)\{([^{}]*)\}", everywhere):
+        given = dict(re.findall(r"([\w-]+):\s*([^;]*[^;\s])", body))
+        for selector in re.split(r",(?![^(]*\))", selectors):
+            yield " ".join(selector.split()), given
+
+
+def twice_said(css: str) -> list[str]:
+    """What is said of one selector in two places: that of two things which have one name."""
+    said: dict[tuple[str, str], str] = {}
+    found = []
+    for selector, given in _rules(css):
+        for name, value in given.items():
+            if said.setdefault((selector, name), value) != value:
+                found.append(f"{selector} {{ {name}: {said[selector, name]}; … {name}: {value} }}")
+    return found
+
+
+def test_a_class_is_of_one_thing() -> None:
+    """A second thing of the same name has its look from the first: a frame of groups had hidden the borders
+    of all tables. The looks of a status stand beside other classes, never alone."""
+    sheet = (FOLDER / "style.css").read_text()
+    assert twice_said(sheet) == []
+    assert twice_said(".a, .b { top: 1px } .b { top: 2px }") == [".b { top: 1px; … top: 2px }"]
+    (shapes,) = re.findall(r"const SHAPES = \{(.+?)\n\};", SOURCES[FOLDER / "parts/status.js"], re.DOTALL)
+    looks = {f".{name}" for name in re.findall(r"^  (\w+): ", shapes, re.MULTILINE)}
+    assert len(looks) > 5
+    assert looks.isdisjoint(selector for selector, _ in _rules(sheet))
 
 
 # -- how they are served ---------------------------------------------------------------------------

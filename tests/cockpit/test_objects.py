@@ -189,7 +189,10 @@ async def test_an_object_is_written_mended_changed_and_put_back(
     await confirm(page, "Delete")
     await expect(page).to_have_url(re.compile("/cockpit/objects/vars$"))
     assert (await furnished.get("/v1/vars/shop")).status_code == 404
-    await page.locator(".toast").last.get_by_role("button", name="Put it back").click()
+    await page.evaluate(GO, "/cockpit/objects/vars/default/shop")  # its page is left, with what it was
+    await expect(page.get_by_text("Deleted by admin")).to_be_visible()
+    await expect(page.locator("main pre")).to_contain_text("a: 2")
+    await page.locator("main").get_by_role("button", name="Put it back").click()
     await confirm(page, "Put it back")
     await expect(page).to_have_url(re.compile("/cockpit/objects/vars/default/shop$"))
     assert (await furnished.get("/v1/vars/shop")).json()["values"] == {"a": 2}

@@ -112,10 +112,13 @@ async def test_output_that_cannot_be_asked_for_is_not_called_empty(
         (house.running,),
     )
     node.apply(DisconnectAgent(agent, session, "node-2"))
+    page = await tab(f"{url}cockpit/runs/{house.running}")
+    away = page.get_by_text("is not connected: what it wrote shows when it is back")
+    await expect(away).to_be_visible()  # before it is called unreachable, too
     ((since_ms,),) = node.store.rows("SELECT disconnected_ms FROM agents WHERE id = ?", (agent,))
     node.apply(MarkUnreachable(node.machine.state.epoch, attempt, since_ms))
-    page = await tab(f"{url}cockpit/runs/{house.running}")
-    await expect(page.get_by_text("is not connected: what it wrote shows when it is back")).to_be_visible()
+    await expect(page.get_by_role("button", name="Vouch that it ended")).to_be_visible()
+    await expect(away).to_be_visible()
     await expect(page.get_by_text("Nothing written yet")).to_have_count(0)
 
 
@@ -139,21 +142,85 @@ async def test_a_run_is_made_again_and_cancelled(
 async def test_a_run_is_repeated_from_what_failed(
     url: str, tab: OpenTab, client: httpx2.AsyncClient, house: House
 ) -> None:
-    page = await tab(f"{url}cockpit/runs/{house.failed}")
+    page = await tab(f"{url}cockpit/runs/{house.failed}", width=390)
     await page.get_by_role("button", name="Repeat").click()
     dialog = page.get_by_role("dialog")
     await expect(dialog).to_contain_text("Taken over:")
+    assert await dialog.evaluate("(box) => box.scrollWidth <= box.clientWidth")
     await dialog.get_by_label("What of it").select_option("all")
     await expect(dialog).not_to_contain_text("Taken over:")
     await dialog.get_by_label("What of it").select_option("failed")
     await dialog.get_by_text("The same by command line").click()
     await expect(dialog).to_contain_text(f"run rerun {house.failed} --from-failed")
-    await confirm(page, "Repeat …")
+    await confirm(page, "Repeat")
     await expect(page).not_to_have_url(re.compile(f"/{house.failed}$"))
     await expect(page.get_by_role("link", name=f"#{house.failed}").first).to_be_visible()
     made = (await client.get(f"/v1/runs/{page.url.rpartition('/')[2]}")).json()
     assert (made["rerun"]["of"], made["rerun"]["from_failed"]) == (house.failed, True)
     await client.post(f"/v1/runs/{made['id']}/cancel")
+
+
+FAMILY = {
+    "tasks": {
+        "child": {"job": {"name": "small"}}, "a": {"run": "true"}, "b": {"run": "true", "needs": ["a"]},
+        "mend": {"noop": True}, "tidy": {"noop": True},
+    },
+    "groups": {"load": {"tasks": ["a", "b"], "catch": ["mend"], "needs": ["child"]}},
+    "finally": ["tidy"], "policies": {"on_failure": "end"},
+}  # fmt: skip
+
+
+def _end(node: SingleNode, run: int, task: str, exit_code: int) -> None:
+    """The attempt of this task ends so."""
+    grant(node)
+    ((attempt, agent),) = node.store.rows(
+        "SELECT a.id, a.agent FROM attempts a JOIN tasks t ON t.id = a.task"
+        " WHERE a.live = 1 AND a.run = ? AND t.name = ?",
+        (run, task),
+    )
+    now_ms = node.now_ms()
+    told = f"{task} wrote this\n".encode()
+    node.apply(
+        Finish(attempt, agent, now_ms - 5, now_ms, exit_code, "exit", tail=told, output_bytes=len(told))
+    )
+
+
+async def test_a_run_leads_to_the_first_cause_and_to_the_runs_that_it_began(
+    url: str, tab: OpenTab, client: httpx2.AsyncClient, house: House, node: SingleNode
+) -> None:
+    await client.put("/v1/jobs/small", json={"run": "true"})
+    assert (await client.put("/v1/jobs/family", json=FAMILY)).status_code == 201
+    run = int((await client.post("/v1/jobs/family/runs")).json()["id"])
+    grant(node)
+    child = (await client.get(f"/v1/runs/{run}")).json()["tasks"]["child"]["run"]
+    page = await tab(f"{url}cockpit/runs/{run}")
+    await expect(page.get_by_text("Its work is a run of another job")).to_contain_text(f"Run {child}")
+    _end(node, child, "main", 0)
+    grant(node)  # so that the group begins
+    await page.evaluate("localStorage.setItem('language', 'de')")
+    await page.reload()
+    waits = page.get_by_role("region", name="Worauf er wartet")
+    await expect(waits).to_contain_text("Aufgaben darin")
+    await expect(waits).to_contain_text("2 of its tasks have not ended, in round 1")
+    _end(node, run, "a", 0)
+    await expect(waits).to_contain_text("1 of its tasks has not ended, in round 1")
+    _end(node, run, "b", 3)
+
+    # The group failed since b did, whose output it is; what is done after a failure, and finally, is named.
+    await page.reload()
+    log = page.get_by_role("region", name=re.compile(f"^Ausgabe von family-{run}-b$"))
+    await expect(log).to_contain_text("b wrote this")
+    await expect(page.get_by_text("Runde 1, Versuch 1").or_(page.get_by_text("Versuche: 2"))).to_be_visible()
+    for name, part in (("tidy", "finally"), ("mend", "catch")):
+        box = page.locator("a.box", has_text=name)
+        await expect(box.locator(".part")).to_have_text(part)
+    began = page.locator("a.bar-of")
+    await expect(began).to_have_attribute("href", f"/cockpit/runs/{child}")
+    await page.locator("a.box", has_text="load").click()
+    await expect(page.get_by_text("Eine Gruppe schreibt selbst nichts")).to_contain_text("mend")
+    assert await violations(page) == []
+    await began.click()
+    await expect(page.get_by_role("heading", name=f"Lauf {child}")).to_be_visible()
 
 
 async def test_an_agent_tells_what_it_does_and_is_drained(
@@ -174,16 +241,28 @@ async def test_an_agent_tells_what_it_does_and_is_drained(
     await expect(page.locator("body")).to_contain_text("a new kernel")
     told = (await client.get(f"/v1/agents/{holder}")).json()
     assert (told["draining"], told["drain_reason"]) == (True, "a new kernel")
+    await page.get_by_role("link", name="Overview").click()
+    needs = page.get_by_role("region", name="Needs you")
+    await expect(needs).to_contain_text("1 draining")
+    await expect(needs.get_by_text("starts nothing more until")).to_contain_text("a new kernel")
     await page.locator(".toast").get_by_role("button", name="Resume").click()
     await confirm(page, "Resume")
-    await expect(page.get_by_role("button", name=f"Drain {holder}")).to_be_visible()
+    await expect(needs.get_by_text("draining")).to_have_count(0)
+    await expect(page.locator(".toast")).to_have_count(1)  # what is over is not offered to be undone
 
 
 async def test_leadership_is_handed_over_from_the_cluster_page(
     url: str, tab: OpenTab, node: SingleNode, house: House
 ) -> None:
-    node.peers = (peer("node-2", "zone-b", match=1_007), peer("node-3", "zone-c", match=7))
-    page = await tab(f"{url}cockpit/cluster")
+    jumped = {"clock_offset_ms": -3_600_000}  # as this node sees them: it is its own that has jumped
+    node.peers = (
+        peer("node-2", "zone-b", match=1_007, **jumped), peer("node-3", "zone-c", match=7, **jumped)
+    )  # fmt: skip
+    page = await tab(f"{url}cockpit/cluster", width=1280)
+    await expect(page.locator(".bar .health")).to_contain_text("the clock of node-1 is 60 min ahead")
+    await expect(page.get_by_role("row", name=re.compile("node-1 you"))).to_contain_text("60 min ahead")
+    await expect(page.get_by_role("row", name=re.compile("node-2"))).to_contain_text("0 ms")
+    assert await page.locator(".frame:has(.members)").evaluate("(box) => box.scrollWidth <= box.clientWidth")
     await expect(page.get_by_role("row", name=re.compile("node-3"))).to_contain_text("1,000 entries behind")
     await expect(page.get_by_role("row", name=re.compile("node-2"))).to_contain_text("zone-b")
     await expect(page.get_by_text("entries behind")).to_have_count(1)
@@ -275,8 +354,10 @@ async def test_a_zone_is_lost_by_a_button_and_brought_back_without_a_quorum(
     node.quorum = False  # it is taken back by this node alone: nothing could be, else
     await expect(page.locator("body")).to_contain_text("No quorum")
     await page.get_by_role("button", name="Bring zone-b back").first.click()
+    await expect(page.get_by_role("dialog")).to_contain_text("These are started again: node-2, agent-2.")
     await confirm(page, "Bring zone-b back")
     await expect(page.get_by_role("button", name="Lose zone-b")).to_be_visible()
+    await expect(page.get_by_role("button", name="Bring zone-b back")).to_have_count(0)
     assert not dev.stands
 
 

@@ -4,6 +4,7 @@ graph is drawn together.
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest_asyncio
@@ -43,6 +44,49 @@ SERIES = """async (states) => {
   const rows = states.map((state, i) => [state, i * 1000, i * 1000 + 100, i * 1000 + 600]);
   return seriesOf({ columns: ["state", "due", "started", "finished"], rows: rows.reverse() });
 }"""
+
+
+FIRST = """async (tasks) => (await import("/assets/parts/run_tasks.js")).firstOf({ tasks })"""
+SPANS = """async (task) => (await import("/assets/parts/run_tasks.js")).spansOf(task)"""
+CLOCKS = """async (offsets) => (await import("/assets/parts/members.js")).clocksOf(offsets)"""
+BOXES = """async (job) => {
+  const { boxesOf } = await import("/assets/parts/graph.js");
+  return [...boxesOf(job).values()].map((box) => [box.name, Boolean(box.catches), box.isLast]);
+}"""
+
+
+def task(state: str, *, group: str | None = None, finished: int | None = None, **more: Any) -> dict[str, Any]:
+    ended = None if finished is None else f"2026-11-28T02:00:{finished:02}.000Z"
+    attempts = [] if more.pop("attempts", "") == "none" else [{"finished": ended}]
+    return {"state": state, "group": group, "finished": ended, "attempts": attempts, "run": None, **more}
+
+
+#: Tasks of a run, and the one whose output is shown first.
+FIRST_SHOWN: list[tuple[str, dict[str, Any]]] = [
+    ("b", {  # the group failed since b did, and the catch after it too
+        "load": task("failed", finished=9, attempts="none"), "a": task("succeeded", group="load", finished=1),
+        "b": task("failed", group="load", finished=5), "mend": task("timed_out", group="load", finished=8),
+    }),
+    ("late", {  # what was cancelled was so since another failed
+        "cut": task("cancelled", finished=1), "late": task("lost", finished=2),
+    }),
+    ("child", {
+        "a": task("succeeded", finished=1), "child": task("failed", finished=3, attempts="none", run=7),
+    }),
+    ("waits", {
+        "a": task("succeeded", finished=1), "waits": task("active", attempts="none", run=7),
+        "z": task("blocked", attempts="none"),
+    }),
+    ("a", {"group": task("blocked", attempts="none"), "a": task("blocked", group="group", attempts="none")}),
+]  # fmt: skip
+#: By how much each clock differs from that of the node that tells of it, and by how much each is wrong.
+CLOCK_CASES: list[tuple[list[int | None], list[int | None]]] = [
+    ([0, 3_600_000, 4], [-4, 3_599_996, 0]),
+    ([0, -3_600_000, -3_600_010], [3_600_000, 0, -10]),  # its own has jumped
+    ([0, 3_600_000], [0, 3_600_000]),  # of two nobody can say
+    ([0, None, None], [0, None, None]),
+    ([0, -3_600_000, -3_600_000, -3_600_000], [3_600_000, 0, 0, 0]),
+]
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -113,6 +157,23 @@ async def test_tasks_that_stand_alike_are_one_box_in_a_large_graph(page: Page) -
         ["last", 1, "skipped", ["m0 …"]],
     ]
     assert len(await page.evaluate(GROUPED, 200)) == 202
+
+
+async def test_a_page_shows_the_cause_first_and_judges_clocks_by_the_most(page: Page) -> None:
+    for name, tasks in FIRST_SHOWN:
+        assert await page.evaluate(FIRST, tasks) == name
+    assert await page.evaluate(FIRST, {}) is None
+    for offsets, off in CLOCK_CASES:
+        assert await page.evaluate(CLOCKS, offsets) == off
+    nested = {**task("active", attempts="none", run=7), "started": "2026-11-28T02:00:00.000Z"}
+    (span,) = await page.evaluate(SPANS, nested)
+    assert (span["run"], span["state"], span["started"]) == (7, "running", nested["started"])
+    assert await page.evaluate(SPANS, {**nested, "taken_from": 3}) == []
+    groups = {"g": {"tasks": ["a"], "catch": ["b"]}}
+    job = {"tasks": {name: {} for name in "abc"}, "groups": groups, "finally": ["c"]}
+    assert sorted(await page.evaluate(BOXES, job)) == [
+        ["a", False, False], ["b", True, False], ["c", False, True], ["g", False, False],
+    ]  # fmt: skip
 
 
 async def test_a_chart_names_the_ends_that_it_marks(page: Page) -> None:

@@ -1,9 +1,11 @@
 // The cluster as this node knows it: members, clocks, disks, formats, certificates, backups, and who leads.
 
-import { Act, api, bytes, cluster, command, Facts, html, Loading, number, span, Status, t, useNow, useRead, When, whole, word } from "../house.js";
+import { Act, api, between, bytes, clockOff, cluster, command, Facts, html, Loading, number, span, Status, t, useNow, useRead, When, whole, word } from "../house.js";
 import { Demonstration } from "../parts/demonstration.js";
+import { membersOf } from "../parts/members.js";
+import { away } from "../parts/nodes.js";
 
-const CLOCK_OFF_MS = 250, DISK_LOW_BYTES = 1 << 30, CERTIFICATE_SOON_MS = 30 * 86400000, LEADERS_SHOWN = 12, BEHIND_ENTRIES = 100;
+const DISK_LOW_BYTES = 1 << 30, CERTIFICATE_SOON_MS = 30 * 86400000, LEADERS_SHOWN = 12, BEHIND_ENTRIES = 100;
 
 const transfer = (known, node, canUndo = true) => ({
   text: node ? t("cluster.leadIt", { node }) : t("cluster.lead"), title: node ? t("cluster.leadIt", { node }) : t("cluster.lead"), capability: "admin", method: "POST", path: "/v1/cluster/transfer", dry: true,
@@ -25,16 +27,15 @@ const retime = (known) => ({
 
 function Member({ node, known, newest }) {
   const state = !node.reachable ? "unreachable" : node.leads ? "leader" : node.here ? node.state : node.voter ? "follower" : "joining";
-  const off = Math.abs(node.clock_offset_ms || 0) > CLOCK_OFF_MS;
   const low = node.free_bytes !== null && node.free_bytes < DISK_LOW_BYTES;
   const behind = node.match ? Math.max(...known.peers.map((peer) => peer.match)) - node.match : 0; // the foremost one has all that is committed
   return html`<tr><td><span class="who">${node.node}</span>${node.here ? html` <span class="note">${t("node.here")}</span>` : null}</td><td>${node.zone}</td>
-    <td><${Status} state=${state} />${!node.reachable && node.silent_ms ? html` <span class="note">${t("node.silent", { span: span(node.silent_ms) })}</span>` : null}</td>
-    <td>${node.clock_offset_ms === null ? html`<span class="note">${t("cluster.unknown")}</span>` : html`<${Status} state=${off ? "late" : "ok"}>${node.here && node.clock_offset_ms === 0 ? t("cluster.reference") : `${node.clock_offset_ms} ms`}</${Status}>`}</td>
+    <td><${Status} state=${state} />${!node.reachable && node.silent_ms ? html` <span class="note">${t("node.silent", { span: span(node.silent_ms) })}</span>` : null}${behind > BEHIND_ENTRIES ? html` <span class="note">${t("cluster.behind", { n: number(behind) })}</span>` : null}</td>
+    <td>${node.clock_off_ms === null ? html`<span class="note">${t("cluster.unknown")}</span>` : html`<${Status} state=${node.clock_is_off ? "late" : "ok"}>${node.clock_is_off ? clockOff(node.clock_off_ms) : t("cluster.off", { ms: node.clock_off_ms })}</${Status}>`}</td>
     <td>${node.free_bytes === null ? html`<span class="note">${t("cluster.unknown")}</span>` : html`<${Status} state=${low ? "degraded" : "ok"}>${t("node.free", { bytes: bytes(node.free_bytes) })}</${Status}>`}</td>
     <td class="wide">${node.format_max ? html`${node.format_min}–${node.format_max}${node.format_max < newest ? html` <${Status} state="late">${t("cluster.older")}</${Status}>` : null}` : ""}</td>
     <td class="wide">${node.tzdata || ""}${node.tzdata && node.tzdata !== known.tzdata ? html` <${Status} state="late">${t("cluster.differs")}</${Status}>` : null}</td>
-    <td class="wide"><code>${node.address}</code>${behind > BEHIND_ENTRIES ? html` <span class="note">${t("cluster.behind", { n: number(behind) })}</span>` : null}</td>
+    <td class="wide far"><code>${node.address}</code></td>
     <td class="acts">${node.leads || !node.reachable ? null : html`<${Act} action=${transfer(known, node.node)} label=${t("cluster.leadIt", { node: node.node })} small />`}
       ${node.here ? null : html`<${Act} action=${remove(node.node)} label=${t("cluster.removeIt", { node: node.node })} small />`}</td></tr>`;
 }
@@ -45,7 +46,7 @@ function Leaders() {
   return html`<section aria-labelledby="leaders-title"><h2 id="leaders-title">${t("cluster.leaders")}</h2><div class="frame" tabindex="0" role="group" aria-labelledby="leaders-title"><table><thead><tr><th scope="col">${t("cluster.epoch")}</th><th scope="col">${t("cluster.node")}</th>
     <th scope="col">${t("cluster.zone")}</th><th scope="col">${t("cluster.began")}</th><th scope="col">${t("cluster.gap")}</th></tr></thead><tbody>${data.leaderships.slice(0, LEADERS_SHOWN).map((one) => html`<tr key=${one.epoch}>
       <td>${one.epoch}</td><td class="who">${one.node}</td><td>${one.zone}</td><td><${When} at=${one.began} /></td>
-      <td>${one.last_decision_before ? span(Math.max(0, Date.parse(one.began) - Date.parse(one.last_decision_before))) : ""}</td></tr>`)}</tbody></table></div></section>`;
+      <td>${one.vacant_since ? span(between(one.vacant_since, one.began)) : ""}</td></tr>`)}</tbody></table></div></section>`;
 }
 
 function Certificates({ known }) {
@@ -59,11 +60,10 @@ function Certificates({ known }) {
 }
 
 export default function Cluster() {
-  const known = cluster.use();
+  const known = cluster.use(), gone = away.use();
   useNow();
   if (!known) return html`<h1>${t("cluster.title")}</h1><${Loading} />`;
-  const self = { ...known, tzdata: known.tzdata_installed, reachable: true, here: true, clock_offset_ms: 0, voter: true };
-  const nodes = [self, ...known.peers.filter((peer) => peer.node !== known.node)].map((node) => ({ ...node, leads: node.node === known.leader })).sort((a, b) => a.node.localeCompare(b.node));
+  const nodes = membersOf(known, gone !== null).sort((a, b) => a.node.localeCompare(b.node));
   const newest = Math.max(...nodes.map((node) => node.format_max || 0));
   const common = Math.min(...nodes.map((node) => node.format_max || 0));
   const restore = known.restore;
@@ -72,7 +72,7 @@ export default function Cluster() {
     <${Facts} of=${[[t("cluster.leader"), known.leader || t("health.nobody")], [t("cluster.epoch"), known.epoch], [t("cluster.term"), known.term], [t("cluster.index"), known.index], [t("cluster.lag"), known.commit_lag_ms === null ? t("cluster.unknown") : `${known.commit_lag_ms} ms`],
       [t("cluster.log"), t("cluster.logHas", { bytes: bytes(known.log_bytes), n: number(known.log_entries) })], [t("cluster.version"), known.version], [t("cluster.zones"), known.tzdata], [t("cluster.longest"), `${known.longest_turn_ms} ms`]]} />
     <section aria-labelledby="members-title"><h2 id="members-title">${t("cluster.members")}</h2><div class="frame"><table class="members"><thead><tr>${["node", "zone", "state", "clock", "disk"].map((name) => html`<th scope="col" key=${name}>${t(`cluster.${name}`)}</th>`)}
-      <th scope="col" class="wide">${t("cluster.format")}</th><th scope="col" class="wide">tzdata</th><th scope="col" class="wide">${t("cluster.address")}</th><th scope="col"><span class="unseen">${t("job.actions")}</span></th></tr></thead>
+      <th scope="col" class="wide">${t("cluster.format")}</th><th scope="col" class="wide">tzdata</th><th scope="col" class="wide far">${t("cluster.address")}</th><th scope="col"><span class="unseen">${t("job.actions")}</span></th></tr></thead>
       <tbody>${nodes.map((node) => html`<${Member} key=${node.node} node=${node} known=${known} newest=${newest} />`)}</tbody></table></div>
       <p class="note">${t("cluster.join")} <code>cronclave cluster join</code></p>
       ${known.tzdata_installed > known.tzdata ? html`<${Act} action=${retime(known)} />` : null}</section>

@@ -2,7 +2,7 @@
 
 import { api, at, go, html, Loading, Status, t, tn, Until, useEffect, useState, whole, word } from "../house.js";
 import { Diff } from "../parts/diff.js";
-import { TaskGraph } from "../parts/graph.js";
+import { boxesOf, TaskGraph } from "../parts/graph.js";
 import { deleteJob, putJob } from "../parts/job_actions.js";
 import { jobAt, nameOf, pathOf } from "../parts/jobs.js";
 import { nameIn, TextEditor } from "../parts/text_editor.js";
@@ -15,11 +15,19 @@ triggers:
 run: echo "hello, due $CRONCLAVE_TICK"
 `;
 
+// The boxes of what the dry run said, as those of a job are.
+function drawn(graph) {
+  const boxes = (of) => Object.fromEntries(graph.filter((box) => (box.kind === "group") === of).map((box) => [box.task, { kind: box.kind, needs: box.needs, tasks: [], catch: [] }]));
+  const job = { tasks: boxes(false), groups: boxes(true), finally: graph.filter((box) => box.part === "finally").map((box) => box.task) };
+  for (const { task, group, part } of graph) if (group) job.groups[group][part === "catch" ? "catch" : "tasks"].push(task);
+  return [...boxesOf(job).values()].map(({ box, ...at }) => ({ ...at, note: box.kind === "group" ? t("graph.group") : word("work", box.kind) }));
+}
+
 const preview = (before) => function Preview({ preview, text }) {
   return html`<section aria-labelledby="would-title"><div class="head"><h2 id="would-title">${t("editor.would")}</h2><${Status} state=${preview.change === "unchanged" ? "pending" : "ok"}>${t(`change.${preview.change}`)}</${Status}></div>
     <div class="card would"><div><h3>${t("job.next")}</h3>${preview.next_ticks.length ? html`<ol class="coming">${preview.next_ticks.slice(0, 6).map((tick) => html`<li key=${`${tick.at} ${tick.trigger}`}><time datetime=${tick.at}>${whole(tick.at)}</time> <span class="note"><${Until} at=${tick.due} /></span></li>`)}</ol>`
       : html`<p class="note">${t("job.noNext")}</p>`}</div>
-      <div><h3>${tn("graph.label", preview.graph.length)}</h3><${TaskGraph} tasks=${preview.graph.map(({ task, needs, kind, group }) => ({ name: task, group, needs: needs.map((need) => need.task ?? need), note: kind === "group" ? t("graph.group") : word("work", kind) }))} /></div>
+      <div><h3>${tn("graph.label", preview.graph.length)}</h3><${TaskGraph} tasks=${drawn(preview.graph)} /></div>
       ${before ? html`<div><h3>${t("editor.changes")}</h3><${Diff} before=${before} after=${text} label=${t("editor.changes")} /></div>` : null}</div></section>`;
 };
 
@@ -30,7 +38,7 @@ function Editor({ job, first }) {
   const request = (text) => ({ path: pathOf({ name: job?.name || nameIn(text, "job") || "unnamed", namespace: job?.namespace || nameIn(text, "namespace") || "default" }), headers });
   const actionOf = (found, text) => {
     const target = { name: job?.name || found.name, namespace: job?.namespace || found.namespace || "default" };
-    return putJob(target, text, headers, t("editor.save"), isNew ? t("editor.saysNew", { name: nameOf(target) }) : t("editor.saysChange", { name: nameOf(target), from: job.revision, to: job.revision + 1 }), {
+    return putJob(target, text, headers, t("editor.save"), isNew ? t(found.next_ticks.length ? "editor.saysNew" : "editor.saysNewAsked", { name: nameOf(target) }) : t("editor.saysChange", { name: nameOf(target), from: job.revision, to: job.revision + 1 }), {
       done: () => go(jobAt(target)),
       undo: (reply) => isNew ? deleteJob(reply, null, () => go(at("jobs"))) : putJob(target, first, { "If-Match": `"${reply.revision}"` }, t("job.putBack"), t("job.putBackSays", { name: nameOf(target) })) });
   };

@@ -2,6 +2,7 @@
 
 import { Act, Ago, api, at, between, Copy, Facts, go, html, isKnown, Loading, Said, schedule, span, Status, t, tn, Until, useKeys, useMemo, useNow, useOffers, useRead, When, whole, word } from "../house.js";
 import { Chart } from "../parts/chart.js";
+import { Deleted } from "../parts/deleted.js";
 import { boxesOf, TaskGraph } from "../parts/graph.js";
 import { deleteJob, JobState, putJob, runJob, toggleJob } from "../parts/job_actions.js";
 import { cliOf, nameOf, pathOf, runAt } from "../parts/jobs.js";
@@ -51,7 +52,7 @@ function Why({ job }) {
   if (!tick) return null;
   const closed = (tick.gates || []).filter((gate) => gate.state !== "ready");
   return html`<section aria-labelledby="why-title"><div class="head"><h2 id="why-title">${t("job.why")}</h2><span class="note"><${When} at=${tick.at} /></span></div><div class="card why">
-    ${closed.length ? html`<ul class="gates">${closed.map((gate) => html`<li key=${gate.gate}><${Status} state=${gate.state}><${Said}>${gate.gate.replaceAll("_", " ")}</${Said}></${Status}> <span><${Said}>${gate.reason}</${Said}>${gate.opens ? html` <span class="note">${t("job.opens")} <${Said}>${gate.opens}</${Said}></span>` : null}</span></li>`)}</ul>` : html`<p><${Status} state="ok">${tick.said || t("job.whyNothing")}</${Status}></p>`}
+    ${closed.length ? html`<ul class="gates">${closed.map((gate) => html`<li key=${gate.gate}><${Status} state=${gate.state} title=${gate.gate}>${word("gate", gate.gate)}</${Status}> <span><${Said}>${gate.reason}</${Said}>${gate.opens ? html` <span class="note">${t("job.opens")} <${Said}>${gate.opens}</${Said}></span>` : null}</span></li>`)}</ul>` : html`<p><${Status} state="ok">${tick.said || t("job.whyNothing")}</${Status}></p>`}
     <${Copy} text=${cliOf("explain", job)}>CLI</${Copy}></div></section>`;
 }
 
@@ -87,7 +88,7 @@ function Whole({ job, again }) {
   return html`<div class="title"><div class="head"><h1>${name}</h1><${JobState} job=${job} all />
       <span class="push"></span>${actions.slice(0, 2).map((action) => html`<${Act} key=${action.text} action=${action} />`)}
       ${api.may("edit", job.namespace) ? html`<a class="button" href=${edit}>${t("job.edit")}</a>` : null}<${Act} action=${actions[2]} /></div>
-    ${job.description ? html`<p class="lead">${job.description}</p>` : null}
+    ${job.description ? html`<p class="intro">${job.description}</p>` : null}
     ${job.state === "unplaceable" ? html`<p class="error"><${Said} class="told">${job.unplaceable_reason}</${Said}></p>` : job.pause_reason ? html`<p class="note">${job.pause_reason}</p>` : job.state === "disabled" ? html`<p class="note">${t("job.disabled")}</p>` : null}</div>
     <${Facts} of=${[[t("job.schedule"), html`<code>${schedule(job.triggers)}</code>`], [t("job.lastRun"), last && html`<a class="plain" href=${runAt(last.id)}><${Status} state=${last.state} /></a> <${Ago} at=${last.finished || last.started || last.created} />`],
       [t("job.lastTook"), last?.started && last.finished ? span(between(last.started, last.finished)) : null], [t("job.nextTick"), job.next_tick && job.state !== "paused" ? html`<${Until} at=${job.next_tick} />` : null],
@@ -101,22 +102,13 @@ function Whole({ job, again }) {
 }
 
 // A job that was deleted: what became of it stays readable, and it can be put back.
-function Deleted({ job, error }) {
-  const { data } = useRead(`${pathOf(job, "revisions")}&limit=2`, { types: mine(job) });
-  const [end, last] = data?.items || [];
-  const text = useRead(last ? `${pathOf(job, "definition")}&revision=${last.revision}` : null, asText);
-  if (!end?.deleted) return html`<h1>${nameOf(job)}</h1><${Loading} error=${error} />`;
-  const back = text.data && putJob(job, text.data, { "If-None-Match": "*" }, t("job.putBack"), t("job.putBackSays", { name: nameOf(job) }));
-  return html`<div class="head"><h1>${nameOf(job)}</h1><${Status} state="deleted" /><span class="push"></span>${back ? html`<${Act} action=${back} />` : null}</div>
-    <p class="note">${t("job.deletedBy", { by: end.actor })} <${When} at=${end.changed} /></p>
-    <${Ledger} job=${job} /><${Recent} job=${job} />
-    ${last ? html`<${Revisions} path=${(what) => pathOf(job, what)} current=${last.revision} types=${mine(job)} audit=${auditOf(job)} />` : null}`;
-}
+const Gone = ({ job, error }) => html`<${Deleted} name=${nameOf(job)} path=${(what) => pathOf(job, what)} types=${mine(job)} says="job.deletedBy" audit=${auditOf(job)} error=${error}
+    back=${(text, headers) => putJob(job, text, headers, t("job.putBack"), t("job.putBackSays", { name: nameOf(job) }))}><${Ledger} job=${job} /><${Recent} job=${job} /></${Deleted}>`;
 
 export default function Job({ namespace, name }) {
   const job = { namespace, name };
   const { data, error, again } = useRead(pathOf(job), { types: mine(job) });
-  if (!data) return error?.status === 404 ? html`<${Deleted} job=${job} error=${error} />` : html`<h1>${nameOf(job)}</h1><${Loading} error=${error} />`;
+  if (!data) return error?.status === 404 ? html`<${Gone} job=${job} error=${error} />` : html`<h1>${nameOf(job)}</h1><${Loading} error=${error} />`;
   return html`<${Whole} job=${data} again=${again} />`;
 }
 

@@ -1,6 +1,6 @@
 // The ledger: proved against what was due, while it is seen how far the proof is, and the head of its chain.
 
-import { api, cluster, Copy, html, Mistake, number, Said, setQuery, Status, t, useEffect, useQuery, useRef, useState, When, whole, word } from "../house.js";
+import { api, cluster, Copy, html, Mistake, number, Said, setQuery, Status, t, tn, useEffect, useQuery, useRef, useState, When, whole, word } from "../house.js";
 
 const HOUR_MS = 3600000, RANGES = { hour: HOUR_MS, day: 24 * HOUR_MS, week: 7 * 24 * HOUR_MS, month: 30 * 24 * HOUR_MS };
 const BY_ITSELF_MS = 24 * HOUR_MS; // longer ones wait to be asked for
@@ -35,10 +35,11 @@ function Result({ sum }) {
   const counts = Object.entries(sum.outcomes);
   const count = (name) => counts.reduce((all, [full, n]) => all + (full.split("(")[0] === name ? n : 0), 0); // "skipped(overlap)" is one of skipped
   const why = (name) => counts.filter(([full]) => full.startsWith(`${name}(`)).map(([full, n]) => `${full.slice(name.length + 1, -1)} ${number(n)}`).join(", ");
+  const pending = sum.outcomes.pending || 0; // their runs have not begun: an entry is written with the first grant
   const most = Math.max(1, ...ORDER.map(count));
   return html`<div class=${`verdict ${ok ? "" : "alarm"}`} role="status">
       <p class="says"><${Status} state=${ok ? "ok" : "failed"}>${ok ? t("ledger.whole") : t("ledger.broken", { n: number(sum.problem_count) })}</${Status}></p>
-      <p>${t("ledger.sum", { due: number(sum.due), entries: number(sum.entries) })} ${sum.undecided ? t("ledger.undecided", { n: number(sum.undecided) }) : ""} ${sum.overdue ? t("ledger.overdue", { n: number(sum.overdue) }) : ""}</p></div>
+      <p>${t("ledger.sum", { due: number(sum.due), entries: number(sum.entries) })} ${pending ? tn("ledger.pending", pending) : ""} ${sum.undecided ? t("ledger.undecided", { n: number(sum.undecided) }) : ""} ${sum.overdue ? t("ledger.overdue", { n: number(sum.overdue) }) : ""}</p></div>
     <dl class="outcomes">${ORDER.map((name) => html`<div key=${name}><dt><${Status} state=${name} /></dt><dd><meter min="0" max=${most} value=${count(name)} aria-label=${word("state", name)}></meter> ${number(count(name))}${why(name) ? html` <span class="note">${why(name)}</span>` : null}</dd></div>`)}
       <div><dt>${t("ledger.events")}</dt><dd>${number(sum.events)}</dd></div></dl>
     ${sum.problems.length ? html`<div class="frame" tabindex="0" role="group" aria-label=${t("ledger.kind")}><table><thead><tr><th scope="col">${t("ledger.kind")}</th><th scope="col">${t("job.job")}</th><th scope="col">${t("ledger.at")}</th><th scope="col">${t("ledger.detail")}</th></tr></thead>
@@ -71,7 +72,7 @@ export default function Ledger() {
   return html`<div class="head"><h1>${t("ledger.title")}</h1><span class="push"></span>
       <div class="choices" role="group" aria-label=${t("ledger.range")}>${Object.keys(RANGES).map((name) => html`<button type="button" key=${name} aria-pressed=${name === range} onClick=${() => setQuery({ range: name === "hour" ? "" : name }, { push: true })}>${t(`ledger.${name}`)}</button>`)}</div>
       ${isBusy ? html`<button type="button" onClick=${() => { stop.current.abort(); set(null); }}>${t("ledger.stop")}</button>` : html`<button type="button" class="primary" onClick=${begin}>${t("ledger.verify")}</button>`}</div>
-    <p class="note lead">${t("ledger.about")}</p>
+    <p class="note intro">${t("ledger.about")}</p>
     <section class="card proof" aria-labelledby="proof-title"><h2 id="proof-title">${t("ledger.proof")}</h2>
       ${isBusy ? html`<label class="proof-progress"><span class="note" role="status">${far?.began ? t("ledger.far", { checked: number(far.checked), entries: number(far.entries), due: number(far.due) }) : t("ledger.line")}</span>
         <progress max=${far?.began ? Math.max(1, far.entries) : undefined} value=${far?.began ? far.checked : undefined}></progress></label>` : null}

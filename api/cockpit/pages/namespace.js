@@ -30,7 +30,7 @@ function Whole({ one, again }) {
   useKeys({ e: ["job.edit", () => mayEdit && go(edit)] }, [name]);
   return html`<div class="title"><div class="head"><h1>${name}</h1>${one.pause ? html`<${Status} state="paused" />` : null}${one.following ? html`<${Status} state="running">${t("namespaces.following")}</${Status}>` : null}<span class="push"></span><${Act} action=${actions[0]} />
       ${mayEdit ? html`<a class="button" href=${edit}>${one.declared ? t("job.edit") : t("namespaces.declare")}</a>` : null}${actions[1] ? html`<${Act} action=${actions[1]} />` : null}</div>
-    ${one.description ? html`<p class="lead">${one.description}</p>` : null}
+    ${one.description ? html`<p class="intro">${one.description}</p>` : null}
     ${one.pause ? html`<p class="banner-of">${one.pause.reason} <span class="note">${one.pause.actor} · <${When} at=${one.pause.since} />${one.pause.until ? html` · ${t("health.until", { at: "" })}<${When} at=${one.pause.until} />` : ""}</span></p>` : null}
     ${one.declared ? null : html`<p class="note">${t("namespaces.undeclaredSays")}</p>`}</div>
     <${Facts} of=${[[t("job.owner"), one.owner], [t("jobs.title"), html`<a href=${`${at("jobs")}${query}`}><${Used} of=${one} /></a>`], [t("namespaces.pools"), one.pools.join(", ") || t("namespaces.any")], [t("namespaces.runAs"), one.run_as.join(", ") || t("namespaces.any")],

@@ -1,8 +1,9 @@
 // One object: what it is, who refers to it, its text and how that changed.
 
 import { Act, api, at, Copy, Facts, go, html, Loading, schedule, setQuery, Status, t, tn, useKeys, useOffers, useQuery, useRead, When } from "../house.js";
+import { Deleted } from "../parts/deleted.js";
 import { nameOf } from "../parts/jobs.js";
-import { cliOf, deleteObject, KINDS, objectAt, pathOf, Referrer } from "../parts/objects.js";
+import { cliOf, deleteObject, KINDS, objectAt, pathOf, putObject, Referrer } from "../parts/objects.js";
 import { Revisions } from "../parts/revisions.js";
 import { Year } from "../parts/year.js";
 
@@ -69,6 +70,8 @@ const CAME = {
     <${Takers} one=${one} what="waiters" none="objects.noWaiters" />`,
 };
 
+const auditOf = (one) => api.may("admin", one.namespace) ? `${at("audit")}?name=${encodeURIComponent(one.name)}&namespace=${encodeURIComponent(one.namespace)}&kind=${KINDS[one.kind]}` : null;
+
 function Whole({ one, again }) {
   const text = useRead(`${pathOf(one, "definition")}&revision=${one.revision}`, { as: api.text, every: 0 });
   const edit = at("objects", one.kind, one.namespace, one.name, "edit");
@@ -77,7 +80,7 @@ function Whole({ one, again }) {
   useKeys({ e: ["job.edit", () => api.may("edit", one.namespace) && go(edit)] }, [one.name]);
   return html`<div class="title"><p class="note"><a href=${at("objects", one.kind)}>${t(`kinds.${one.kind}`)}</a></p><div class="head"><h1>${nameOf(one)}</h1>${one.enabled === false ? html`<${Status} state="disabled" />` : null}
       <span class="push"></span>${api.may("edit", one.namespace) ? html`<a class="button" href=${edit}>${t("job.edit")}</a>` : null}<${Act} action=${remove} /></div>
-    ${one.description ? html`<p class="lead">${one.description}</p>` : null}</div>
+    ${one.description ? html`<p class="intro">${one.description}</p>` : null}</div>
     <${Facts} of=${[...FACTS[one.kind](one), [t("job.owner"), one.owner], [t("objects.labels"), Object.entries(one.labels).map(([name, value]) => `${name}=${value}`).join(", ")],
       [t("job.changed"), html`<${When} at=${one.changed} /> ${one.actor}`], [t("job.source"), one.source]]} />
     ${one.kind === "vars" ? html`<${Values} of=${one.values} />` : null}
@@ -85,8 +88,7 @@ function Whole({ one, again }) {
     ${one.kind === "schedules" ? html`<${Coming} one=${one} />` : null}
     ${CAME[one.kind]?.(one)}
     <${Referrers} one=${one} />
-    <${Revisions} path=${(what) => pathOf(one, what)} current=${one.revision} types=${mine(one)}
-      audit=${api.may("admin", one.namespace) ? `${at("audit")}?name=${encodeURIComponent(one.name)}&namespace=${encodeURIComponent(one.namespace)}&kind=${KINDS[one.kind]}` : null} />
+    <${Revisions} path=${(what) => pathOf(one, what)} current=${one.revision} types=${mine(one)} audit=${auditOf(one)} />
     <${Copy} text=${cliOf("history", one)}>CLI</${Copy}>`;
 }
 
@@ -94,6 +96,9 @@ export default function ObjectPage({ kind, namespace, name }) {
   const one = { kind, namespace, name };
   const { data, error, again } = useRead(KINDS[kind] ? pathOf(one) : null, { types: mine(one) });
   if (!KINDS[kind]) return html`<h1>${t("shell.missing")}</h1><p>${t("shell.missingWhat")} <a href=${at("objects")}>${t("objects.title")}</a></p>`;
-  if (!data) return html`<h1>${nameOf(one)}</h1><${Loading} error=${error} />${error?.status === 404 ? html`<p><a href=${at("objects", kind)}>${t(`kinds.${kind}`)}</a></p>` : null}`;
+  const list = html`<p class="note"><a href=${at("objects", kind)}>${t(`kinds.${kind}`)}</a></p>`;
+  if (!data && error?.status === 404) return html`<${Deleted} name=${nameOf(one)} path=${(what) => pathOf(one, what)} types=${mine(one)} says="objects.deletedBy" audit=${auditOf(one)} error=${error} more=${list}
+    back=${(text, headers) => putObject(one, text, headers, t("job.putBack"), t("job.putBackSays", { name: nameOf(one) }))}>${list}</${Deleted}>`;
+  if (!data) return html`<h1>${nameOf(one)}</h1><${Loading} error=${error} />`;
   return html`<${Whole} key=${objectAt(one)} one=${{ ...data, kind }} again=${again} />`;
 }

@@ -1,12 +1,14 @@
 // How it all stands: what needs somebody and why, who led when above what ran when, the zones, and what ran last.
 
-import { Ago, at, Bars, between, bytes, Choice, clock, cluster, Copy, html, Loading, lookOf, number, Said, Shape, span, Status, t, tn, useNow, useQuery, useRead, useState, when, word } from "../house.js";
+import { Ago, at, Bars, between, bytes, Choice, clock, clockOff, cluster, command, Copy, html, isKnown, Loading, lookOf, number, Said, Shape, span, Status, t, tn, Until, useNow, useQuery, useRead, useState, when, word } from "../house.js";
 import { jobAt, nameOf, runAt } from "../parts/jobs.js";
 import { Pulse } from "../parts/pulse.js";
 import { named, RunHead, RunRow } from "../parts/run_rows.js";
 import { Lanes } from "../parts/lanes.js";
+import { membersOf } from "../parts/members.js";
+import { away } from "../parts/nodes.js";
 
-const AGENTS_SHOWN = 12, CLOCK_OFF_MS = 50, BEHIND_MS = 100, LANES = 10, RUNS_READ = 500, FEW = 4;
+const AGENTS_SHOWN = 12, BEHIND_MS = 100, LANES = 10, RUNS_READ = 500, FEW = 4;
 const RUN_EVENTS = ["run_created", "run_started", "run_ended", "run_held", "run_released", "attempt_unreachable"];
 const AGENT_EVENTS = ["agent_connected", "agent_disconnected", "agent_drained", "agent_resumed", "attempt_running", "attempt_ended"];
 const ALL_EVENTS = [...RUN_EVENTS, ...AGENT_EVENTS, "job_put", "job_deleted", "job_paused", "job_resumed", "paused", "resumed", "overload_began", "overload_ended", "led", "node_lost"];
@@ -49,18 +51,24 @@ function Needs({ told, known, agents }) {
   const all = KINDS.flatMap((kind) => told[kind].items.map((item) => [kind, item]));
   const silent = known.peers.filter((peer) => !peer.reachable);
   const missing = agents.filter((agent) => !agent.connected);
-  const count = KINDS.reduce((sum, kind) => sum + told[kind].count, 0) + silent.length + missing.length;
+  const drained = agents.filter((agent) => agent.draining && agent.connected);
+  const counts = { ...Object.fromEntries(KINDS.map((kind) => [kind, told[kind].count])), disconnected: missing.length, draining: drained.length };
+  counts.unreachable += silent.length;
+  const count = Object.values(counts).reduce((sum, each) => sum + each, 0), isMore = (kind) => told[kind]?.more ? "+" : "";
   const gaveUp = told.outbox.given_up;
   if (!count && !gaveUp) return html`<section class="card calm-card"><${Shape} look="ok" size="18" /> <p><strong>${t("needs.none")}</strong> <span class="note">${t("needs.noneWhat")}</span></p></section>`;
   const shown = whole ? all : all.slice(0, FEW);
   return html`<section aria-labelledby="needs-title"><div class="head"><h2 id="needs-title">${t("needs.title")}</h2>
-      ${KINDS.filter((kind) => told[kind].count).map((kind) => html`<${Status} key=${kind} state=${kind}>${counted(told[kind])} ${t(`needs.${kind}`)}</${Status}>`)}</div>
+      ${Object.keys(counts).filter((kind) => counts[kind]).map((kind) => html`<${Status} key=${kind} state=${kind}>${number(counts[kind])}${isMore(kind)} ${isKnown("needs", kind) ? t(`needs.${kind}`) : word("state", kind)}</${Status}>`)}</div>
     <ul class="needs card">
       ${silent.map((peer) => html`<li key=${peer.node}><${Status} state="unreachable" /><div><p><span class="who">${peer.node}</span> <span class="note">${peer.zone}</span></p>
         <p class="note">${t("needs.node", { span: span(peer.silent_ms || 0) })}</p></div><${Copy} text="cronclave doctor">CLI</${Copy}></li>`)}
       ${missing.length ? html`<li><${Status} state="disconnected" /><div><p><span class="who">${missing.slice(0, FEW).map((agent) => agent.name).join(", ")}</span>
           ${missing.length === 1 && missing[0].disconnected_at ? html` <span class="note"><${Ago} at=${missing[0].disconnected_at} /></span>` : null}</p>
         <p class="note">${tn("needs.agents", missing.length)}</p></div><${Copy} text="cronclave agents list">CLI</${Copy}></li>` : null}
+      ${drained.length ? html`<li><${Status} state="draining" /><div><p><span class="who">${drained.slice(0, FEW).map((agent) => agent.name).join(", ")}</span>
+          ${drained.length === 1 && drained[0].drain_until ? html` <span class="note"><${Until} at=${drained[0].drain_until} /></span>` : null}</p>
+        <p class="note">${tn("needs.drained", drained.length)} ${drained.length === 1 ? drained[0].drain_reason : ""}</p></div><${Copy} text=${command("agents", "resume", drained[0].name)}>CLI</${Copy}></li>` : null}
       ${shown.map(([kind, item]) => html`<${Need} key=${`${kind} ${item.run} ${item.job} ${item.attempt} ${item.at}`} kind=${kind} item=${item} />`)}
       ${gaveUp ? html`<li><${Status} state="failed">${t("needs.notices")}</${Status}><div><p class="who">${tn("needs.gaveUp", gaveUp)}</p></div><${Copy} text="cronclave outbox list">CLI</${Copy}></li>` : null}
     </ul>${all.length > FEW ? html`<p><button type="button" class="small" aria-expanded=${String(whole)} onClick=${() => open(!whole)}>${whole ? t("needs.fewer") : t("needs.more", { n: all.length - FEW })}</button></p>` : null}</section>`;
@@ -72,7 +80,7 @@ function leaders(told, from, now) {
   const bars = [], gaps = [];
   for (const each of told.leaderships) {
     const began = Date.parse(each.began), ended = each.ended ? Date.parse(each.ended) : null;
-    const before = each.last_decision_before ? Date.parse(each.last_decision_before) : began;
+    const before = each.vacant_since ? Date.parse(each.vacant_since) : began;
     bars.push({ key: each.epoch, from: began, to: ended, look: `node-${Math.abs([...each.node].reduce((sum, letter) => sum * 31 + letter.charCodeAt(0) | 0, 7)) % 4}`, text: each.node,
       title: t("times.led", { node: each.node, zone: each.zone, epoch: each.epoch, at: when(each.began) }) });
     if (before < began) gaps.push({ key: `gap ${each.epoch}`, from: before, to: began, look: "gap", title: t("times.gap", { span: span(began - before), at: when(each.began) }) });
@@ -122,9 +130,8 @@ function Node({ node }) {
   if (node.here && node.lag_ms === null) facts.push(t("node.noLeader"));
   if (node.lag_ms > BEHIND_MS) facts.push(t("node.behind", { span: span(node.lag_ms) }));
   if (!node.reachable && node.silent_ms) facts.push(t("node.silent", { span: span(node.silent_ms) }));
-  if (Math.abs(node.clock_offset_ms || 0) > CLOCK_OFF_MS) facts.push(t("node.clock", { ms: node.clock_offset_ms }));
   if (node.free_bytes) facts.push(t("node.free", { bytes: bytes(node.free_bytes) }));
-  return html`<div class="node"><span class="who">${node.node}</span><${Status} state=${state} /><span class="note">${facts.join(", ")}</span></div>`;
+  return html`<div class="node"><span class="who">${node.node}</span><${Status} state=${state} />${node.clock_is_off ? html`<${Status} state="late">${t("node.clock", { clock: clockOff(node.clock_off_ms) })}</${Status}>` : null}<span class="note">${facts.join(", ")}</span></div>`;
 }
 
 function Agent({ agent }) {
@@ -135,8 +142,7 @@ function Agent({ agent }) {
 }
 
 function Zones({ known, agents }) {
-  const self = { ...known, reachable: true, here: true, lag_ms: known.leader === known.node ? 0 : known.commit_lag_ms, clock_offset_ms: 0 };
-  const nodes = [self, ...known.peers.filter((peer) => peer.node !== known.node)].map((node) => ({ ...node, leads: node.node === known.leader }));
+  const gone = away.use(), nodes = membersOf(known, gone !== null);
   const zones = [...new Set([...nodes.map((node) => node.zone), ...agents.map((agent) => agent.zone)])].sort();
   return html`<section aria-labelledby="zones-title"><h2 id="zones-title">${t("overview.zones")}</h2><div class="zones">${zones.map((zone) => {
     const there = agents.filter((agent) => agent.zone === zone);

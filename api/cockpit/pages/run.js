@@ -5,10 +5,11 @@ import { boxesOf, TaskGraph } from "../parts/graph.js";
 import { jobAt, nameOf, pathOf, cliOf, runAt } from "../parts/jobs.js";
 import { Output } from "../parts/output.js";
 import { rerun } from "../parts/rerun.js";
+import { FAILED, firstOf, groupsOf, roundOf, spansOf } from "../parts/run_tasks.js";
 import { named } from "../parts/run_rows.js";
 import { Timeline } from "../parts/timeline.js";
 
-const ATTEMPTS_SHOWN = 200, FAILED = ["failed", "timed_out", "lost", "expired", "cancelled"];
+const ATTEMPTS_SHOWN = 200, AGENT_EVENTS = ["agent_connected", "agent_disconnected"];
 
 const cancelRun = (run) => ({
   text: t("run.cancel"), title: t("run.cancelIt", { run: run.id }), capability: "run", namespace: run.namespace, method: "POST", path: `/v1/runs/${run.id}/cancel`, danger: true,
@@ -50,7 +51,7 @@ function Waits({ run }) {
   const told = [found.data, ...(found.data?.tasks || []).slice(0, 20)].filter(Boolean).map((one) => [one.task, closed(one.gates)]).filter(([, gate]) => gate?.reason);
   if (run.finished || !told.length) return null;
   return html`<section aria-labelledby="waits-title"><h2 id="waits-title">${t("run.waits")}</h2><ul class="plain-list card">${told.map(([task, gate]) => html`<li key=${task || ""}>
-    <${Status} state=${gate.state} /> ${task ? html`<span class="who">${task}</span>` : null} <${Said}>${gate.reason}</${Said}>${gate.opens_at ? html` <span class="note"><${When} at=${gate.opens_at} /></span>` : null}</li>`)}</ul></section>`;
+    <${Status} state=${gate.state} title=${gate.gate}>${word("gate", gate.gate)}</${Status}> ${task ? html`<span class="who">${task}</span>` : null} <${Said}>${gate.reason}</${Said}>${gate.opens_at ? html` <span class="note"><${When} at=${gate.opens_at} /></span>` : null}</li>`)}</ul></section>`;
 }
 
 // What each task's condition came to, part by part.
@@ -64,11 +65,22 @@ function Conditions({ run }) {
       <td><code>${"\u2003".repeat(part.depth)}${part.text}</code></td><td>${came(part.value)}</td></tr>`))}</tbody></table></div></section>`;
 }
 
-// The task whose output is looked for most: the one that failed, or that runs, or the last.
-function firstOf(run) {
-  const tasks = Object.entries(run.tasks);
-  return (tasks.find(([, task]) => FAILED.includes(task.state)) || tasks.find(([, task]) => task.attempts.some((attempt) => !attempt.finished)) || tasks.findLast(([, task]) => task.attempts.length) || tasks.at(-1) || [null])[0];
+// What a task is that has no output of its own, and where to look for it.
+function Elsewhere({ run, task, isGroup }) {
+  const { data: begun } = useRead(task.run ? `/v1/runs/${task.run}` : null, { types: (event) => event.run === task.run });
+  if (task.taken_from) return html`<p class="note">${t("rerun.takenFrom")} <a href=${`${runAt(task.taken_from)}?task=${encodeURIComponent(task.name)}`}>#${task.taken_from}</a></p>`;
+  if (task.run) return html`<p>${t("run.ofChild")} <a class="who" href=${runAt(task.run)}>${t("run.title", { run: task.run })}</a> ${begun ? html`<a class="who plain" href=${jobAt(named(begun))}>${nameOf(named(begun))}</a> <${Status} state=${begun.state} /> <${Said} class="note">${begun.reason}</${Said}>` : null}</p>`;
+  return html`<p class="note">${isGroup ? html`${t("run.ofGroup")} ${Object.entries(run.tasks).filter(([, one]) => one.group === task.name).map(([name]) => html`<a key=${name} href=${`${runAt(run.id)}?task=${encodeURIComponent(name)}`}>${name}</a> `)}` : task.finished ? t("output.none") : t("output.waits")} <${Said}>${task.reason}</${Said}></p>`;
 }
+
+// The output of an attempt, if any; while it goes on, what is there is asked of its agent.
+function Written({ attempt, ...rest }) {
+  const { data: agent } = useRead(attempt && !attempt.finished ? `/v1/agents/${encodeURIComponent(attempt.agent)}` : null, { types: AGENT_EVENTS });
+  return html`<${Output} ...${rest} isBegun=${Boolean(attempt?.started)} away=${agent?.connected === false || attempt?.unreachable ? attempt.agent : null} />`;
+}
+
+// An attempt of a task, in words: of which member and round it is, where there are several.
+const tryOf = (task, each) => `${each.member ? `${each.member} ` : ""}${task.group ? `${t("run.roundOf", { n: roundOf(each) })} ` : ""}${t("run.attemptOf", { n: each.number })}`;
 
 export default function Run({ run: id }) {
   const query = useQuery();
@@ -79,7 +91,7 @@ export default function Run({ run: id }) {
   const all = Object.entries(run.tasks).flatMap(([task, { attempts }]) => attempts.map((attempt) => ({ task, ...attempt })));
   const defined = definition.data?.definition || definition.data || {}, named_ = defined.tasks || {}, boxes = boxesOf(defined);
   const tasks = Object.entries(run.tasks).map(([name, task]) => ({ name, state: task.attempts.some((each) => each.unreachable) ? "unreachable" : task.state === "active" ? "running" : task.warned ? "warned" : task.state,
-    needs: boxes.get(name)?.needs || [], group: task.group, catches: boxes.get(name)?.catches, note: task.taken_from ? `#${task.taken_from}` : task.attempts.length > 1 ? `${task.attempts.length}×` : task.state === "skipped" ? task.reason : "" }));
+    needs: boxes.get(name)?.needs || [], group: task.group, catches: boxes.get(name)?.catches, isLast: boxes.get(name)?.isLast, note: task.taken_from ? `#${task.taken_from}` : task.attempts.length > 1 ? `${task.attempts.length}×` : task.state === "skipped" ? task.reason : "" }));
   const task = run.tasks[query.task] ? query.task : firstOf(run);
   const tries = task ? run.tasks[task].attempts : [];
   const attempt = tries.find((each) => String(each.number) === query.attempt && (each.member || "") === (query.member || "") && String(each.round) === (query.round || "0")) || tries.at(-1);
@@ -88,7 +100,8 @@ export default function Run({ run: id }) {
   const from = Date.parse(run.due || run.created), to = run.finished ? Date.parse(run.finished) : now;
   const took = run.started ? span(run.finished ? between(run.started, run.finished) : now - Date.parse(run.started)) : null;
   const path = task && `/v1/runs/${run.id}/logs?task=${encodeURIComponent(task)}${attempt ? `&attempt=${attempt.number}` : ""}${attempt?.member ? `&member=${encodeURIComponent(attempt.member)}` : ""}${attempt && run.tasks[task].group ? `&round=${attempt.round}` : ""}`;
-  const begun = Object.entries(run.tasks).filter(([, one]) => one.run);
+  const begun = Object.entries(run.tasks).filter(([, one]) => one.run), isGroup = groupsOf(run).has(task);
+  const spans = Object.fromEntries(Object.entries(run.tasks).map(([name, one]) => [name, spansOf(one)]));
   const goesOn = attempt ? !attempt.finished : !run.finished;
   return html`<div class="head"><h1>${t("run.title", { run: run.id })}</h1><${Status} state=${run.state} />${run.warned ? html` <${Status} state="warned" />` : null}
       <a class="who" href=${jobAt(named(run))}>${nameOf(named(run))}</a>
@@ -109,20 +122,20 @@ export default function Run({ run: id }) {
     <${Waits} run=${run} />
     ${tasks.length > 1 ? html`<section aria-labelledby="graph-title"><h2 id="graph-title">${t("run.graph")}</h2><div class="card"><${TaskGraph} tasks=${tasks} href=${toTask} current=${task} /></div></section>` : null}
     ${[...Object.values(named_), ...Object.values(defined.groups || {})].some((each) => each.when) ? html`<${Conditions} run=${run} />` : null}
-    ${all.length ? html`<section aria-labelledby="time-title"><h2 id="time-title">${t("run.timeline")}</h2><div class="card">
-      <${Timeline} rows=${tasks.map(({ name, needs }) => ({ name, attempts: run.tasks[name].attempts, ready: Math.max(0, ...needs.map((need) => Date.parse(run.tasks[need]?.finished || 0))) }))} from=${from} to=${to} now=${now} href=${toTask} />
-      <details class="table-of"><summary>${t("run.attempts", { n: all.length })}</summary>
+    ${Object.values(spans).some((each) => each.length) ? html`<section aria-labelledby="time-title"><h2 id="time-title">${t("run.timeline")}</h2><div class="card">
+      <${Timeline} rows=${tasks.map(({ name, needs }) => ({ name, attempts: spans[name], ready: Math.max(0, ...needs.map((need) => Date.parse(run.tasks[need]?.finished || 0))) }))} from=${from} to=${to} now=${now} href=${toTask} />
+      ${all.length ? html`<details class="table-of"><summary>${t("run.attempts", { n: all.length })}</summary>
       <div class="scroll" tabindex="0" role="region" aria-label=${t("run.attempts", { n: all.length })}><table><thead><tr>${["task", "attempt", "state", "agent", "zone", "started", "duration", "exitCode", "reason"].map((name) => html`<th scope="col" key=${name}>${t(`run.${name}`)}</th>`)}</tr></thead>
-        <tbody>${all.slice(-ATTEMPTS_SHOWN).map((each) => html`<tr key=${each.id}><td><a href=${toAttempt(each)}>${each.task}${each.member ? ` (${each.member})` : ""}</a></td><td>${each.round ? t("run.roundOf", { n: each.round }) + " " : ""}${each.number}</td>
+        <tbody>${all.slice(-ATTEMPTS_SHOWN).map((each) => html`<tr key=${each.id}><td><a href=${toAttempt(each)}>${each.task}${each.member ? ` (${each.member})` : ""}</a></td><td>${run.tasks[each.task].group ? `${t("run.roundOf", { n: roundOf(each) })} ` : ""}${each.number}</td>
           <td><${Status} state=${each.unreachable ? "unreachable" : each.state} /></td><td><a class="plain" href=${`${at("agents")}?q=${encodeURIComponent(each.agent)}`}>${each.agent}</a></td><td>${each.zone}</td>
-          <td><${When} at=${each.started} /></td><td>${each.started && each.finished ? span(between(each.started, each.finished)) : ""}</td><td>${each.exit_code}</td><td><${Said}>${each.reason}</${Said}></td></tr>`)}</tbody></table></div></details></div></section>` : null}
+          <td><${When} at=${each.started} /></td><td>${each.started && each.finished ? span(between(each.started, each.finished)) : ""}</td><td>${each.exit_code}</td><td><${Said}>${each.reason}</${Said}></td></tr>`)}</tbody></table></div></details>` : null}</div></section>` : null}
     <section aria-labelledby="output-title"><div class="head"><h2 id="output-title">${t("run.output")}</h2>
       ${tasks.length > 1 ? html`<span class="who">${task}</span>` : null}
       ${task ? handsOnTask(run, task).map((action) => html`<${Act} key=${action.path} action=${action} />`) : null}
       ${tries.length > 1 ? html`<nav class="tries" aria-label=${t("run.tries")}>${tries.slice(-12).map((each) => html`<a key=${each.id} href=${toAttempt({ task, ...each })} aria-current=${each === attempt ? "true" : undefined}>
-        <${Status} state=${each.unreachable ? "unreachable" : each.state}>${each.member ? `${each.member} ` : ""}${each.round ? t("run.roundOf", { n: each.round }) + " " : ""}${t("run.attemptOf", { n: each.number })}</${Status}></a>`)}</nav>` : null}</div>
+        <${Status} state=${each.unreachable ? "unreachable" : each.state}>${tryOf(run.tasks[task], each)}</${Status}></a>`)}</nav>` : null}</div>
       ${task && run.tasks[task].outputs ? html`<h3>${t("run.outputs")}</h3><${Facts} of=${Object.entries(run.tasks[task].outputs).map(([name, value]) =>
         [name, html`<code>${typeof value === "string" ? value.slice(0, 2000) : JSON.stringify(value)}</code>`])} />` : null}
-      ${task && run.tasks[task].taken_from ? html`<p class="note">${t("rerun.takenFrom")} <a href=${`${runAt(run.tasks[task].taken_from)}?task=${encodeURIComponent(task)}`}>#${run.tasks[task].taken_from}</a></p>` : path ? html`<${Output} key=${path} path=${path} isLive=${goesOn} name=${`${run.job}-${run.id}-${task}`} away=${attempt?.unreachable ? attempt.agent : null} />` : html`<p class="note">${t("run.noOutput")}</p>`}</section>`;
+      ${task && (!attempt || run.tasks[task].taken_from) ? html`<${Elsewhere} key=${task} run=${run} task=${{ name: task, ...run.tasks[task] }} isGroup=${isGroup} />` : path ? html`<${Written} key=${path} path=${path} attempt=${attempt} isLive=${goesOn} name=${`${run.job}-${run.id}-${task}`} />` : html`<p class="note">${t("run.noOutput")}</p>`}</section>`;
 }
 

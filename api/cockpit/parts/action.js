@@ -19,13 +19,14 @@ import { language, learn, t, word } from "./words.js";
 
 export const asked = store(null); // the action whose dialog is open
 export const toasts = store([]);
-const TOAST_MS = 12000, UNDO_MS = 60000, LOOK_MS = 700; // what can be undone stays for a minute
+const TOAST_MS = 12000, UNDO_MS = 20000, LOOK_MS = 700; // what can be undone stays longer
 let number = 0;
 
+// Of what was done, the last alone is offered to be undone: what came before may be over.
 export function toast(text, { undo = null, look = "ok" } = {}) {
   number += 1;
   const one = { id: number, text, undo, look };
-  toasts.set([...toasts.get().slice(-2), one]);
+  toasts.set([...toasts.get().filter((each) => !each.undo).slice(-2), one]);
   setTimeout(() => toasts.set(toasts.get().filter((each) => each !== one)), undo ? UNDO_MS : TOAST_MS);
 }
 
@@ -125,7 +126,7 @@ function ActionDialog({ action }) {
       <${Mistake} error=${error} />${error && action.trouble?.(error)}
       ${stuck ? html`<p class="error" role="alert">${busy ? t("action.stuckSent") : t("action.stuck")}</p>` : late ? html`<p class="note" role="status">${t("action.late")}</p>` : null}
       <div class="buttons">
-        <button type="submit" class=${action.danger ? "danger" : "primary"} data-first disabled=${busy || stuck}>${action.text}</button>
+        <button type="submit" class=${action.danger ? "danger" : "primary"} data-first disabled=${busy || stuck}>${action.text.replace(/\s*…$/, "")}</button>
         <button type="button" onClick=${close}>${t("dialog.cancel")}</button>
       </div>
       <details><summary>${t("action.same")}</summary>

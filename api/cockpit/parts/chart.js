@@ -43,7 +43,7 @@ export function Chart({ times, series, unit = (value) => number(value), label })
         axes: [{ ...axis, space: 84, values: (_, ticks) => ticks.map((at) => span > 2 * 86400 ? date(at * 1000) : clock(at * 1000).slice(0, span > 600 ? 5 : 8)) },
           { ...axis, size: 62, values: (_, ticks) => ticks.map(unit) }],
         scales: { y: { range: (_, least, most) => [Math.min(0, least), Math.max(most, 0.001)] } },
-        series: [{ value: (_, at) => at === null ? "–" : clock(at * 1000) }, ...series.map((each) => ({
+        series: [{ label: t("chart.time"), value: (_, at) => at === null ? "–" : clock(at * 1000) }, ...series.map((each) => ({
           label: each.name, stroke: colour(each.look), width: each.points ? 0 : 1.5, fill: each.points ? undefined : `${colour(each.look)}22`,
           points: { show: each.points || undefined, size: each.points ? 7 : 4, fill: colour(each.look) }, value: (_, value) => value === null || value === undefined ? "–" : unit(value) }))],
       }, data, box.current);

@@ -1,5 +1,5 @@
-// A graph of tasks, laid out in a worker. `tasks`: [{name, needs: [names], state?, note?, group?, catches?}]; `href(name)`: where a task leads.
-// A group is a box too, drawn as a frame around what is inside: `group` names it, `catches` says that the task catches its failures.
+// A graph of tasks, laid out in a worker. `tasks`: [{name, needs: [names], state?, note?, group?, catches?, isLast?}]; `href(name)`: where a task leads.
+// A group is a box too, drawn as a frame around what is inside: `group` names it, `catches` says that the task catches its failures, `isLast` that it is one of `finally`.
 // Tasks that stand alike (same needs, needed by the same) are one box where there are too many to tell apart.
 
 import { html, useEffect, useRef, useState } from "./html.js";
@@ -40,7 +40,7 @@ export function grouped(tasks) {
 // The boxes of a job as it is defined: by name what each is drawn after, and the group that it is in.
 export function boxesOf(job) {
   const groups = job.groups || {};
-  const found = new Map([...Object.entries(groups), ...Object.entries(job.tasks || {})].map(([name, box]) => [name, { name, box, needs: needsOf(job, name) }]));
+  const found = new Map([...Object.entries(groups), ...Object.entries(job.tasks || {})].map(([name, box]) => [name, { name, box, needs: needsOf(job, name), isLast: (job.finally || []).includes(name) }]));
   for (const [group, { tasks: inside, catch: catching }] of Object.entries(groups))
     for (const name of [...inside, ...(catching || [])]) if (found.has(name)) Object.assign(found.get(name), { group, catches: (catching || []).includes(name) });
   return found;
@@ -85,9 +85,10 @@ export function TaskGraph({ tasks, href, current }) {
       ${boxes.filter((box) => at.has(box.name)).map((box) => {
         const { x, y } = at.get(box.name);
         const look = box.state ? lookOf(box.state) : "none";
-        const words = `${box.name}${box.state ? `: ${word("state", box.state)}` : ""}${box.note ? `, ${box.note}` : ""}`;
+        const part = box.isLast ? "finally" : box.catches ? "catch" : null; // the word of the job's own text
+        const words = `${box.name}${part ? ` (${part})` : ""}${box.state ? `: ${word("state", box.state)}` : ""}${box.note ? `, ${box.note}` : ""}`;
         const place = { left: `${x - WIDTH / 2}px`, top: `${y - HEIGHT / 2}px`, width: `${WIDTH}px`, height: `${HEIGHT}px` };
-        const inner = html`${box.state ? html`<${Shape} look=${look} />` : null}<span class="name">${box.name}</span>${box.members.length > 1
+        const inner = html`${part ? html`<span class="part">${part}</span>` : null}${box.state ? html`<${Shape} look=${look} />` : null}<span class="name">${box.name}</span>${box.members.length > 1
           ? html`<span class="note">×${box.members.length}</span>` : box.note ? html`<span class="note">${box.note}</span>` : null}`;
         return href ? html`<a key=${box.name} class=${`box status ${look} ${box.name === current ? "current" : ""}`} style=${place} href=${href(box.members[0].name)} title=${words} aria-label=${words}>${inner}</a>`
           : html`<span key=${box.name} class=${`box status ${look}`} style=${place} title=${words}>${inner}</span>`;

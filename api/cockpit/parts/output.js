@@ -33,8 +33,8 @@ function Chunk({ chunk, version, find, current }) {
   })}</div>`, [chunk, version, find, current]);
 }
 
-// `away`: the agent that has it and cannot be asked now.
-export function Output({ path, isLive, name, away = null }) {
+// `isBegun`: it may have written something. `away`: the agent that has it and cannot be asked now.
+export function Output({ path, isLive, isBegun, name, away = null }) {
   const query = useQuery();
   const find = (query.find || "").toLowerCase(), wraps = query.wrap !== "no";
   const [, draw] = useState(0);
@@ -65,7 +65,7 @@ export function Output({ path, isLive, name, away = null }) {
   const toEnd = () => { stays.current = true; box.current.scrollTop = box.current.scrollHeight; draw((n) => n + 1); };
   const earlier = () => { stays.current = false; fail(null); shown.earlier().catch(fail); };
   const empty = !shown.chunks.length && !shown.rest;
-  const state = shown.error ? "" : away ? t("output.away", { agent: away }) : shown.source === "none" ? (isLive ? t("output.waits") : t("output.none"))
+  const state = shown.error ? "" : away ? t("output.away", { agent: away }) : !shown.source ? t(isLive && !isBegun ? "output.waits" : "list.wait") : shown.source === "none" ? (isLive ? t("output.waits") : t("output.none"))
     : shown.source === "tail" && shown.missing ? t("output.tail") : empty ? (isLive ? t("output.nothingYet") : t("output.empty")) : "";
   return html`<div class="output">
     <div class="head tools-of">

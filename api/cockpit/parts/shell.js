@@ -6,13 +6,14 @@ import { Actions, ask, asked, command } from "./action.js";
 import { Dialog } from "./dialog.js";
 import { html, useEffect, useErrorBoundary } from "./html.js";
 import { allKeys, bind, isMac } from "./keys.js";
+import { membersOf } from "./members.js";
 import { arrived, away, cluster, move } from "./nodes.js";
 import { offer, opened, PaletteHost } from "./palette.js";
 import { match, go, useRoute } from "./router.js";
 import { Status } from "./status.js";
 import { store } from "./store.js";
 import { live } from "./stream.js";
-import { language, speak, t, when } from "./words.js";
+import { clockOff, language, speak, t, when } from "./words.js";
 
 const keysShown = store(false);
 const look = store(document.documentElement.dataset.look);
@@ -29,16 +30,17 @@ export const resumeAll = (undo = true) => ({
   did: t("resume.did"), cli: command("cluster", "resume"), undo: undo ? pauseAll() : null,
 });
 
+const clockWords = (node) => t("health.clock", { node: node.node, clock: clockOff(node.clock_off_ms) });
 export function healthOf(known, silent) {
-  const peers = known.peers.filter((peer) => peer.node !== known.node);
-  const missing = peers.filter((peer) => !peer.reachable).map((peer) => peer.node);
-  const nodes = peers.length + 1;
-  const facts = { up: nodes - missing.length, nodes, leader: known.leader || t("health.nobody"), missing: missing.join(", "), node: known.node };
+  const nodes = membersOf(known, false);
+  const missing = nodes.filter((node) => !node.reachable).map((node) => node.node), wrong = nodes.filter((node) => node.clock_is_off);
+  const facts = { up: nodes.length - missing.length, nodes: nodes.length, leader: known.leader || t("health.nobody"), missing: missing.join(", "), node: known.node };
   if (silent) return { state: "lost", name: t("health.silent"), facts: t("health.silentFacts", facts) };
   if (!known.quorum) return { state: "lost", name: t("health.noQuorum"), facts: t("health.noQuorumFacts", facts) };
   if (known.pause) return { state: "paused", name: t("health.paused"), facts: `${known.pause.reason}${known.pause.until ? ` · ${t("health.until", { at: when(known.pause.until) })}` : ""}` };
   if (missing.length) return { state: "degraded", name: t("health.degraded"), facts: t("health.degradedFacts", facts) };
   if (known.overload) return { state: "overloaded", name: t("health.overloaded"), facts: t("health.overloadedFacts", { at: when(known.overload.since) }) };
+  if (wrong.length) return { state: "degraded", name: t("health.degraded"), facts: wrong.map(clockWords).join(", ") };
   return { state: "ready", name: t("health.healthy"), facts: t("health.facts", facts) };
 }
 

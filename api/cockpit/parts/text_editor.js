@@ -106,7 +106,7 @@ export function TextEditor({ first, title, note, label, schema, fields, request,
   return html`<div class="head"><h1>${title}</h1>${note ? html`<span class="note">${note}</span>` : null}<span class="push"></span>
       <a class="button" href=${cancel}>${t("dialog.cancel")}</a>
       <button type="button" class="primary" disabled=${!action} onClick=${save} aria-keyshortcuts="Control+S Meta+S">${t("editor.check")}</button></div>
-    <div class="editor"><div class="left"><${Sheet} text=${text} type=${write} errors=${errors} area=${area} onCursor=${stand} label=${label} /><${Mistakes} trial=${current} jump=${jump} /></div>
+    <div class="editor"><div class="left"><${Sheet} text=${text} type=${write} errors=${errors} area=${area} onCursor=${stand} label=${label} />${revision && !dirty ? html`<p class="note">${t("editor.anew")}</p>` : null}<${Mistakes} trial=${current} jump=${jump} /></div>
       <div class="right">${schema ? html`<${Help} text=${text} line=${line} insert=${insert} of=${schema} title=${fields} />` : null}</div></div>
     ${shown?.preview ? html`<${preview} preview=${shown.preview} text=${text} />` : null}`;
 }

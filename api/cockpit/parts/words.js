@@ -63,6 +63,8 @@ export function span(ms) {
   if (s < 172800) return `${Math.round(s / 3600)} h`;
   return `${Math.round(s / 86400)} ${t("unit.days")}`;
 }
+// By how much a clock is off.
+export const clockOff = (ms) => t(ms > 0 ? "node.ahead" : "node.late", { span: span(ms) });
 const coarse = (ms) => ms < 1000 ? span(1000) : ms < 10000 ? `${Math.round(ms / 1000)} s` : ms >= 60000 && ms < 90000 ? "1 min" : span(ms);
 export function until(text) {
   const ms = Date.parse(text) - Date.now();

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from scheduler.machine.rules.gates.verdict import READY, Never, Verdict, Waits, Words
 from scheduler.machine.rules.gates.views import Facts, TaskView
-from scheduler.words.lifecycle import TASK_ENDS
+from scheduler.words.lifecycle import TASK_ENDS, in_words
 
 NAME = "group"
 WAITS = Waits("its group has not begun")
@@ -22,7 +22,7 @@ def judge(view: TaskView) -> Verdict:
 def words(verdict: Verdict, view: TaskView, facts: Facts) -> Words:
     group = view.group
     assert group is not None
-    said = f"its group {group.name} is {group.state}"
+    said = f"its group {group.name} is {in_words(group.state)}"
     if isinstance(verdict, Never):
         return Words(said)
     if group.is_catch and group.state == "active":

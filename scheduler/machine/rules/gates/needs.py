@@ -13,7 +13,7 @@ from __future__ import annotations
 from scheduler.machine.rules.gates.verdict import READY, Never, Verdict, Waits, Words
 from scheduler.machine.rules.gates.views import Facts, TaskView
 from scheduler.store.tables import tasks as task_rows
-from scheduler.words.lifecycle import TASK_ENDS
+from scheduler.words.lifecycle import TASK_ENDS, in_words
 
 NAME = "needs"
 READ_MAX, TOLD_MAX = 50, 5
@@ -47,10 +47,10 @@ def words(verdict: Verdict, view: TaskView, facts: Facts) -> Words:
     needs = () if facts.compiled is None else (*facts.compiled.needs, *facts.compiled.asks)
     states = {name: task_rows.state_of(facts.store, view.run.id, name) for name in needs[:READ_MAX]}
     if isinstance(verdict, Never):
-        ended = [f"{name} {state}" for name, state in states.items() if state in TASK_ENDS]
+        ended = [f"{name} {in_words(state)}" for name, state in states.items() if state in TASK_ENDS]
         told = _few(ended, max(view.needs, len(needs)) - view.open_needs)
         return Words(f"its rule {_rule(view)} cannot be met any more: {told}")
-    open_ = [f"{name} ({state})" for name, state in states.items() if state not in TASK_ENDS]
+    open_ = [f"{name} ({in_words(state)})" for name, state in states.items() if state not in TASK_ENDS]
     said = f"it needs {_few(open_, view.open_needs)} to end"
     return Words(said, f"the end of what it needs, by its rule {_rule(view)}")
 
