@@ -8,6 +8,7 @@ more than its limits (`door`). Nothing here decides anything about jobs: command
 Reading order: `ports` (what a node is to us), `problems` (every error), `door` (limits, access, index: what
 each request passes), `call` (one request as the routes see it), `consistency` (how fresh a read is),
 `views` (the JSON shapes), `jobs/` (their bodies, writes and reads), `routes/` (a file per noun), `commits`
-(one subscription, many listeners), `known_jobs` and `head_start` (what a run that a person starts needs to
-know, kept until a commit changes it), `agents/` (the agents' sockets), `backups`, `app` (all of it together).
+(one subscription, many listeners), `known_jobs`, `head_start` and `known_defaults` (what a run that a person
+starts, and a job that is put, need to know, kept until a commit changes it), `agents/` (the agents' sockets),
+`backups`, `app` (all of it together).
 """

@@ -26,6 +26,7 @@ from api.event_feed import EventFeed
 from api.event_scope import RunNamespaces
 from api.head_start import HeadStart
 from api.jobs.hot import HotJobs
+from api.known_defaults import KnownDefaults
 from api.metrics import Metrics
 from api.ports import ApiSettings, NoLeaderError, OverloadedError, Scheduler, UnavailableError
 from api.problems import FieldError, Problem
@@ -119,6 +120,7 @@ class Api:
             services.commits.add(services)
             services.commits.add(services.head_start)
             services.commits.add(services.known_jobs)
+            services.commits.add(services.known_defaults)
             services.gateway.start(services.commits)
 
     async def close(self) -> None:
@@ -140,6 +142,7 @@ def create_app(scheduler: Scheduler, settings: ApiSettings, gateway: Gateway) ->
     services = Services(
         scheduler, settings, gateway, gateway.access, commits,
         Metrics(scheduler, gateway.access.failures), feed, gateway.compiled, HeadStart(scheduler),
+        KnownDefaults(scheduler),
     )  # fmt: skip
     gateway.on_close += [commits.end, feed.close, services.run_ends.on_gap, services.run_steps.on_gap]
     api: Api
@@ -174,6 +177,7 @@ def create_app(scheduler: Scheduler, settings: ApiSettings, gateway: Gateway) ->
         hot=HotJobs(services).of,
         agents=gateway,
         turns=services.turns,
+        known_defaults=services.known_defaults,
     )
     _handle_errors(inner, door)
     api = Api(door, services, inner)

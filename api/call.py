@@ -15,12 +15,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.access import Principal, Reach, require
+from api.known_defaults import KnownDefaults
 from api.ports import ApiSettings, Scheduler
 from api.problems import FieldError, Problem, query_problem
 from api.turns import Turns
 from scheduler.model.bounds import half_pair
 from scheduler.model.given import Given
-from scheduler.store.tables import namespaces
 from scheduler.words.commands import Actor
 
 SCOPE_KEY = "cronclave.call"
@@ -45,6 +45,7 @@ class Call:
     is_stale: bool = False  #: what it reads may be old
     lag_ms: int | None = None  #: how old; None: nobody knows
     turns: Turns = field(default_factory=Turns)  #: the front's, for whoever is woken with many others
+    known_defaults: KnownDefaults | None = None  #: the front's; None: they are read
     _defaults: dict[str, Given | None] = field(default_factory=dict)
 
     @property
@@ -55,10 +56,8 @@ class Call:
     def defaults(self, namespace: str) -> Given | None:
         """What the namespace gives to its jobs, the same throughout the request; None: it never gave any."""
         if namespace not in self._defaults:
-            with self.scheduler.read() as store:
-                row = namespaces.allowance(store, namespace)
-            has = row is not None and row.defaults_revision > 0
-            self._defaults[namespace] = Given.of(row.defaults_revision, row.defaults) if row and has else None
+            known = self.known_defaults or KnownDefaults(self.scheduler)
+            self._defaults[namespace] = known.of(namespace)
         return self._defaults[namespace]
 
     @property

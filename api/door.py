@@ -26,6 +26,7 @@ from api.connection import remember_client
 from api.consistency import no_leader
 from api.crowd import SCOPE_KEY as CONNECTION_KEY
 from api.crowd import client_of
+from api.known_defaults import KnownDefaults
 from api.metrics import RequestCounts
 from api.ports import (
     ApiSettings,
@@ -109,6 +110,7 @@ class Door:
         hot: Hot,
         agents: ASGIApp,
         turns: Turns,
+        known_defaults: KnownDefaults,
     ) -> None:
         self._inner = inner
         self._scheduler = scheduler
@@ -119,6 +121,7 @@ class Door:
         self._agents = agents
         self.reading = Reading()
         self._turns = turns
+        self._known_defaults = known_defaults
         self._at_work = 0
         self._waiting = 0
         self._waiting_of: dict[str, int] = {}
@@ -136,7 +139,7 @@ class Door:
         query_bytes: bytes = scope["query_string"]
         call = Call(
             self._scheduler, self._settings, scope["method"], scope["path"], {}, headers,
-            client=client_of(scope), turns=self._turns,
+            client=client_of(scope), turns=self._turns, known_defaults=self._known_defaults,
         )  # fmt: skip
         connection: Connection | None = scope.get(CONNECTION_KEY)
         remember_client(scope)

@@ -13,6 +13,7 @@ from api.commits import ENDS, STEPS, Commits, RunWatch
 from api.event_feed import EventFeed
 from api.failures import Failures
 from api.head_start import HeadStart
+from api.known_defaults import KnownDefaults
 from api.known_jobs import KnownJobs
 from api.metrics import Metrics
 from api.placeable import PLACES_CHANGE, Places
@@ -37,6 +38,7 @@ class Services:
     feed: EventFeed
     compiled: CompiledJobs
     head_start: HeadStart
+    known_defaults: KnownDefaults
     known_jobs: KnownJobs = field(default_factory=KnownJobs)
     run_ends: RunWatch = field(default_factory=lambda: RunWatch(ENDS))
     run_steps: RunWatch = field(default_factory=lambda: RunWatch(STEPS))

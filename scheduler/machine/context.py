@@ -57,7 +57,8 @@ class Context:
     """One per machine, used for every command."""
 
     __slots__ = (
-        "changes", "compared", "events", "graphs", "members_of", "room", "room_whole", "state", "store",
+        "changes", "compared", "emit", "events", "graph", "graphs", "members_of", "room", "room_whole",
+        "stamp_ms", "state", "store",
     )  # fmt: skip
 
     def __init__(
@@ -66,16 +67,15 @@ class Context:
         self.store = store
         self.members_of = members_of
         self.state = state
+        self.stamp_ms = state.stamp_ms  #: of the entry that is applied
         self.graphs = Graphs(store)
+        self.graph: Callable[[int, str, str, int], Graph] = self.graphs.get
         self.events: list[Event] = []
+        self.emit: Callable[[Event], None] = self.events.append
         self.changes: list[Change] = []  #: that the command made, if a person sent it
         self.compared: bytes | None = None  #: the place of the entry's latest Compare
         self.room_whole = room
         self.room = room  #: left to the frame that is applied (see `machine.steps.walking`)
-
-    @property
-    def stamp_ms(self) -> int:
-        return self.state.stamp_ms
 
     def members(self) -> Sequence[str]:
         """Names of the cluster's members at the entry that is applied."""
@@ -86,9 +86,6 @@ class Context:
         taken = min(wanted, max(least, self.room // ROW))
         self.room -= taken * ROW
         return taken
-
-    def emit(self, event: Event) -> None:
-        self.events.append(event)
 
     def changed(
         self, kind: str, namespace: str, name: str, before: int | str | None = None,
@@ -109,9 +106,6 @@ class Context:
             )  # fmt: skip
             audit.append(self.store, entry)
         self.changes.clear()
-
-    def graph(self, job: int, namespace: str, name: str, revision: int) -> Graph:
-        return self.graphs.get(job, namespace, name, revision)
 
     def write_ledger(
         self,

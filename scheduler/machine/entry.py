@@ -92,6 +92,7 @@ class Machine:
         self.store.begin()
         if stamp_ms > state.stamp_ms:
             state.before_ms, state.stamp_ms = state.stamp_ms, stamp_ms
+            self._context.stamp_ms = stamp_ms
         (
             state.raft_index,
             state.raft_term,

@@ -44,12 +44,16 @@ class ByRevision(Generic[V]):
 
     def peek(self, job: int, revision: int) -> V | None:
         """What is kept of it."""
-        if self._lock is None:  # the machine asks several times for each tick
-            return self._peek((job, revision))
-        with self._lock:
-            return self._peek((job, revision))
+        key = job, revision
+        if self._lock is not None:
+            with self._lock:
+                return self._found(key)
+        found = self._kept.get(key)  # as below: the machine asks several times for each tick
+        if found is not None:
+            self._kept.move_to_end(key)
+        return found
 
-    def _peek(self, key: tuple[int, int]) -> V | None:
+    def _found(self, key: tuple[int, int]) -> V | None:
         found = self._kept.get(key)
         if found is not None:
             self._kept.move_to_end(key)

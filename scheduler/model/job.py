@@ -146,7 +146,7 @@ class Job(Model):
         graph = {name: task.needs for name, task in self.tasks.items()}
         return Scopes(groups).flow(combined(graph, groups))
 
-    @property
+    @cached_property
     def names_zone(self) -> bool:
         """Whether a trigger is due by a zone whose rules may be others one day, or its windows are open by
         one. A trigger of a schedule may be."""
@@ -155,10 +155,11 @@ class Job(Model):
             trigger.zone or trigger.kind.is_shared for trigger in self.triggers
         )
 
-    @property
+    @cached_property
     def refers(self) -> list[Target]:
-        """To which objects."""
-        return [each._replace(pointer=self.as_given(each.pointer)) for each in self._refers()]
+        """To which objects. Each put asks several times."""
+        found = self._refers()
+        return [each._replace(pointer=self.as_given(each.pointer)) for each in found]
 
     def _refers(self) -> list[Target]:
         found = [

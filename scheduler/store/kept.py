@@ -4,9 +4,10 @@ Rules of this file:
 
 1. One owner: whoever reads or changes such a row does it through here (`Store.kept`). A statement that goes
    past it drops what is kept of the table that it changes, so a forgotten place costs time and nothing else.
-2. A query finds each change: before a statement that names a table, what waits for that table is written; all
-   of it before a commit. The running hash is told of each change at once, in the order of the changes.
-3. Kept is what was read or written lately and may change again (`Table.keeps`), a bounded number of rows.
+2. A query finds each change: before a statement that names a table, what waits for that table is written, or
+   what waits under its name where it asks by one (`first`); all of it before a commit. The running hash is
+   told of each change at once, in the order of the changes.
+3. Kept is what was read or written lately and may change again (`Table`), a bounded number of rows.
    What is not kept is read. Nobody shares it: readers have connections of their own, and keep nothing.
 4. After any exception all of it is dropped, together with the transaction that it belongs to.
 5. `differences` compares it with the tables: simulations and tests ask after every entry.
@@ -17,7 +18,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from operator import itemgetter
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
@@ -28,38 +29,83 @@ R = TypeVar("R", bound=NamedTuple)
 Parameters = Sequence[Any]
 Key = int | str
 
+EACH = object()
 ROWS_MAX = 10_000  #: of a table
+LETTERS_KEPT = 2_000  #: of a text that may be large, in a row that is kept
 NOTES_MAX = 10_000  #: of a table
+
+
+class Changing(NamedTuple):
+    """Columns of a table."""
+
+    places: tuple[int, ...]
+    changed: int  #: a bit each by its place
 
 
 class Table(Generic[R]):
     """Rows are told apart by their first column. `row` may have some of the columns alone: then its rows are
-    read and changed here, and inserted by a statement. `keeps`: whether a row may change again.
+    read and changed here, and inserted by a statement. `ends`: the column that is set in a row which never
+    changes again. `large`: one of which rows with a text longer than `LETTERS_KEPT` are not kept.
     """
 
-    __slots__ = ("_updating", "insert", "keeps", "make", "name", "places", "row", "select", "select_many")
+    __slots__ = (
+        "_updating", "changing", "columns", "ends", "insert", "large", "make", "name", "row", "select",
+        "select_many",
+    )  # fmt: skip
 
-    def __init__(self, name: str, row: type[R], keeps: Callable[[R], bool] = lambda row: True) -> None:
+    def __init__(self, name: str, row: type[R], *, ends: str = "", large: str = "") -> None:
         columns = row._fields
         self.name = name
         self.row = row
-        self.keeps = keeps
         self.make: Callable[[Iterable[Any]], R] = functools.partial(tuple.__new__, row)  # `_make`, in C
-        self.places = {column: place for place, column in enumerate(columns)}
-        self._updating: dict[tuple[str, ...], tuple[str, Callable[[R], Parameters]]] = {}
+        self.columns = columns
+        self.changing: dict[tuple[str, ...], Changing] = {}  #: by the names that callers change together
+        self.ends = columns.index(ends) if ends else None
+        self.large = columns.index(large) if large else None
+        self._updating: dict[int, tuple[str, Callable[[R], Parameters]]] = {}
         self.select = f"SELECT {', '.join(columns)} FROM {name} WHERE {columns[0]} = ?"
         self.select_many = self.select.removesuffix("= ?") + "IN (SELECT value FROM json_each(?))"
         self.insert = f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
-    def updating(self, columns: tuple[str, ...]) -> tuple[str, Callable[[R], Parameters]]:
-        """The statement that writes these columns, and their values of a row, then its key."""
-        known = self._updating.get(columns)
+    def changing_of(self, names: tuple[str, ...]) -> Changing:
+        places = tuple(map(self.columns.index, names))
+        self.changing[names] = found = Changing(places, sum(1 << place for place in places))
+        return found
+
+    def updating(self, changed: int) -> tuple[str, Callable[[R], Parameters]]:
+        """The statement that writes these columns, a bit each by its place, and their values of a row, then
+        its key."""
+        known = self._updating.get(changed)
         if known is None:  # as many as the code has calls, and these together
-            sets = ", ".join(f"{column} = ?" for column in columns)
-            values = itemgetter(*(self.places[column] for column in columns), 0)
-            known = f"UPDATE {self.name} SET {sets} WHERE {self.row._fields[0]} = ?", values
-            self._updating[columns] = known
+            places = [place for place in range(len(self.columns)) if changed >> place & 1]
+            sets = ", ".join(f"{self.columns[place]} = ?" for place in places)
+            known = f"UPDATE {self.name} SET {sets} WHERE {self.columns[0]} = ?", itemgetter(*places, 0)
+            self._updating[changed] = known
         return known
+
+    def passing(self, known: Mapping[Key, R], keys: Iterable[Key]) -> list[Key]:
+        """Those of which the row is not to be kept: it never changes again, or is large."""
+        ends, large = self.ends, self.large
+        return [
+            key
+            for key in keys
+            if (ends is not None and known[key][ends] is not None)
+            or (large is not None and len(known[key][large]) > LETTERS_KEPT)
+        ]
+
+
+def always(answer: Any) -> bool:
+    """Of `Kept.note`: the answer is kept, whatever it is."""
+    return True
+
+
+def while_none(answer: Any) -> bool:
+    """As long as nothing is found."""
+    return answer is None
+
+
+def once_found(answer: Any) -> bool:
+    return answer is not None
 
 
 class Connection(Protocol):
@@ -76,15 +122,16 @@ Read = Callable[[str, Parameters], tuple[Any, ...] | None]
 class _Rows:
     """What is kept of one table."""
 
-    __slots__ = ("changed", "known", "later", "name", "new", "notes", "table")
+    __slots__ = ("changed", "known", "later", "name", "named", "new", "notes", "table")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.table: Table[Any] | None = None  #: None: nothing but statements
         self.known: dict[Key, Any] = {}
         self.new: dict[Key, None] = {}  #: to be inserted
-        self.changed: dict[Key, tuple[str, ...]] = {}  #: columns that are to be written
+        self.changed: dict[Key, int] = {}  #: columns that are to be written, a bit each by its place
         self.later: dict[str, dict[object, Parameters]] = {}  #: statements that wait
+        self.named: set[object] = set()  #: whose rows these are; EACH: of whomever
         self.notes: dict[tuple[str, Parameters], Any] = {}  #: what queries found
 
 
@@ -129,7 +176,7 @@ class Kept:
     def forget(self) -> None:
         """Drop all of it, what waits too."""
         for rows in self._of.values():
-            for part in (rows.known, rows.new, rows.changed, rows.later, rows.notes):
+            for part in (rows.known, rows.new, rows.changed, rows.later, rows.named, rows.notes):
                 part.clear()
         self._waiting.clear()
 
@@ -150,7 +197,7 @@ class Kept:
         if row is None:
             return None
         found: R = table.row._make(row)
-        if table.keeps(found):
+        if not table.passing({key: found}, (key,)):
             self._keep(rows, table, key, found)
         return found
 
@@ -165,35 +212,33 @@ class Kept:
         rows.new[row[0]] = None
         self._waiting[table.name] = rows
 
-    def update(self, table: Table[R], key: Key, told: Parameters, **changes: Any) -> None:
-        """Nothing happens where there is no such row. `told`: what the running hash is told."""
+    def update(self, table: Table[R], key: Key, told: Parameters, **changes: Any) -> R | None:
+        """The row as it is then; None, and nothing happens, where there is no such row. `told`: what the
+        running hash is told."""
         if self.written is not None:
             self.written.append(told)
         rows = self._of[table.name]
-        row = rows.known.get(key)
-        if row is None:
-            row = self._read(table, key)
-            if row is None:
-                return
-        values = list(row)
-        places = table.places
-        for column, value in changes.items():
-            values[places[column]] = value
+        known = rows.known.get(key)
+        before = self._read(table, key) if known is None else known
+        if before is None:
+            return None
+        names = tuple(changes)
+        places, changed = table.changing.get(names) or table.changing_of(names)
+        values = list(before)
+        for place, value in zip(places, changes.values(), strict=True):
+            values[place] = value
         row = table.make(values)
-        columns = tuple(changes)
         if not self._is_on:
-            statement, values_of = table.updating(columns)
+            statement, values_of = table.updating(changed)
             self._connection.execute(statement, values_of(row))
-            return
-        if key not in rows.known:
+            return row
+        if known is None and key not in rows.known:
             self._keep(rows, table, key, row)
         rows.known[key] = row
         if key not in rows.new:
-            before = rows.changed.get(key)
-            if before is not None and before != columns:
-                columns = tuple(dict.fromkeys(before + columns))
-            rows.changed[key] = columns
+            rows.changed[key] = rows.changed.get(key, 0) | changed
         self._waiting[table.name] = rows
+        return row
 
     def _keep(self, rows: _Rows, table: Table[R], key: Key, row: R) -> None:
         if len(rows.known) >= ROWS_MAX:
@@ -205,9 +250,11 @@ class Kept:
 
     # -- statements -------------------------------------------------------------------------------
 
-    def later(self, table: str, sql: str, parameters: Parameters, *, instead: object = None) -> None:
+    def later(
+        self, table: str, sql: str, parameters: Parameters, *, instead: object = None, name: object = EACH
+    ) -> None:
         """A statement that adds rows, or drops what nobody asks for in between: together with others like it.
-        `instead`: of the one that was given with this before.
+        `instead`: of the one that was given with this before. `name`: by which alone `first` finds them.
         """
         if self.written is not None:
             self.written.append(parameters)
@@ -217,7 +264,19 @@ class Kept:
         rows = self._of[table]
         waiting = rows.later.setdefault(sql, {})
         waiting[len(waiting) if instead is None else instead] = parameters
+        rows.named.add(name)
         self._waiting[table] = rows
+
+    def first(self, table: str, sql: str, name: Parameters) -> tuple[Any, ...] | None:
+        """The first row that a query of this table finds by a name. What waits is written before where it may
+        be of that name: many that are put one after the other go in together."""
+        if not self._is_on:
+            return self._read_through(sql, name)
+        rows = self._waiting.get(table)
+        if rows is not None and (rows.changed or rows.new or name in rows.named or EACH in rows.named):
+            self._flush(rows)
+        row: tuple[Any, ...] | None = self._connection.execute(sql, name).fetchone()
+        return row
 
     def note(self, table: str, sql: str, parameters: Parameters, *, keeps: Callable[[Any], bool]) -> Any:
         """The first value that a query of this table finds, or None, asked once. Of what `keeps` says: who
@@ -287,21 +346,21 @@ class Kept:
         for sql, waiting in rows.later.items():
             many(sql, waiting.values())
         rows.later.clear()
+        rows.named.clear()
         table, known = rows.table, rows.known
         if table is None:
             return
         if rows.new:
             many(table.insert, [known[key] for key in rows.new])
-        groups: dict[tuple[str, ...], list[Any]] = {}
-        for key, columns in rows.changed.items():
-            groups.setdefault(columns, []).append(known[key])
-        for columns, changed in groups.items():
-            statement, values = table.updating(columns)
-            many(statement, [values(row) for row in changed])
+        groups: dict[int, list[Any]] = {}
+        for key, changed in rows.changed.items():
+            groups.setdefault(changed, []).append(known[key])
+        for changed, those in groups.items():
+            statement, values = table.updating(changed)
+            many(statement, map(values, those))
         for keys in (rows.new, rows.changed):
-            for key in keys:
-                if not table.keeps(known[key]):
-                    del known[key]
+            for key in table.passing(known, keys) if keys else ():
+                del known[key]
             keys.clear()
 
     # -- comparing --------------------------------------------------------------------------------

@@ -280,6 +280,27 @@ async def test_jobs_take_the_defaults_of_their_namespace(client: httpx2.AsyncCli
     assert applied["defaults"]["off"] == ["/tasks/main/timeout"]
 
 
+async def test_a_job_takes_the_defaults_that_its_namespace_has_by_then(
+    client: httpx2.AsyncClient,
+) -> None:
+    """A front keeps them until a commit tells of a change."""
+
+    job = {"run": "true", "namespace": "finance"}
+
+    async def timeout() -> object:
+        made = await client.put("/v1/jobs/taker", json=job)
+        assert made.status_code in (200, 201), made.text
+        return made.json()["tasks"]["main"].get("timeout")
+
+    assert await timeout() is None
+    for given in ("5m", "7m"):
+        assert (await client.put(PATH, json={"defaults": {"timeout": given}})).status_code in (200, 201)
+        assert await timeout() == given
+    assert (await client.delete("/v1/jobs/taker", params={"namespace": "finance"})).status_code == 204
+    assert (await client.delete(PATH)).status_code == 204
+    assert await timeout() is None
+
+
 async def test_a_dry_run_says_which_follow_and_what_one_cannot_is_refused(client: httpx2.AsyncClient) -> None:
     await put_job(client, "j")
     body: dict[str, Any] = {"namespace": "finance", "run": "true", "on": {"pool": "etl"}, "timeout": "9m"}

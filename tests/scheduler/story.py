@@ -91,11 +91,14 @@ class Story:
         entry = self.enter(frame)
         return entry.frames[0][2]
 
-    def enter(self, *frames: bytes) -> AppliedEntry:
+    def applied(self, *frames: bytes) -> AppliedEntry:
         self.raft_index += 1
-        entry = self.machine.apply_entry(
+        return self.machine.apply_entry(
             applied=(self.raft_index, 1, self.raft_index - 1, 1, b""), stamp_ms=self.now_ms, frames=frames
         )
+
+    def enter(self, *frames: bytes) -> AppliedEntry:
+        entry = self.applied(*frames)
         self.events = [event for _, _, event in entry.events]
         assert self.store.kept.differences(most=200) == []
         return entry

@@ -206,7 +206,8 @@ def end_run(
     told = notifying.of_end(ctx, run, state, warned=bool(warned))
     tally = job_rows.count_run_ended(ctx.store, run.job, run=run.id, state=state, failed=failed)
     ctx.emit(e.RunEnded(run.id, run.job, run.namespace, run.name, state, exit_code, bool(warned)))
-    notifying.tell(ctx, run, told, state=state, exit_code=exit_code, reason=reason)
+    if told:
+        notifying.tell(ctx, run, told, state=state, exit_code=exit_code, reason=reason)
     if tally is None:
         return
     if failed and tally.state == "active":

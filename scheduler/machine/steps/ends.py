@@ -91,6 +91,7 @@ def report(ctx: Context, command: Finish) -> Outcome:
         output_bytes=_output_bytes(command),
         means=means,
         outputs=outputs,
+        of=(task, run),
     )
     return done(state=state)
 
@@ -172,16 +173,17 @@ def end(
     output_bytes: int | None = None,
     means: Means = Means.NOTHING,
     outputs: bytes = b"",
+    of: tuple[Task, Run] | None = None,
 ) -> str:
     """A granted attempt ended, and with it its task, unless that is tried again. Returns the attempt's
-    state."""
+    state. `of`: its task and run, where these are at hand."""
     state = attempt_rows.move(
         ctx.store, attempt, event, started_ms=started_ms, finished_ms=finished_ms,
         exit_code=exit_code, signal=signal, reason=reason, tail=tail, output_bytes=output_bytes,
     )  # fmt: skip
     placing.free(ctx, attempt)
     ctx.emit(e.AttemptEnded(attempt.id, attempt.task, attempt.run, attempt.agent, state, exit_code))
-    task, run = _of(ctx, attempt)
+    task, run = of or _of(ctx, attempt)
     if run.cause == Kind.ORPHAN:
         reconstruct.rebuild(ctx, run.id)
         return state
@@ -272,10 +274,12 @@ def finish(
     left = run.open_tasks - 1
     if not run.stopping:
         graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
-        clock.count(ctx, run, graph, -int(clock.moves(graph, run, task)))
+        if graph.stands_still:
+            clock.count(ctx, run, graph, -int(clock.moves(graph, run, task)))
         place = graph.place(run, task)
         # One that an agent told of after a restore may go on while its group is further on.
-        if not task.of_group or task.id == grouping.newest(ctx, run, graph, place):
+        is_heard = graph.dependents[place]
+        if is_heard and (not task.of_group or task.id == grouping.newest(ctx, run, graph, place)):
             left -= telling.tell(ctx, run, graph, [Tell(place, told or state, 0)])
     closing.close_if_done(ctx, run, left, RunEnds(state, exit_code, reason))
 

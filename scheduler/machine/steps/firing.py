@@ -134,12 +134,15 @@ def fire(
     opening = None
     if not waiting and compiled.requires is not None:
         waiting = FOR_REQUIRES
-    if not waiting and not any_time:
+    if not waiting and not any_time and (compiled.openings is not None or compiled.failure_delays):
         opening = windows.standing(ctx, job, compiled, cause.kind, due_ms)
         waiting = FOR_TIME if opening is not None and not opening.is_open else 0
-    if not waiting and not on_place and quotas.keeps_back(ctx, namespace):
-        waiting = FOR_NAMESPACE
-    counts = 0 if waiting or on_place else quotas.count(ctx, state.last_run + 1, namespace)
+    counts = 0
+    if not waiting and not on_place and quotas.limits(ctx, namespace):
+        if quotas.keeps_back(ctx, namespace):
+            waiting = FOR_NAMESPACE
+        else:
+            counts = quotas.count(ctx, state.last_run + 1, namespace)
     if plan_day is None:
         plan_day = plan_dates.of(ctx, namespace, cause.tick_ms)
     made_by = RunEvent.MADE if held is None else RunEvent.HELD

@@ -17,8 +17,16 @@ DROPPED_MAX = 10
 
 def keeps_back(ctx: Context, namespace: str, *, in_turn: bool = False) -> bool:
     """Whether one more run of it has to wait. `in_turn`: it is the first of those that wait."""
+    if not limits(ctx, namespace):  # most have none: no gate is asked
+        return False
     view = AdmitView(ctx.store, namespace, ctx.stamp_ms, in_turn)
     return gates.judge(gates.ADMIT, view) is not READY
+
+
+def limits(ctx: Context, namespace: str) -> bool:
+    """Whether it has a quota of runs."""
+    allowance = namespaces.allowance(ctx.store, namespace)
+    return allowance is not None and allowance.limits_runs
 
 
 def wait(ctx: Context, run: Run) -> None:

@@ -32,8 +32,7 @@ class Agent(NamedTuple):
 
 FORMER = "#"  #: `name#id`: another installation has the name
 COLUMNS = ", ".join(Agent._fields)
-LABELS_KEPT = 2_000  #: letters of labels in a row that is kept in memory
-TABLE = Table("agents", Agent, keeps=lambda row: len(row.labels) <= LABELS_KEPT)
+TABLE = Table("agents", Agent, large="labels")
 
 
 # Names are unique, so who changes one does it at once and in order.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
-from scheduler.store.kept import Table
+from scheduler.store.kept import Table, while_none
 
 DAY_S = 86_400
 WHOLE = ""  #: in place of a namespace: the whole cluster
@@ -58,7 +58,7 @@ def of_job(store: Store, job: int) -> int:
 
 
 def limits(store: Store) -> Limits:
-    if store.kept.note("tick_limits", _LIMITED, (), keeps=lambda found: found is None) is None:
+    if store.kept.note("tick_limits", _LIMITED, (), keeps=while_none) is None:
         return Limits()
     rows = store.rows("SELECT scope, per_second FROM tick_limits ORDER BY scope")
     return Limits(**{scope: per_second for scope, per_second in rows if scope in Limits._fields})

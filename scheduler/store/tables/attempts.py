@@ -36,7 +36,7 @@ class Attempt(NamedTuple):
 
 
 COLUMNS = ", ".join(Attempt._fields)
-TABLE = Table("attempts", Attempt, keeps=lambda row: row.finished_ms is None)
+TABLE = Table("attempts", Attempt, ends="finished_ms")
 
 
 def get(store: Store, attempt: int) -> Attempt | None:

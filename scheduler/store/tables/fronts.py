@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
-from scheduler.store.kept import Table
+from scheduler.store.kept import Table, always
 
 
 class Front(NamedTuple):
@@ -38,7 +38,7 @@ def advance(store: Store, front: str, low: int, seen_ms: int) -> None:
 
 
 def outcomes(store: Store, front: str, seq: int) -> bytes | None:
-    newest: int | None = store.kept.note("frames", _NEWEST, (front,), keeps=lambda seq: True)
+    newest: int | None = store.kept.note("frames", _NEWEST, (front,), keeps=always)
     if newest is None or seq > newest:
         return None
     encoded: bytes | None = store.value(
@@ -51,7 +51,7 @@ def remember(store: Store, front: str, seq: int, encoded: bytes) -> None:
     store.kept.later(
         "frames", "INSERT INTO frames (front, seq, outcomes) VALUES (?, ?, ?)", (front, seq, encoded)
     )
-    newest = store.kept.note("frames", _NEWEST, (front,), keeps=lambda seq: True)
+    newest = store.kept.note("frames", _NEWEST, (front,), keeps=always)
     if newest is None or seq > newest:
         store.kept.renote("frames", _NEWEST, (front,), seq)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
+from scheduler.store.kept import always
 
 
 class Hearer(NamedTuple):
@@ -62,7 +63,7 @@ def tell(store: Store, board: str, at_ms: int) -> None:
 
 def wake(store: Store, job: int, at_ms: int) -> None:
     """A run of the job has ended. Asked each time, so that there is none is remembered."""
-    if store.kept.note("hearers", _FULL, (job,), keeps=lambda _: True) is not None:
+    if store.kept.note("hearers", _FULL, (job,), keeps=always) is not None:
         store.write(
             "UPDATE hearers SET at_ms = ?, is_full = 0"
             " WHERE job = ? AND until_serial IS NULL AND is_full = 1",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
+from scheduler.store.kept import while_none
 
 WHOLE = 0  #: in place of a task
 
@@ -49,7 +50,7 @@ _ANY = "SELECT run FROM run_holds LIMIT 1"
 
 def purge(store: Store, run: int) -> None:
     # Each run that goes asks for it, and hardly ever is there any.
-    if store.kept.note("run_holds", _ANY, (), keeps=lambda run: run is None) is None:
+    if store.kept.note("run_holds", _ANY, (), keeps=while_none) is None:
         store.kept.tell((run,))
     else:
         store.write("DELETE FROM run_holds WHERE run = ?", (run,))

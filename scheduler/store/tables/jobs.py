@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
-from scheduler.store.kept import Table
+from scheduler.store.kept import Table, once_found
 from scheduler.store.schema.jobs import TOO_MANY_RUNS
 
 
@@ -86,7 +86,7 @@ def get(store: Store, job: int) -> Job | None:
 
 
 def find(store: Store, namespace: str, name: str) -> Job | None:
-    row = store.row(_FIND, (namespace, name))
+    row = store.kept.first("jobs", _FIND, (namespace, name))
     return None if row is None else Job._make(row)
 
 
@@ -141,12 +141,12 @@ def standing(store: Store, job: int) -> Standing | None:
 
 
 def standing_named(store: Store, namespace: str, name: str) -> Standing | None:
-    job = store.kept.note("jobs", _ID, (namespace, name), keeps=lambda job: job is not None)
+    job = store.kept.note("jobs", _ID, (namespace, name), keeps=once_found)
     return None if job is None else store.kept.get(STANDING, job)
 
 
 def insert(store: Store, job: Job) -> None:
-    store.kept.later("jobs", _INSERT, job)
+    store.kept.later("jobs", _INSERT, job, name=(job.namespace, job.name))
 
 
 def change(
@@ -194,11 +194,10 @@ def count_run_ended(store: Store, job: int, *, run: int, state: str, failed: boo
     failures = 0
     if row is not None and state != "succeeded":
         failures = row.failures + failed
-    store.kept.update(
+    return store.kept.update(
         STANDING, job, (run, state, job), active_runs=row.active_runs - 1 if row else 0,
         runs_stored=row.runs_stored + 1 if row else 0, last_run=run, last_state=state, failures=failures,
     )  # fmt: skip
-    return standing(store, job)
 
 
 def override_last(store: Store, job: int, *, run: int, state: str) -> None:
@@ -250,14 +249,13 @@ def to_purge(store: Store, after: int, limit: int) -> list[Job]:
 
 def last_revision(store: Store, namespace: str, name: str) -> int:
     """The highest revision that this name ever had, deleted jobs included; 0: none."""
-    last = store.value(
-        "SELECT max(revision) FROM revisions WHERE namespace = ? AND name = ?", (namespace, name)
-    )
-    return int(last or 0)
+    sql = "SELECT max(revision) FROM revisions WHERE namespace = ? AND name = ?"
+    row = store.kept.first("revisions", sql, (namespace, name))
+    return int(row[0] or 0) if row else 0
 
 
 def insert_revision(store: Store, revision: Revision) -> None:
-    store.kept.later("revisions", _INSERT_REVISION, revision)
+    store.kept.later("revisions", _INSERT_REVISION, revision, name=(revision.namespace, revision.name))
 
 
 def named_after(store: Store, namespace: str, after: str, limit: int) -> list[tuple[str, int, bytes]]:

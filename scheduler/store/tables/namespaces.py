@@ -11,7 +11,7 @@ import json
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
-from scheduler.store.kept import Table
+from scheduler.store.kept import Table, while_none
 from scheduler.ticks import plan_days
 from scheduler.ticks.plan_days import Pieces
 
@@ -62,7 +62,7 @@ _DAYS = "SELECT days FROM plans WHERE tz = ? AND begin = ?"
 
 def allowance(store: Store, name: str) -> Allowance | None:
     """None: nothing was said of it, as of most."""
-    if store.kept.note("namespaces", _ANY, (), keeps=lambda found: found is None) is None:
+    if store.kept.note("namespaces", _ANY, (), keeps=while_none) is None:
         return None
     return store.kept.get(ALLOWANCE, name)
 

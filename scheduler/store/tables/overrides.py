@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
+from scheduler.store.kept import while_none
 
 _ANY = "SELECT run FROM overrides LIMIT 1"
 
@@ -39,7 +40,7 @@ def of_runs(store: Store, runs: Sequence[int]) -> list[Override]:
 
 def purge(store: Store, run: int) -> None:
     # Each run that goes asks for it, and hardly ever is there any.
-    if store.kept.note("overrides", _ANY, (), keeps=lambda run: run is None) is None:
+    if store.kept.note("overrides", _ANY, (), keeps=while_none) is None:
         store.kept.tell((run,))
     else:
         store.write("DELETE FROM overrides WHERE run = ?", (run,))

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
+from scheduler.store.kept import always
 
 
 class Postponed(NamedTuple):
@@ -41,7 +42,7 @@ def hand_on(store: Store, trigger: int, heir: int) -> None:
 
 def wake(store: Store, job: int, at_ms: int) -> None:
     """A run of the job has ended. Asked each time, so that there is none is remembered."""
-    if store.kept.note("postponed", _ANY, (job,), keeps=lambda _: True) is not None:
+    if store.kept.note("postponed", _ANY, (job,), keeps=always) is not None:
         store.write("UPDATE postponed SET at_ms = ? WHERE job = ?", (at_ms, job))
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
+from scheduler.store.kept import always
 
 KEPT_MS = 35 * 86_400_000
 NOTED_AT_ONCE_MAX = 200
@@ -26,7 +27,7 @@ class End(NamedTuple):
 
 def is_required(store: Store, parent: str) -> bool:
     """Whether a run ever waited for it. Asked at the end of every run, so it is remembered."""
-    return store.kept.note("required", _IS_REQUIRED, (parent,), keeps=lambda _: True) is not None
+    return store.kept.note("required", _IS_REQUIRED, (parent,), keeps=always) is not None
 
 
 def wait(store: Store, run: int, parent: str) -> None:

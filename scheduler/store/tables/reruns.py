@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
+from scheduler.store.kept import while_none
 from scheduler.words.causes import Kind
 
 _ANY = "SELECT run FROM reruns LIMIT 1"
@@ -62,7 +63,7 @@ def is_heard(store: Store, run: int, cause: str) -> bool:
 
 def is_read(store: Store, source: int) -> bool:
     """Whether a run is being made that takes over what this one has."""
-    if store.kept.note("reruns", _ANY, (), keeps=lambda run: run is None) is None:
+    if store.kept.note("reruns", _ANY, (), keeps=while_none) is None:
         return False  # each run that is purged asks for it
     row = store.row(
         "SELECT 1 FROM reruns CROSS JOIN runs ON runs.id = reruns.run"
@@ -90,7 +91,7 @@ def taken_between(store: Store, first: int, last: int) -> dict[int, int]:
 
 
 def purge(store: Store, run: int) -> None:
-    if store.kept.note("reruns", _ANY, (), keeps=lambda run: run is None) is None:
+    if store.kept.note("reruns", _ANY, (), keeps=while_none) is None:
         store.kept.tell((run,))
     else:
         store.write("DELETE FROM reruns WHERE run = ?", (run,))

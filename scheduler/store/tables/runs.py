@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypedDict, Unpack
 
 from scheduler.store.connection import Store
-from scheduler.store.kept import Table
+from scheduler.store.kept import Table, while_none
 from scheduler.words.lifecycle import RUN, RUN_ENDS, RunEvent
 
 
@@ -63,8 +63,7 @@ BEHIND, FOR_NAMESPACE, FOR_TIME, FOR_REQUIRES = 1, 2, 3, 4
 """What a run may be `waiting` for: other runs of its job, that its namespace may have one more, a time at
 which its job lets it go on (`tables.run_waits`), or what it requires (`tables.required`)."""
 COLUMNS = ", ".join(Run._fields)
-PARAMS_KEPT = 2_000  #: letters of parameters in a row that is kept in memory
-TABLE = Table("runs", Run, keeps=lambda row: row.finished_ms is None and len(row.params) <= PARAMS_KEPT)
+TABLE = Table("runs", Run, ends="finished_ms", large="params")
 _FIRST_WAITING = "SELECT id FROM runs WHERE job = ? AND waiting = 1 ORDER BY id LIMIT 1"
 
 
@@ -256,7 +255,7 @@ def in_the_way(store: Store, job: int, *, waiting: bool, catching_up: bool) -> i
 def first_waiting(store: Store, job: int) -> int | None:
     """The oldest that waits behind others."""
     # No run begins to wait but one that is made so: where there is none, that is known until then.
-    run: int | None = store.kept.note("runs", _FIRST_WAITING, (job,), keeps=lambda run: run is None)
+    run: int | None = store.kept.note("runs", _FIRST_WAITING, (job,), keeps=while_none)
     return run
 
 

@@ -40,7 +40,7 @@ class Task(NamedTuple):
 
 
 COLUMNS = ", ".join(Task._fields)
-TABLE = Table("tasks", Task, keeps=lambda row: row.finished_ms is None)
+TABLE = Table("tasks", Task, ends="finished_ms")
 
 
 def get(store: Store, task: int) -> Task | None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
+from scheduler.store.kept import while_none
 
 
 class Tell(NamedTuple):
@@ -31,7 +32,7 @@ def drop_one(store: Store, run: int, place: int) -> None:
 
 def drop(store: Store, run: int) -> None:
     # The end of each run asks for it, and hardly ever is there any.
-    if store.kept.note("tells", "SELECT run FROM tells LIMIT 1", (), keeps=lambda run: run is None) is None:
+    if store.kept.note("tells", "SELECT run FROM tells LIMIT 1", (), keeps=while_none) is None:
         store.kept.tell((run,))
     else:
         store.write("DELETE FROM tells WHERE run = ?", (run,))

@@ -14,7 +14,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from scheduler.store.connection import Row, Store
-from scheduler.store.kept import Table
+from scheduler.store.kept import Table, while_none
 from scheduler.store.tables import jobs, zones
 
 EDITED, BEHIND, PAUSED, DELETED = "edited", "behind", "paused", "deleted"
@@ -207,7 +207,7 @@ _FIRST_BEHIND = (
 
 def oldest_behind(store: Store, job: int) -> Trigger | None:
     # Most jobs have none, and are asked at the end of each run: that is known until one comes.
-    trigger = store.kept.note("triggers", _FIRST_BEHIND, (job,), keeps=lambda trigger: trigger is None)
+    trigger = store.kept.note("triggers", _FIRST_BEHIND, (job,), keeps=while_none)
     return None if trigger is None else get(store, trigger)
 
 

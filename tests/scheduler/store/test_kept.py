@@ -12,7 +12,7 @@ import pytest
 from scheduler.store import kept
 from scheduler.store.connection import Store
 from scheduler.store.kept import effects_of
-from scheduler.store.tables import fronts, runs, tasks
+from scheduler.store.tables import fronts, jobs, runs, tasks
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import Task
@@ -218,3 +218,28 @@ def test_a_reader_keeps_nothing(store: Store) -> None:
     assert found is not None
     assert found.open_needs == 2
     reader.close()
+
+
+def put_job(store: Store, number: int) -> None:
+    values: dict[str, Any] = dict.fromkeys(jobs.Job._fields, 0) | dict.fromkeys(
+        ("labels", "state", "pause_reason", "source", "actor", "last_state"), ""
+    )
+    own = {"id": number, "namespace": "default", "name": f"j{number}", "revision": 1, "spec": b"{}"}
+    jobs.insert(store, jobs.Job(**values | own))
+
+
+def test_who_asks_by_a_name_finds_it_and_what_waits_of_others_goes_in_together(store: Store) -> None:
+    """Puts that follow one another look up a name each."""
+    told = statements(store)
+    for number in (1, 2, 3):
+        assert jobs.find(store, "default", f"j{number}") is None
+        put_job(store, number)
+    assert not any(each.startswith("INSERT") for each in told)
+    found = jobs.find(store, "default", "j2")
+    assert found is not None
+    assert found.id == 2
+    assert sum(each.startswith("INSERT INTO jobs") for each in told) == 3
+    jobs.count_run_begun(store, 3)
+    found = jobs.find(store, "default", "j3")
+    assert found is not None
+    assert found.active_runs == 1

@@ -1,0 +1,41 @@
+"""What namespaces give to their jobs, as it was read, until a commit tells of a change: each put asks.
+
+As in `api.known_jobs`: what is kept is what a read of this node would have given when it was made, or since.
+A job that was sent under other defaults than are in force follows them yet (`machine.namespaces`).
+"""
+
+from __future__ import annotations
+
+from api.ports import Committed, Scheduler
+from scheduler.model.given import Given
+from scheduler.store.tables import namespaces
+from scheduler.words.events import ObjectDeleted, ObjectPut
+
+NAMES_MAX = 1_000
+
+
+class KnownDefaults:
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._kept: dict[str, tuple[int, str] | None] = {}  #: revision and text; None: none
+
+    def of(self, namespace: str) -> Given | None:
+        """None: it never gave any."""
+        if namespace not in self._kept:
+            with self._scheduler.read() as store:
+                row = namespaces.allowance(store, namespace)
+            if len(self._kept) >= NAMES_MAX:
+                del self._kept[next(iter(self._kept))]
+            has = row is not None and row.defaults_revision > 0
+            self._kept[namespace] = (row.defaults_revision, row.defaults) if row and has else None
+        kept = self._kept[namespace]
+        return None if kept is None else Given.of(*kept)
+
+    def on_commit(self, commit: Committed) -> None:
+        for kind in (ObjectPut, ObjectDeleted):
+            for event in commit.of(kind):
+                if event.kind == namespaces.KIND:
+                    self._kept.pop(event.namespace, None)
+
+    def on_gap(self) -> None:
+        self._kept.clear()
