@@ -32,10 +32,10 @@ class KnownDefaults:
         return None if kept is None else Given.of(*kept)
 
     def on_commit(self, commit: Committed) -> None:
-        for kind in (ObjectPut, ObjectDeleted):
-            for event in commit.of(kind):
-                if event.kind == namespaces.KIND:
-                    self._kept.pop(event.namespace, None)
+        told: list[ObjectPut | ObjectDeleted] = [*commit.of(ObjectPut), *commit.of(ObjectDeleted)]
+        for event in told:
+            if event.kind == namespaces.KIND:
+                self._kept.pop(event.namespace, None)
 
     def on_gap(self) -> None:
         self._kept.clear()
