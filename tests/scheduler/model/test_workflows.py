@@ -1,4 +1,4 @@
-"""The patterns of docs/reference/workflows.md are jobs, and their pictures show those tasks."""
+"""The patterns of docs/guides/patterns are jobs, their pictures show those tasks, and one page leads to all."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ import yaml
 
 from scheduler.model import parse_job
 
-PAGE = Path(__file__).parents[3] / "docs" / "reference" / "workflows.md"
-PATTERNS = PAGE.read_text().split("\n## ")[1:]
+DOCS = Path(__file__).parents[3] / "docs"
+PAGES = sorted(DOCS.glob("guides/patterns/*.md"))
+PATTERNS = [
+    pytest.param(part, id=f"{page.stem}: {part.partition(chr(10))[0]}")
+    for page in PAGES
+    for part in page.read_text().split("\n## ")[1:]
+]
 
 
-@pytest.mark.parametrize("pattern", PATTERNS, ids=lambda pattern: pattern.partition("\n")[0])
+@pytest.mark.parametrize("pattern", PATTERNS)
 def test_a_pattern_is_a_job_and_its_picture_shows_it(pattern: str) -> None:
     (picture,) = re.findall(r"```mermaid\n(.*?)```", pattern, re.S)
     (text,) = re.findall(r"```yaml\n(.*?)```", pattern, re.S)
@@ -22,3 +27,8 @@ def test_a_pattern_is_a_job_and_its_picture_shows_it(pattern: str) -> None:
 
     shown = set(re.findall(r"[a-z][a-z0-9-]*", re.sub(r'\["([a-z0-9-]+).*?"\]', r" \1 ", picture)))
     assert set(job.tasks) <= shown
+
+
+def test_one_page_leads_to_all() -> None:
+    index = (DOCS / "reference/workflows.md").read_text()
+    assert sorted(re.findall(r"guides/patterns/([a-z-]+)\.md", index)) == [page.stem for page in PAGES]
