@@ -27,6 +27,7 @@ from scheduler.store.connection import Store
 from scheduler.store.reads import attempts as attempt_reads
 from scheduler.store.reads import tasks as task_reads
 from scheduler.store.reads.attempts import Output
+from scheduler.store.tables import reruns
 from scheduler.store.tables import runs as run_rows
 
 log = logging.getLogger("cronclave.api")
@@ -57,9 +58,11 @@ def find_target(services: Services, asked: Asked) -> Output | None:
     steps of an index, however many tasks and tries the run has."""
     with services.scheduler.read() as store:
         task = _task_of(store, asked)
-        return None if task is None else attempt_reads.output(
-            store, task, number=asked.attempt, after=asked.after
-        )  # fmt: skip
+        if task is None:
+            return None
+        taken = reruns.taken(store, task)  # whose end was taken over wrote in the run in which it had it
+        written = task if taken is None else taken.origin
+        return attempt_reads.output(store, written, number=asked.attempt, after=asked.after)
 
 
 def may_come(services: Services, asked: Asked) -> bool:

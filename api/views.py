@@ -160,10 +160,10 @@ def override_json(row: Override) -> dict[str, Any]:
 
 
 def _parent_json(row: Run) -> dict[str, Any] | None:
-    """The task of another run that began it."""
+    """The task of another run that began it; that of one in another namespace has no name here."""
     if row.cause != Kind.NESTED:
         return None
-    run, task, member, _ = row.cause_key.split("/")
+    run, task, member = (*row.cause_key.split("/"), "", "")[:3]
     return {"run": int(run), "task": task, "member": member or None}
 
 

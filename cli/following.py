@@ -192,8 +192,12 @@ def show_tasks(
 ) -> None:  # fmt: skip
     """What these tasks have written so far, one after the other."""
     for name in names:
+        taken = found["tasks"].get(name, {}).get("taken_from")
+        whose = "" if taken is None else f", taken over from run {taken}"
         if len(names) > 1:
-            screen.heading(f"==> {name} <==")
+            screen.heading(f"==> {name}{whose} <==")
+        elif whose:
+            screen.note(f"{name}{whose}:")
         reading = Reading(
             client, found["id"], name, attempt, write=screen.write, note=screen.note, round=round
         )

@@ -223,6 +223,16 @@ def run_document(store: Store, run_id: int) -> dict[str, Any]:
     return _run_document(store, find_run(store, run_id))
 
 
+def _veiled(store: Store, row: Run) -> Run:
+    """Where a task in another namespace began it, that has no name here: it may be read there alone."""
+    if row.cause != Kind.NESTED:
+        return row
+    parent, _, _ = row.cause_key.partition("/")
+    above = run_rows.get(store, int(parent))
+    is_near = above is not None and above.namespace == row.namespace
+    return row if is_near else row._replace(cause_key=parent)
+
+
 def _run_document(store: Store, row: Run) -> dict[str, Any]:
     key = trigger_reads.keys(store, [row.trigger]).get(row.trigger) if row.trigger else None
     tasks, tries = task_reads.of_runs(store, [row.id]), attempt_reads.of_runs(store, [row.id])
@@ -236,7 +246,7 @@ def _run_document(store: Store, row: Run) -> dict[str, Any]:
     rest = rests.get(store, row.id) if row.state not in RUN_ENDS else None
     children = {each.task: each.run for each in nested.of_parent(store, row.id, CHILDREN_MAX)}
     return run_json(
-        row, key, tasks, tries, kept_back, outputs, verdict, rest, rerun.get(row.id), taken, again,
+        _veiled(store, row), key, tasks, tries, kept_back, outputs, verdict, rest, rerun.get(row.id), taken, again,
         children,
     )  # fmt: skip
 
@@ -297,7 +307,7 @@ def run_documents(store: Store, rows: Sequence[Run]) -> list[dict[str, Any]]:
     keys = trigger_reads.keys(store, [row.trigger for row in rows if row.trigger])
     tasks, tries = task_reads.of_runs(store, ids), attempt_reads.of_runs(store, ids)
     return runs_json(
-        rows, keys, tasks, tries, holds_of(store, rows, tasks), overrides_of(store, rows),
+        [_veiled(store, row) for row in rows], keys, tasks, tries, holds_of(store, rows, tasks), overrides_of(store, rows),
         reruns_of(store, rows), taken_of(store, rows),
     )  # fmt: skip
 
@@ -309,7 +319,7 @@ def run_outlines(store: Store, rows: Sequence[Run]) -> list[dict[str, Any]]:
     verdicts, repeated = overrides_of(store, rows), reruns_of(store, rows)
     return [
         run_facts(
-            row, keys.get(row.trigger), kept_back.get(row.id, {}).get(holds.WHOLE), verdicts.get(row.id),
+            _veiled(store, row), keys.get(row.trigger), kept_back.get(row.id, {}).get(holds.WHOLE), verdicts.get(row.id),
             repeated.get(row.id),
         )
         for row in rows

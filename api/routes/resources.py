@@ -19,8 +19,8 @@ from api.parameters import EACH
 from api.routes.jobs import Cursor, Limit
 from api.services import services_of
 from api.threads import read_reply
-from scheduler.machine.rules import amounts, lock_queues, selectors
-from scheduler.model.locks import TASK
+from scheduler.machine.rules import amounts, holdings, lock_queues, selectors
+from scheduler.model.locks import RUN
 from scheduler.model.quantities import format_duration
 from scheduler.store.connection import Store
 from scheduler.store.tables import lock_holds
@@ -99,7 +99,7 @@ def _use(store: Store, resource: str, now_ms: int) -> Item:
 
 
 def _holder(store: Store, hold: Hold) -> Item:
-    task = task_rows.get(store, hold.id) if hold.holder == TASK else None
+    task = task_rows.get(store, hold.id) if hold.holder != RUN else None
     return {
         **_run(store, hold.run),
         "task": None if task is None else task.name,
@@ -111,7 +111,8 @@ def _holder(store: Store, hold: Hold) -> Item:
 def _waiter(store: Store, resource: str, queued: QueuedTask) -> Item:
     task = task_rows.get(store, queued.id)
     assert task is not None
-    wanted = [lock for lock in selectors.parse(task.selector).wants if lock.resource == resource]
+    wants = holdings.asked(store, selectors.parse(task.selector)).wants
+    wanted = [lock for lock in wants if lock.resource == resource]
     since = None if task.queued_ms is None else rfc3339(task.queued_ms)
     return {**_run(store, queued.run), "task": task.name, "amount": wanted[0].amount, "since": since}
 

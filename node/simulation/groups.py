@@ -1,7 +1,8 @@
 """A group of tasks that is begun anew, in a story: after failures, and until a condition holds.
 
 groups    what catches a failure began in a round that had one alone; a group that ended well had none, or one
-          that was caught; no round began before all of the one before it had ended
+          that was caught; no round began before all of the one before it had ended; no more of it is on
+          agents at once than may be, and all of that on one
 
 Asked of rows, and nothing of the machine.
 """
@@ -14,6 +15,7 @@ from scheduler.store.connection import Store
 
 PARTS = ("part-0", "part-1", "part-2")
 ROUNDS_MAX = 4
+PARALLEL_MAX = 2
 JOB: dict[str, object] = {
     "job": "grouped",
     "policies": {"overlap": "allow", "timeout": "60s", "retention": {"runs": 10_000}},
@@ -28,6 +30,7 @@ JOB: dict[str, object] = {
         "block": {
             "tasks": [*PARTS, "join"], "catch": ["fix"], "retry": {"max": 1, "first": "300ms"},
             "repeat": {"until": "tick not in ['2027-01-15T08:00:03Z']", "max": 2, "pause": "300ms"},
+            "max_parallel": PARALLEL_MAX, "sticky": True,
         },
     },
 }  # fmt: skip
@@ -57,6 +60,11 @@ _WRONG = {
     ),
     "begun too often": (
         f"SELECT id FROM tasks WHERE run IN {_RUNS} AND round >= {ROUNDS_MAX} ORDER BY id LIMIT 3"
+    ),
+    "beyond its places": (
+        f"SELECT t.of_group FROM attempts a JOIN tasks t ON t.id = a.task WHERE t.run IN {_RUNS}"
+        f" AND a.live = 1 AND t.of_group > 0 GROUP BY t.of_group HAVING count(*) > {PARALLEL_MAX}"
+        " OR count(DISTINCT a.agent) > 1 ORDER BY t.of_group LIMIT 3"
     ),
     "open behind their group": (
         f"SELECT t.id FROM tasks t JOIN tasks g ON g.id = t.of_group WHERE t.run IN {_RUNS}"

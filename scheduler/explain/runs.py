@@ -125,13 +125,13 @@ class _Asked:
         return [Finding("tasks", WAITS_WORD, said, task.started_ms, "the end of what is inside")]
 
     def _facts(self, task: Task, compiled: CompiledTask | None) -> Facts:
-        fits = self._fits.get(task.selector)
-        if fits is None and task.selector and task.state in ("queued", "retry_wait"):
-            fits = self._fits[task.selector] = agents.fits(self._store, task.selector)
+        is_group = compiled is not None and compiled.happens == "group"
+        selector = "" if is_group else task.selector
+        fits = self._fits.get(selector)
+        if fits is None and selector and task.state in ("queued", "retry_wait"):
+            fits = self._fits[selector] = agents.fits(self._store, selector)
         run, now_ms = self._run, self._cluster.now_ms
-        return Facts(
-            self._store, now_ms, run.namespace, run, task, compiled, task.selector, fits, self._restore
-        )
+        return Facts(self._store, now_ms, run.namespace, run, task, compiled, selector, fits, self._restore)
 
 
 def explain_run(store: Store, run: Run, cluster: Cluster, compiled: Compiled) -> RunExplained:

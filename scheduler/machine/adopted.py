@@ -26,6 +26,7 @@ from scheduler.machine.steps import (
     plan_dates,
     reconstruct,
     registry,
+    sticking,
 )
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
@@ -110,6 +111,7 @@ def _join(ctx: Context, agent: Agent, run: Run, task: Task, ran: RanAttempt) -> 
     attempt = _insert(ctx, agent, run, task.id, ran)
     if selectors.has_locks(task.selector):
         locking.take_over(ctx, run.id, task.id, task.selector, alone=False)
+        sticking.stick(ctx, task.selector, agent.id)
     waited = bool(run.waiting)
     if waited:
         run_waits.drop(ctx.store, run.id)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.rules import selectors
 from scheduler.machine.rules.gates import READY, locks
-from scheduler.machine.steps import admitting, beginning, ends, locking, placing, stopping, windows
+from scheduler.machine.steps import admitting, beginning, ends, locking, placing, sticking, stopping, windows
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import jobs as job_rows
@@ -51,7 +51,10 @@ def place(ctx: Context, command: Place) -> Outcome:
     number = task.attempts + 1
     task_rows.move(ctx.store, task, TaskEvent.PLACED, attempts=number)
     due_ms = run.due_ms if number == 1 else ctx.stamp_ms
-    took = selectors.has_locks(task.selector) and locking.take(ctx, run.id, task.id, task.selector)
+    took = False
+    if selectors.has_locks(task.selector):
+        took = locking.take(ctx, run.id, task.id, task.selector)
+        sticking.stick(ctx, task.selector, command.agent)
     attempt = placing.place(ctx, task=task.id, run=run.id, number=number, agent=command.agent, due_ms=due_ms)
     if took:
         admitting.let_inside(ctx, run)

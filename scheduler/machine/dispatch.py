@@ -112,6 +112,7 @@ APPLY: dict[type[Any], Callable[[Context, Any], Outcome]] = {
     c.Place: attempts.place,
     c.Revoke: attempts.revoke,
     c.Wake: tasks.wake,
+    c.BreakDeadlock: tasks.break_deadlock,
     c.MarkUnreachable: attempts.mark_unreachable,
     c.Lose: attempts.lose,
     c.ExpireRun: runs.expire_run,

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from scheduler.model.compiled_group import CompiledGroup, compiled_group, held_by
 from scheduler.model.exit_codes import Exits, codes_of, compiled_exits
-from scheduler.model.locks import RUN, TASK, Lock, compiled_locks
+from scheduler.model.locks import GROUP, RUN, TASK, Lock, compiled_locks
 from scheduler.model.named import resolved
 from scheduler.model.notify import compiled_target
 from scheduler.model.openings import Openings, compiled_openings
@@ -67,18 +68,6 @@ class CompiledTask(NamedTuple):
     def waits_for_run(self) -> bool:
         """Its work in the state is to wait for a run of another job."""
         return self.happens == "state" and self.work.get("wait") is True
-
-
-class CompiledGroup(NamedTuple):
-    """Its tasks follow it in `CompiledJob.tasks`, then those that catch its failures."""
-
-    place: int  #: of the box itself
-    tasks: int
-    catch: int
-    until: str  #: it is begun anew until this condition holds; empty: once is enough
-    rounds_max: int  #: of those
-    pause_ms: int  #: before each
-
 
 
 class CompiledNotice(NamedTuple):
@@ -216,14 +205,21 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
     share = share_of(len(outputs))
     namespace = shape["namespace"]
     locks = compiled_locks(policies["locks"], namespace, RUN) if "locks" in policies else ()
+    held = {
+        name: compiled_locks(group["locks"], namespace, GROUP, locks)
+        for name, group in groups.items()
+        if "locks" in group
+    }
     return CompiledJob(
         namespace=namespace,
         name=shape["job"],
         enabled=shape["enabled"],
         tasks=tuple(
             [
-                _box(name, groups[name]) if name in groups
-                else _task(name, tasks[name], share, scopes, last, locks, namespace)
+                _box(name, groups[name], held.get(name, ())) if name in groups
+                else _task(
+                    name, tasks[name], share, scopes, last, held_by(scopes, name, locks, held), namespace
+                )
                 for name in order
             ]
         ),
@@ -273,7 +269,11 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
         else (),
         locks=locks,
         groups=tuple(
-            [_group(place, groups[name], scopes, name) for place, name in enumerate(order) if name in groups]
+            [
+                compiled_group(place, groups[name], scopes, name, held.get(name, ()))
+                for place, name in enumerate(order)
+                if name in groups
+            ]
         ),
         spec_bytes=spec_bytes,
     )
@@ -332,7 +332,7 @@ def _task(
     )
 
 
-def _box(name: str, group: dict[str, Any]) -> CompiledTask:
+def _box(name: str, group: dict[str, Any], locks: tuple[Lock, ...]) -> CompiledTask:
     """A group begins and ends as a task does, and its work is that of its tasks."""
     needs, when, retry = tuple(group["needs"]), group.get("when", ""), group.get("retry") or _NO_RETRY
     rule, wanted = _rule(group["rule"], len(needs))
@@ -342,7 +342,7 @@ def _box(name: str, group: dict[str, Any]) -> CompiledTask:
         needs=needs, rule=rule, wanted=wanted, when=when, asks=asked_beside(when, needs) if when else (),
         allow_failure=False, pool="", labels=(), zone=None, retry_max=most, retry_backoff=backoff,
         retry_first_ms=first_ms, retry_cap_ms=cap_ms, timeout_ms=None, grace_ms=0, output_bytes_max=0,
-        retry_delays_ms=delays_ms,
+        retry_delays_ms=delays_ms, locks=locks,
     )  # fmt: skip
 
 
@@ -356,14 +356,6 @@ def _again(retry: dict[str, Any]) -> tuple[tuple[int, str, int, int], tuple[int,
 
 
 _NEVER_AGAIN = _again(_NO_RETRY)
-
-
-def _group(place: int, group: dict[str, Any], scopes: Scopes, name: str) -> CompiledGroup:
-    repeat = group.get("repeat")
-    until, most, pause_ms = "", 1, 0
-    if repeat is not None:
-        until, most, pause_ms = repeat["until"], repeat["max"], parse_duration_ms(repeat["pause"])
-    return CompiledGroup(place, len(scopes.tasks[name]), len(scopes.catch[name]), until, most, pause_ms)
 
 
 def _rule(rule: str | dict[str, int], needs: int) -> tuple[str, int]:

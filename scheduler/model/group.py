@@ -5,17 +5,19 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from scheduler.model.bounds import CATCH_MAX
 from scheduler.model.ends import Again
 from scheduler.model.expressions import LETTERS_MAX
 from scheduler.model.fields import DurationMs, Model, Name, Names, as_tuple
 from scheduler.model.graph import NEEDS_MAX
+from scheduler.model.lock import Locks
 from scheduler.model.problems import Refused
 from scheduler.model.rule import Rule, why_not
 
 ROUNDS_MAX = 1_000
+PARALLEL_MAX = 10_000
 TASK_RUNS_MAX = 100_000  #: of a group in one run, over all of its rounds
 PAUSE_MS = 1_000
 Members = Annotated[tuple[Name, ...], BeforeValidator(as_tuple), Field(min_length=1)]
@@ -57,6 +59,16 @@ class Group(Model):
         Field(description="tasks that begin when it failed for good; where they succeed, so does the group"),
     ] = None
     repeat: Annotated[Repeat | None, Field(description="all its tasks again until a condition holds")] = None
+    sticky: Annotated[
+        bool | None,
+        AfterValidator(lambda value: value or None),
+        Field(description="all its tasks of one round go to one agent, which the first of them finds"),
+    ] = None
+    max_parallel: Annotated[
+        int | None,
+        Field(ge=1, le=PARALLEL_MAX, description="tasks of it that agents have at once, those of catch too"),
+    ] = None
+    locks: Locks = None  #: held from its first placement to its end
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:

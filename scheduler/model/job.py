@@ -184,11 +184,16 @@ class Job(Model):
 
     @property
     def wants(self) -> list[tuple[Target, int]]:
-        """Of which resources it and its tasks take some, and how much each time."""
-        of_tasks = [(("tasks", name, "locks"), task.locks) for name, task in self.tasks.items() if task.locks]
+        """Of which resources it, its groups and its tasks take some, and how much each time."""
+        inside = [
+            ((part, name, "locks"), box.locks)
+            for part, boxes in (("groups", self.groups or {}), ("tasks", self.tasks))
+            for name, box in boxes.items()
+            if box.locks
+        ]
         return [
             (self._resource(lock.resource, *place, number), lock.amount)
-            for place, locks in [(("policies", "locks"), self.policies.locks), *of_tasks]
+            for place, locks in [(("policies", "locks"), self.policies.locks), *inside]
             for number, lock in enumerate(locks or ())
         ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
@@ -58,28 +58,63 @@ _Some = Annotated[
 Locks = Annotated[_Some | None, BeforeValidator(_or_none)]
 
 
+class Within(NamedTuple):
+    """A group that takes locks."""
+
+    group: str
+    locks: Sequence[Lock]
+    tasks: Sequence[str]  #: that are inside
+
+
+class _Held(NamedTuple):
+    """What is held by then, by whom."""
+
+    amounts: Mapping[str, int]
+    whose: str
+    field: str  #: that says so
+
+
 def lock_problems(
-    namespace: str, of_job: Sequence[Lock], of_tasks: Mapping[str, Sequence[Lock]]
+    namespace: str,
+    of_job: Sequence[Lock],
+    of_tasks: Mapping[str, Sequence[Lock]],
+    of_groups: Sequence[Within] = (),
 ) -> list[Problem]:
     """What is wrong with a job's locks together: named twice, or not in the order in which all jobs take
     them."""
     place: tuple[str, ...] = ("policies", "locks")
     problems = _repeated(of_job, namespace, place)
-    held = {resource_key(lock.resource, namespace): lock.amount for lock in of_job}
-    last = max(held, default="")
+    outer = _Held(_amounts(of_job, namespace), "its job", "policies.locks")
+    held = dict[str, _Held]()
+    for group, locks, tasks in of_groups:
+        problems += _inside(locks, namespace, ("groups", group, "locks"), outer)
+        both = {**_amounts(locks, namespace), **outer.amounts}
+        held |= dict.fromkeys(tasks, _Held(both, f"its group {group}", f"groups.{group}.locks"))
     for name, locks in of_tasks.items():
-        place = ("tasks", name, "locks")
-        problems += _repeated(locks, namespace, place)
-        for number, lock in enumerate(locks):
-            key = resource_key(lock.resource, namespace)
-            if lock.amount > held.get(key, lock.amount):
-                said = f"its job holds {held[key]} of {key}, and it asks for {lock.amount}"
-                hint = "let policies.locks take as much: more could be taken only by waiting for oneself"
-                problems.append(Problem(pointer_of(*place, number), said, hint))
-            elif key not in held and key < last:
-                said = f"{key} sorts before {last}, which the job holds by then"
-                hint = f"take {key} in policies.locks too, or {last} in the tasks alone"
-                problems.append(Problem(pointer_of(*place, number), said, hint))
+        problems += _inside(locks, namespace, ("tasks", name, "locks"), held.get(name, outer))
+    return problems
+
+
+def _amounts(locks: Sequence[Lock], namespace: str) -> dict[str, int]:
+    return {resource_key(lock.resource, namespace): lock.amount for lock in locks}
+
+
+def _inside(
+    locks: Sequence[Lock], namespace: str, place: tuple[str, ...], held: _Held
+) -> list[Problem]:
+    """The same of locks that are taken while others are held."""
+    problems = _repeated(locks, namespace, place)
+    last = max(held.amounts, default="")
+    for number, lock in enumerate(locks):
+        key = resource_key(lock.resource, namespace)
+        if lock.amount > held.amounts.get(key, lock.amount):
+            said = f"{held.whose} holds {held.amounts[key]} of {key}, and it asks for {lock.amount}"
+            hint = f"let {held.field} take as much: more could be taken only by waiting for oneself"
+            problems.append(Problem(pointer_of(*place, number), said, hint))
+        elif key not in held.amounts and key < last:
+            said = f"{key} sorts before {last}, which {held.whose} holds by then"
+            hint = f"take {key} in {held.field} too, or {last} further inside alone"
+            problems.append(Problem(pointer_of(*place, number), said, hint))
     return problems
 
 

@@ -3,8 +3,8 @@
 Rules of this file:
 
 1. What is taken in several steps is taken in one order for all jobs, that of the resources' names with their
-   namespaces. A job takes what it says before its tasks take what they say, so theirs sorts after all of it:
-   nobody can wait in a circle.
+   namespaces. A job takes what it says before its groups and tasks take what they say, and a group before its
+   tasks, so theirs sorts after all of it: nobody can wait in a circle.
 2. What a holder has counts as held by all inside of it: a task does not take it again."""
 
 from __future__ import annotations
@@ -16,12 +16,18 @@ from scheduler.model.named import resolved
 
 LOCKS_MAX = 16  #: of a task, and of a job
 AMOUNT_MAX = 1_000_000
-RUN, TASK = "run", "task"
-"""Who holds: a run from the first placement in it to its end, a task while an attempt of it may run."""
+RUN, GROUP, TASK = "run", "group", "task"
+"""Who holds: a run or a group from the first placement in it to its end, a task while an attempt of it may
+run."""
+
+
+ROOM = "@"
+"""Begins what no resource is called: how many tasks of one group agents may have at once. It is taken as a
+resource is, by each of them."""
 
 
 class Lock(NamedTuple):
-    holder: str  #: whose it is: of a run, or of a task
+    holder: str  #: whose it is: of a run, of a group, or of a task
     resource: str  #: NAMESPACE/NAME
     amount: int
 
@@ -39,3 +45,13 @@ def compiled_locks(
     known = {lock.resource for lock in held}
     named = [(resource_key(each["resource"], namespace), each["amount"]) for each in given]
     return tuple([Lock(holder, name, amount) for name, amount in sorted(named) if name not in known])
+
+
+def room_in(group: int, most: int) -> Lock:
+    """What a task takes that agents may have of this group at once, so many in all."""
+    return Lock(TASK, f"{ROOM}{group}/{most}", 1)
+
+
+def room_of(resource: str) -> int:
+    """How many those are."""
+    return int(resource.partition("/")[2])

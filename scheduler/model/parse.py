@@ -33,7 +33,7 @@ from scheduler.model.group import Group, Repeat
 from scheduler.model.group_check import combined, group_problems
 from scheduler.model.job import CANONICAL_BYTES_MAX, Job, canonical
 from scheduler.model.known_dates import NO_CALENDARS, Calendars
-from scheduler.model.lock import Lock, lock_problems
+from scheduler.model.lock import Lock, Within, lock_problems
 from scheduler.model.newer import given
 from scheduler.model.notice import Notice
 from scheduler.model.outputs import output_problems
@@ -47,6 +47,7 @@ from scheduler.model.requires import Requirement, RequiresPolicy
 from scheduler.model.same_as import same_as_problems
 from scheduler.model.scopes import Scopes
 from scheduler.model.secret import Secret
+from scheduler.model.sticky import sticky_problems
 from scheduler.model.task import Task
 from scheduler.model.task_limits import Limits
 from scheduler.model.translating import Vocabulary, field_names, translated
@@ -62,7 +63,7 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     Workday: (),
     Policies: ("active", "autonomy"),
     Task: ("fanout", "join", "max_parallel", *work.PLANNED),
-    Group: ("locks", "sticky", "max_parallel", "admission"),
+    Group: ("admission",),
     Repeat: (),
     Again: (),
     Notice: notify.PLANNED,
@@ -142,8 +143,14 @@ def parse_job(
         problems += _repeated_notices(job)
         problems += _repeated_vars(job)
         of_tasks = {name: task.locks for name, task in job.tasks.items() if task.locks}
-        wrong = lock_problems(job.namespace, job.policies.locks or (), of_tasks)
+        of_groups = [
+            Within(name, group.locks, (*group.tasks, *(group.catch or ())))
+            for name, group in (job.groups or {}).items()
+            if group.locks
+        ]
+        wrong = lock_problems(job.namespace, job.policies.locks or (), of_tasks, of_groups)
         problems += [_of_task(each, short) for each in wrong]
+        problems += sticky_problems(job.tasks, job.groups or {})
         problems += _days_without_calendar(job, data)
         problems += _lost_in_vain(job, short, data)
         in_turn = same_as_problems(job.tasks, job.flow, job.finally_ or ())

@@ -6,14 +6,15 @@ Rules of this file:
    that it asks for: who asks for much is not kept waiting for ever by those who ask for little.
 2. But a run that has locks passes those who wait for them, or both would wait for ever: of what a waiter asks
    for it respects that up to the first which this one cannot have. All take in one order (`model.locks`), so
-   each waits for one that is further on, and nobody in a circle.
+   each waits for one that is further on, and nobody in a circle. One that has something of a run above its
+   own passes all: that took its own in no order with it.
 3. A request that no agent can take just now lets others pass: they have an agent, and it is told later."""
 
 from __future__ import annotations
 
 from scheduler.machine.rules import amounts, selectors
 from scheduler.machine.rules.amounts import Amount
-from scheduler.machine.rules.selectors import Selector
+from scheduler.machine.rules.holdings import Asked, asked
 from scheduler.store.connection import Store
 from scheduler.store.tables import lock_holds
 from scheduler.store.tables.lock_holds import Use
@@ -26,20 +27,21 @@ class Locks:
         self._store = store
         self._now_ms = now_ms
         self._known: dict[str, tuple[Amount, Use]] = {}
+        self._wanted: dict[str, Asked] = {}
         self._closed: set[str] = set()  #: to all of a later rank that have no locks
         self._closed_inside: set[str] = set()  #: to those too that have some
         self.opens_ms: int | None = None  #: when time lets the first of those go on that were refused
 
     def fit(self, selector: str, most: int) -> int:
         """How many such requests could have all they ask for, up to `most`."""
-        for lock in selectors.parse(selector).wants:
+        for lock in self._asked(selector).wants:
             most = min(most, max(0, self._free(lock.resource)) // lock.amount)
         return most
 
     def may(self, selector: str) -> bool:
         """Whether one such request may have all it asks for, after those that were asked about before. Where
         not, it is before those that are asked about from now on."""
-        wanted = selectors.parse(selector)
+        wanted = self._asked(selector)
         names = [lock.resource for lock in wanted.wants]
         first = self._first_lacking(wanted)
         waits = first is not None or (not wanted.is_inside and not self._closed.isdisjoint(names))
@@ -50,17 +52,23 @@ class Locks:
 
     def take(self, selector: str) -> None:
         """One that may."""
-        for _, resource, wanted in selectors.parse(selector).wants:
+        for _, resource, wanted in self._asked(selector).wants:
             amount, use = self._of(resource)
             self._known[resource] = amount, amounts.taken(amount, use, wanted, self._now_ms)
 
-    def _first_lacking(self, wanted: Selector) -> int | None:
+    def _asked(self, selector: str) -> Asked:
+        known = self._wanted.get(selector)
+        if known is None:
+            known = self._wanted[selector] = asked(self._store, selectors.parse(selector))
+        return known
+
+    def _first_lacking(self, wanted: Asked) -> int | None:
         """The place of the first that it could not have if its run had locks."""
         for place, (_, resource, most) in enumerate(wanted.wants):
             if self._free(resource) < most:
                 self._note_instant(resource, most)
                 return place
-            if resource in self._closed_inside:
+            if resource in self._closed_inside and not wanted.is_nested:
                 return place
         return None
 

@@ -40,6 +40,8 @@ class PlanCache:
         self.quota_cursor = ""  #: the namespace that the round over those in which runs wait has come to
         self.queue_cursor = ""  #: the selector that the round over more queues than one plan sees has come to
         self.locks_open_ms: int | None = None  #: when time makes a resource free that tasks wait for
+        self.kept_inside: list[str] = []  #: selectors whose first task waits for a resource, of nested runs
+        self.circles_ms: int | None = None  #: when circles are looked for again; None: nobody waits in one
         self.share_cursor = ("", -1)  #: namespace and share that the round over more than one plan sees is at
         self.useful_queues: dict[str, None] = {}  #: selectors that had a place, the latest last
 

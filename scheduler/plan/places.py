@@ -15,7 +15,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection
 
-from scheduler.machine.rules import selectors, users
+from scheduler.machine.rules import holdings, selectors, users
 from scheduler.store.connection import Store
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables.agents import Agent
@@ -32,6 +32,7 @@ class Places:
         self._busy: dict[int, int] = {}
         self._heaps: dict[str, list[tuple[float, int]]] = {}
         self._crowded: set[str] = set()
+        self._gone_to: dict[int, int] = {}  #: agents of sticky groups
 
     def _matching(self, selector: str) -> list[tuple[float, int]]:
         """A heap of (load, agent); loads in it may be out of date, `take` looks again."""
@@ -48,7 +49,7 @@ class Places:
                 for agent in self._agents.values():
                     alike = (agent.pool, agent.labels, agent.zone, agent.kinds)
                     self._alike.setdefault(alike, []).append(agent)
-            wanted = selectors.parse(selector)
+            wanted = holdings.where(self._store, selector)
             by_name = wanted.asks_name
             allowed = not wanted.user or users.allows(self._store, wanted.namespace, wanted.user)
             heap = [
@@ -81,6 +82,9 @@ class Places:
         """The agent for one more task, its slot counted; 0: none."""
         heap = self._matching(selector)
         assert self._agents is not None
+        group = selectors.sticky_group(selector)
+        if group in self._gone_to:  # by this plan
+            heap[:] = [entry for entry in heap if entry[1] == self._gone_to[group]]
         while heap:
             load, agent = heap[0]
             slots, busy = self._agents[agent].slots, self._busy[agent]
@@ -91,6 +95,8 @@ class Places:
             else:
                 self._busy[agent] = busy + 1
                 heapq.heapreplace(heap, ((busy + 1) / slots, agent))
+                if group:
+                    self._gone_to[group] = agent
                 return agent
         return 0
 

@@ -65,6 +65,20 @@ async def test_what_failed_is_done_again_and_both_runs_name_each_other(
     assert (audit["action"], audit["run"], audit["reason"]) == ("rerun", new["id"], "the disk is larger")
 
 
+async def test_the_output_of_what_was_taken_over_is_read_where_it_was_written(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    new = await ended(client, node)
+    for _ in range(2):  # also where it was taken over twice
+        new = (await rerun(client, new, {"from_failed": True})).json()["id"]
+        reply = await client.get(f"/v1/runs/{new}/logs", params={"task": "extract"})
+        assert (reply.text, reply.headers["x-cronclave-log-source"]) == ("bye\n", "tail")
+        reply = await client.get(f"/v1/runs/{new}/logs", params={"task": "load"})
+        assert (reply.text, reply.headers["x-cronclave-log-source"]) == ("", "none")
+        await client.post(f"/v1/runs/{new}/cancel")
+        go_on(node)
+
+
 async def test_parameters_are_those_of_the_run_but_for_those_that_are_given(
     client: httpx2.AsyncClient, node: SingleNode
 ) -> None:

@@ -16,6 +16,7 @@ from scheduler.words.lifecycle import RUN_ENDS
 from tests.golden.calendars import dates_change, delays_pass, schedules_change, zones_change
 from tests.golden.groups import groups
 from tests.golden.hands import hands
+from tests.golden.held import held
 from tests.golden.inside import inside
 from tests.golden.log import Recorder
 from tests.golden.windows import windows
@@ -63,6 +64,7 @@ def every_command(story: Recorder) -> None:
     delays_pass(story)
     _exits(story)
     _locks(story)
+    held(story)
 
 
 def _locks(story: Recorder) -> None:

@@ -114,7 +114,7 @@ export default function Run({ run: id }) {
     ${run.hold ? html`<p class="banner-of"><${Status} state=${run.state} /> ${run.hold.by ? t("run.heldBy", { by: run.hold.by }) : ""} <${When} at=${run.hold.since} />${run.hold.reason ? `: ${run.hold.reason}` : ""}</p>` : null}
     <${Facts} of=${[[t("run.tickName"), run.tick && html`<${When} at=${run.tick} />`], [t("run.planDate"), run.plan_date], [t("run.cause"), word("cause", run.cause)],
       [t("rerun.of"), run.rerun && html`<a href=${runAt(run.rerun.of)}>#${run.rerun.of}</a>`], [t("rerun.by"), run.reruns.length ? run.reruns.map((other) => html`<a key=${other} href=${runAt(other)}>#${other}</a> `) : null], [t("run.trigger"), run.trigger],
-      [t("run.parent"), run.parent && html`<a href=${`${runAt(run.parent.run)}?task=${encodeURIComponent(run.parent.task)}`}>${t("run.title", { run: run.parent.run })}, ${run.parent.task}</a>`],
+      [t("run.parent"), run.parent && html`<a href=${runAt(run.parent.run) + (run.parent.task && `?task=${encodeURIComponent(run.parent.task)}`)}>${t("run.title", { run: run.parent.run })}${run.parent.task && `, ${run.parent.task}`}</a>`],
       [t("run.children"), begun.length ? begun.map(([name, one]) => html`<a key=${name} href=${runAt(one.run)}>${name}: ${t("run.title", { run: one.run })}</a> `) : null],
       [t("run.created"), html`<${When} at=${run.created} />`], [t("run.started"), run.started && html`<${When} at=${run.started} />`], [t("run.duration"), took],
       [t("run.exitCode"), run.exit_code], [t("run.revision"), run.revision], [t("run.actor"), run.actor],

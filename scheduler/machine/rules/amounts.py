@@ -15,6 +15,7 @@ import json
 from functools import lru_cache
 from typing import NamedTuple
 
+from scheduler.model.locks import ROOM, room_of
 from scheduler.model.quantities import parse_duration_ms
 from scheduler.store.connection import Store
 from scheduler.store.tables import objects
@@ -33,6 +34,8 @@ GONE = Amount(0)
 
 
 def amount_of(store: Store, resource: str) -> Amount:
+    if resource.startswith(ROOM):
+        return Amount(room_of(resource))
     found = objects.find(store, KIND, *resource.split("/", 1))
     return GONE if found is None else parsed(found.spec)
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from scheduler.machine.rules import selectors
 from scheduler.model.by_revision import ByRevision
-from scheduler.model.compiled import CompiledGroup, CompiledJob, CompiledTask, compile_job
+from scheduler.model.compiled import CompiledJob, CompiledTask, compile_job
+from scheduler.model.compiled_group import CompiledGroup
 from scheduler.store.connection import Store
 from scheduler.store.tables import jobs
 from scheduler.store.tables.runs import Run
@@ -26,6 +27,7 @@ class Box(NamedTuple):
     end: int  #: the first place after both
     roots: int  #: how many of its dependents begin with it
     inner: int  #: how many are inside
+    asks: str  #: of a sticky one: what its agent must offer for all of it, as JSON; else empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,9 @@ def build(job: CompiledJob) -> Graph:
             dependents[places[need]].append(place)
         for asked in task.asks:
             dependents[places[asked]].append(~place)
-    boxes = {group.place: _box(group, dependents[group.place][: inner[group.place]]) for group in job.groups}
+    boxes = {
+        group.place: _box(job, group, dependents[group.place][: inner[group.place]]) for group in job.groups
+    }
     box_of = {place: of for of, box in boxes.items() for place in range(box.first, box.end)}
     for place, of in box_of.items():
         dependents[place].append(of)
@@ -83,11 +87,13 @@ def build(job: CompiledJob) -> Graph:
     )
 
 
-def _box(group: CompiledGroup, inside: list[int]) -> Box:
+def _box(job: CompiledJob, group: CompiledGroup, inside: list[int]) -> Box:
     first = group.place + 1
     catch = first + group.tasks
     roots = sum(place < catch for place in inside)
-    return Box(group, first, catch, catch + group.catch, roots, len(inside))
+    end = catch + group.catch
+    asks = selectors.asks_of_all(job.tasks[first:end]) if group.sticky else ""
+    return Box(group, first, catch, end, roots, len(inside), asks)
 
 
 def _selectors(job: CompiledJob) -> dict[str, str]:
@@ -96,7 +102,7 @@ def _selectors(job: CompiledJob) -> dict[str, str]:
     found: dict[str, str] = {}
     for task in job.tasks:
         if task.happens != "agent":
-            found[task.name] = ""
+            found[task.name] = selectors.OF_BOX if task.happens == "group" and task.locks else ""
             continue
         where = (
             task.pool, task.labels, task.zone, task.match, task.unlike, task.executor, task.features,

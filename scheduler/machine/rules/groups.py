@@ -21,7 +21,8 @@ from typing import NamedTuple
 
 from scheduler.machine.rules.gates.needs import TASK_FAILURES
 from scheduler.machine.rules.verdicts import RUN_FAILURES, RunEnds, backoff_ms
-from scheduler.model.compiled import CompiledGroup, CompiledTask
+from scheduler.model.compiled import CompiledTask
+from scheduler.model.compiled_group import CompiledGroup
 
 RETRY, REPEAT, CATCH, HELD = "retry", "repeat", "catch", "held"
 """What follows a round that is not the last one, or none but by a person's word."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import islice, takewhile
 
 from scheduler.machine.rules import selectors
+from scheduler.machine.rules.holdings import asked
 from scheduler.store.connection import Store
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.tasks import QueuedTask
@@ -39,7 +40,7 @@ def _selectors(store: Store, resource: str) -> list[str]:
     return [
         selector
         for selector in found
-        if any(lock.resource == resource for lock in selectors.parse(selector).wants)
+        if any(lock.resource == resource for lock in asked(store, selectors.parse(selector)).wants)
     ]
 
 

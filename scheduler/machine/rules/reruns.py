@@ -11,7 +11,7 @@ Rules of this file:
 3. With `from_task` that one is made anew, whatever it had come to; all that comes before it is to have ended
    well, or nobody could say what it begins with.
 4. With `until_task` what does not come before that one is left out: it is skipped.
-5. What the run does finally is done in each run.
+5. What the run does finally is done in each run; where it alone ended badly, nothing else is.
    A group is taken over, made anew or left out as a whole, with what is inside.
 6. A condition is judged again where it might come to something else: with other parameters, or another
    revision."""
@@ -111,9 +111,13 @@ def _plan(graph: Graph, ended: Mapping[str, End], wanted: Wanted, run: int) -> b
             return _unknown(task, ended.get(task.name), wanted, run)
         letters[task.name] = letter
     found = b"".join(letters.values())
-    if ANEW not in found:
+    if ANEW not in found and not any(_has_failed(ended.get(task.name)) for task in last):
         return Outcome(Code.CONFLICT, f"nothing of run {run} ended badly: say from which task it is repeated")
     return found + ANEW * len(last)
+
+
+def _has_failed(old: End | None) -> bool:
+    return old is not None and not old.may_fail and old.state in RUN_FAILURES
 
 
 def _inside(letter: bytes, old: End | None) -> bytes:

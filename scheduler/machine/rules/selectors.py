@@ -3,7 +3,9 @@ an agent has to know, as one canonical string that the queue is indexed by. One 
 host queues by that too, since its namespace may withdraw the user (the gate `user`).
 
 One that takes locks queues by these too: tasks that ask for the same wait in one queue, which a plan leaves
-alone while they cannot have it. Such a selector begins with a blank: nobody else needs to read it.
+alone while they cannot have it. In the same way one says of which group it is whose words decide with its own
+(`sticky`, `max_parallel`, `locks`), and of which run, where what is held above that counts. Such a selector
+begins with a blank: nobody else needs to look further (`rules.holdings`).
 
 `host` in a pattern is the label of that name; of an agent without one it is the agent's own name.
 """
@@ -22,6 +24,8 @@ from scheduler.model.patterns import fits
 HOST = "host"
 HELD = "held"  #: the holder of a lock that its run has, in place of the run
 _MARK = " "
+_LOCKS = 9  #: where they stand in the text
+OF_BOX = "."  #: in place of one, of a group that takes locks
 AFTER_LOCKS = "!"  #: behind those that take locks, in the order of text
 
 
@@ -38,10 +42,13 @@ class Selector(NamedTuple):
     match: tuple[tuple[str, str], ...] = ()  #: labels, and patterns that they fit
     unlike: tuple[tuple[str, str], ...] = ()  #: none of these does
     locks: tuple[Lock, ...] = ()  #: in the order in which they are taken, its run's first
+    run: int = 0  #: its own, where groups or runs above it may hold something; 0: none do
+    group: int = 0  #: the task that is its group, where that says something
+    sticky: bool = False  #: it goes where that has gone
 
     @property
     def wants(self) -> tuple[Lock, ...]:
-        """What it has to take, beside what its run has."""
+        """What it has to take, beside what its run has: by its own text."""
         return tuple([lock for lock in self.locks if lock.holder != HELD])
 
     @property
@@ -78,14 +85,32 @@ def has_locks(selector: str) -> bool:
     return selector.startswith(_MARK)
 
 
+def sticky_group(selector: str) -> int:
+    """That goes to one agent; 0: it is in none."""
+    if not has_locks(selector):
+        return 0
+    wanted = parse(selector)
+    return wanted.group if wanted.sticky else 0
+
+
 def inside(selector: str, *, held: bool) -> str:
     """The same of a task with locks whose run has its own, or does not."""
     if parse(selector).is_inside == held:
         return selector
-    *wanted, locks = json.loads(selector)
+    wanted = json.loads(selector)
     before, after = (RUN, HELD) if held else (HELD, RUN)
-    locks = [[after if holder == before else holder, *lock] for holder, *lock in locks]
-    return _MARK + _text([*wanted, locks])
+    wanted[_LOCKS] = [[after if holder == before else holder, *lock] for holder, *lock in wanted[_LOCKS]]
+    return _MARK + _text(wanted)
+
+
+@lru_cache(maxsize=1_024)
+def of_run(selector: str, run: int, group: int = 0, locks: tuple[Lock, ...] = (), sticky: str = "") -> str:
+    """The same of a task of this run, in this group where that says something: what it takes beside, and what
+    its agent must offer for all the group (JSON), if that is sticky."""
+    wanted = json.loads(selector)
+    wanted += [0, "", "", [], [], []][len(wanted) - 4 :]
+    wanted[_LOCKS] += locks
+    return _MARK + _text([*wanted, run, group, sticky])
 
 
 def bound(selector: str, agent: int) -> str:
@@ -99,14 +124,25 @@ def bound(selector: str, agent: int) -> str:
 def parse(selector: str) -> Selector:
     pool, labels, zone, kind, *more = json.loads(selector)
     patterns = [tuple((key, pattern) for key, pattern in each) for each in more[3:5]]
-    locks = [tuple([Lock(*lock) for lock in each]) for each in more[5:]]
+    locks = [tuple([Lock(*lock) for lock in each]) for each in more[5:6]]
     asked = asked_of(*kind.split(" "))
-    return Selector(pool, frozenset(labels.items()), zone, *asked, *more[:3], *patterns, *locks)
+    found = Selector(pool, frozenset(labels.items()), zone, *asked, *more[:3], *patterns, *locks)
+    if len(more) > 6:
+        run, group, sticky = more[6:]
+        asks = found.asks | parse_kinds(sticky) if sticky else found.asks
+        found = found._replace(run=run, group=group, sticky=bool(sticky), asks=asks)
+    return found
 
 
 def asked_of(kind: str, *features: str) -> tuple[str, tuple[str, ...], frozenset[str]]:
     """Three fields of a selector."""
     return kind, features, frozenset((kind, *(f"{kind}.{feature}" for feature in features)))
+
+
+def asks_of_all(tasks: Iterable[CompiledTask]) -> str:
+    """What an agent must offer that runs all of these: JSON."""
+    found = [asked_of(task.executor, *task.features)[2] for task in tasks if task.happens == "agent"]
+    return json.dumps(sorted(frozenset[str]().union(*found)))
 
 
 @lru_cache(maxsize=4_096)
@@ -169,7 +205,7 @@ def unknown(selector: Selector, agents: Iterable[tuple[str, str]]) -> str:
     if not lacks:
         return ""
     missing, name = min(lacks, key=lambda lack: (len(lack[0]), lack[1]))
-    said = ", ".join(word.partition(".")[2] for word in missing)
+    said = ", ".join(word.partition(".")[2] or f"{word} work" for word in missing)
     return f"agent {name} does not know {said} of {selector.kind} work: upgrade it"
 
 

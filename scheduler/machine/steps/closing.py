@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from scheduler.machine.context import Context
-from scheduler.machine.rules import verdicts, walks
+from scheduler.machine.rules import selectors, verdicts, walks
+from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.rules.verdicts import RunEnds
 from scheduler.machine.steps import (
     admitting,
@@ -65,6 +66,8 @@ def end_task(
         ctx.store, task, event, started_ms=task.started_ms if is_in_state else started_ms,
         finished_ms=ctx.stamp_ms, exit_code=exit_code, reason=reason, wake_ms=None,
     )  # fmt: skip
+    if task.selector == selectors.OF_BOX:
+        locking.give_back_group(ctx, task.run, task.id)
     if is_in_state:
         ctx.emit(e.TaskEnded(task.id, task.run, task.name, task.member, task.round, state))
     return state
@@ -91,9 +94,9 @@ def close_if_done(ctx: Context, run: Run, open_tasks: int, last: RunEnds | None 
         if graph.job.openings is not None or graph.job.failure_delays or graph.job.requires is not None:
             run_waits.drop(ctx.store, run.id)
             required.drop(ctx.store, run.id)
-        if graph.boxes:
-            rounds.drop_of_run(ctx.store, run.id)
     ends = _result(ctx, run, last if alone else None, rest=False)
+    if run.first_task and graph.boxes:
+        rounds.drop_of_run(ctx.store, run.id)
     tell_rows.drop(ctx.store, run.id)
     missed = run.walk if run.walk == walks.RESTORED else walks.DEADLINE
     end_run(ctx, run, state=ends.state, exit_code=ends.exit_code, reason=ends.reason, missed=missed)
@@ -155,16 +158,37 @@ def _result(ctx: Context, run: Run, alone: RunEnds | None, *, rest: bool) -> Run
         return verdicts.of_tasks(
             None, last_exit_code=alone.exit_code, stopping=run.stopping, reason=run.reason
         )
-    before = None
-    if run.first_task and not rest:
-        graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
-        before = concluding.end(ctx, run) if graph.job.kept_last else None
-    after = 0 if before is None else run.last_task - graph.job.kept_last
-    row = task_rows.gravest(ctx.store, run.id, verdicts.GRAVEST_FIRST, _forgiven(run), after)
-    worst = None if row is None else RunEnds(row.state, row.exit_code, row.reason)
-    code = task_rows.last_exit_code(ctx.store, run.id) if row is None else None
-    ends = verdicts.of_tasks(worst, last_exit_code=code, stopping=run.stopping, reason=run.reason)
+    if not run.first_task:
+        row = task_rows.gravest_of_orphan(ctx.store, run.id, verdicts.GRAVEST_FIRST, _forgiven(run))
+        last = task_rows.last_code_of_orphan(ctx.store, run.id)
+        return _verdict(run, row, None if last is None else last.exit_code)
+    graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+    before = concluding.end(ctx, run) if graph.job.kept_last and not rest else None
+    first = run.first_task if before is None else run.last_task - graph.job.kept_last + 1
+    outer = range(first, run.last_task + 1)  # of what is in a group, however many rounds, its group tells
+    row = task_rows.gravest(ctx.store, outer, verdicts.GRAVEST_FIRST, _forgiven(run))
+    ends = _verdict(run, row, _last_exit_code(ctx, run, graph) if row is None else None)
     return ends if before is None else verdicts.of_finally(before, ends)
+
+
+def _verdict(run: Run, row: task_rows.Gravest | None, code: int | None) -> RunEnds:
+    worst = None if row is None else RunEnds(row.state, row.exit_code, row.reason)
+    return verdicts.of_tasks(worst, last_exit_code=code, stopping=run.stopping, reason=run.reason)
+
+
+def _last_exit_code(ctx: Context, run: Run, graph: Graph) -> int | None:
+    """Of the last task that succeeded and has one, in the graph's order, in which the newest round of a group
+    stands where the group does."""
+    last = task_rows.last_code(ctx.store, range(run.first_task, run.last_task + 1))
+    later = [now for now in rounds.of_run(ctx.store, run.id) if now.round] if graph.boxes else []
+    for now in reversed(later):
+        if last is not None and now.task < (last.of_group or last.id):
+            break
+        box = graph.boxes[now.task - run.first_task]
+        inside = range(now.first_task, now.first_task + box.end - box.first)
+        if (found := task_rows.last_code(ctx.store, inside)) is not None:
+            return found.exit_code
+    return None if last is None else last.exit_code
 
 
 def end_run(

@@ -67,7 +67,7 @@ def _next_round(ctx: Context, box: Box, before: Round) -> Round:
     ctx.state.last_task += inside
     return rounds.change(
         ctx.store, before, round=before.round + 1, first_task=first_task, unmade=inside,
-        open_tasks=box.group.tasks, open_catch=box.group.catch, stopped=0, catching=0,
+        open_tasks=box.group.tasks, open_catch=box.group.catch, stopped=0, catching=0, agent=0,
     )  # fmt: skip
 
 

@@ -1,26 +1,28 @@
-"""What tasks and runs hold of resources: taken with a placement, all of it or nothing, and given back.
+"""What tasks, groups and runs hold of resources: taken with a placement, all of it or nothing; given back.
 
 Rules of this file:
 
-1. A run holds its locks from the first placement in it to its end, a task holds its own for as long as an
-   attempt of it may run: one that cannot be reached keeps them, one whose end is proven or decided by its
-   lease does not. What is revoked without a grant gives back, the run's too where nothing of it was granted.
+1. A run and a group hold their locks from the first placement in them to their end, a task holds its own for
+   as long as an attempt of it may run: one that cannot be reached keeps them, one whose end is proven or
+   decided by its lease does not. What is revoked without a grant gives back, the run's and the group's too
+   where nothing of them was granted, and no run that they wait for goes on.
 2. A task that waits has in its selector what it asks for, so the planner finds those alone that can have it.
    Whether its run holds the run's part is said there too (`rules.selectors`): by `as_it_is` when it is
-   queued, by the walk ADMIT when the run takes it, by `machine.attempts` where it is found to be wrong.
+   queued, by the walk ADMIT when the run takes it, by `machine.attempts` where it is found to be wrong. What
+   its group holds, and runs above, is looked up (`rules.holdings`).
 3. While a restore holds up what was before it, nobody takes any: agents may yet tell of who holds them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from scheduler.machine.context import Context
-from scheduler.machine.rules import amounts, selectors
+from scheduler.machine.rules import amounts, holdings, selectors
 from scheduler.machine.rules.gates import locks
-from scheduler.machine.steps import restoring
-from scheduler.model.locks import RUN, TASK, Lock
+from scheduler.machine.steps import restoring, sticking
+from scheduler.model.locks import GROUP, ROOM, RUN, TASK, Lock
 from scheduler.store.tables import attempts as attempt_rows
-from scheduler.store.tables import lock_holds
+from scheduler.store.tables import lock_holds, nested, rounds
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.lock_holds import Hold
 from scheduler.store.tables.tasks import Task
@@ -48,17 +50,14 @@ def lacking(ctx: Context, run: int, selector: str) -> str:
     return locks.lacks(ctx.store, as_it_is(ctx, run, selector), ctx.stamp_ms)
 
 
-def _wanted(ctx: Context, run: int, selector: str) -> tuple[Lock, ...]:
-    return selectors.parse(as_it_is(ctx, run, selector)).wants
-
-
 def take(ctx: Context, run: int, task: int, selector: str) -> bool:
     """Of one that is placed. Whether the run took its own with it."""
-    wanted = _wanted(ctx, run, selector)
-    of_run = any(lock.holder == RUN for lock in wanted)
-    ctx.state.locks += of_run
-    _take(ctx, run, task, wanted)
-    return of_run
+    wanted = selectors.parse(as_it_is(ctx, run, selector))
+    wants = holdings.asked(ctx.store, wanted).wants
+    outer = {lock.holder for lock in wants if lock.holder != TASK}
+    ctx.state.locks += len(outer)
+    _take(ctx, {RUN: run, GROUP: wanted.group, TASK: task}, wants)
+    return RUN in outer
 
 
 def take_over(ctx: Context, run: int, task: int, selector: str, *, alone: bool) -> None:
@@ -69,22 +68,30 @@ def take_over(ctx: Context, run: int, task: int, selector: str, *, alone: bool) 
         return
     if lock_holds.holds(ctx.store, TASK, task):
         return  # by another attempt of it
-    _take(ctx, run, task, [lock._replace(holder=TASK) for lock in selectors.parse(selector).locks])
+    wanted = [lock._replace(holder=TASK) for lock in selectors.parse(selector).locks]
+    _take(ctx, {RUN: run, TASK: task}, wanted)
 
 
-def _take(ctx: Context, run: int, task: int, wanted: Iterable[Lock]) -> None:
+def _take(ctx: Context, ids: Mapping[str, int], wanted: Iterable[Lock]) -> None:
     taken = []
     for holder, resource, amount in wanted:
         of = amounts.amount_of(ctx.store, resource)
         use = amounts.taken(of, lock_holds.use_of(ctx.store, resource), amount, ctx.stamp_ms)
         lock_holds.set_use(ctx.store, resource, use)
-        if holder == RUN or not of.period_ms:
-            # Of a rate nothing is held: a run's row says that it was spent for all of it.
-            held, id = 0 if of.period_ms else amount, run if holder == RUN else task
-            lock_holds.insert(ctx.store, Hold(holder, id, resource, run, held, ctx.stamp_ms))
+        if holder != TASK or not of.period_ms:
+            # Of a rate nothing is held: the row of a run, or a group, says that it was spent for all of it.
+            held = 0 if of.period_ms else amount
+            lock_holds.insert(ctx.store, Hold(holder, ids[holder], resource, ids[RUN], held, ctx.stamp_ms))
         taken.append(resource)
-    if taken:
-        ctx.emit(e.LocksTaken(run, task, tuple(taken)))
+    _tell(ctx, e.LocksTaken, ids[RUN], ids[TASK], taken)
+
+
+def _tell(
+    ctx: Context, event: type[e.LocksTaken | e.LocksGivenBack], run: int, task: int, names: list[str]
+) -> None:
+    """Of what people know by these names."""
+    if told := tuple([name for name in names if not name.startswith(ROOM)]):
+        ctx.emit(event(run, task, told))
 
 
 def give_back(ctx: Context, run: int, task: int) -> None:
@@ -97,10 +104,25 @@ def give_back_run(ctx: Context, run: int) -> None:
     ctx.state.locks -= _give_back(ctx, RUN, run, run)
 
 
-def give_back_unless_begun(ctx: Context, run: int) -> None:
-    """An attempt was taken back: the run has its locks no longer where nothing else of it began."""
-    if lock_holds.holds(ctx.store, RUN, run) and not attempt_rows.any_begun(ctx.store, run):
+def give_back_group(ctx: Context, run: int, group: int) -> None:
+    """The group has ended."""
+    ctx.state.locks -= _give_back(ctx, GROUP, group, run)
+
+
+def give_back_unless_begun(ctx: Context, run: int, selector: str) -> None:
+    """An attempt was taken back: the run has its locks no longer where nothing else of it began, nor has its
+    group."""
+    if lock_holds.holds(ctx.store, RUN, run) and not _has_begun(ctx, run):
         give_back_run(ctx, run)
+    group = selectors.parse(selector).group
+    if group and lock_holds.holds(ctx.store, GROUP, group):
+        now = rounds.get(ctx.store, group)
+        if now is not None and not now.round and not sticking.has_begun(ctx, now):
+            give_back_group(ctx, run, group)
+
+
+def _has_begun(ctx: Context, run: int) -> bool:
+    return attempt_rows.any_begun(ctx.store, run) or nested.any_waited_for(ctx.store, run)
 
 
 def _give_back(ctx: Context, holder: str, id: int, run: int) -> bool:
@@ -111,6 +133,6 @@ def _give_back(ctx: Context, holder: str, id: int, run: int) -> bool:
         lock_holds.set_use(ctx.store, hold.resource, use._replace(held=use.held - hold.amount))
     if found:
         lock_holds.drop(ctx.store, holder, id)
-        given = tuple(hold.resource for hold in found)
-        ctx.emit(e.LocksGivenBack(run, id if holder == TASK else 0, given))
+        given = [hold.resource for hold in found]
+        _tell(ctx, e.LocksGivenBack, run, id if holder == TASK else 0, given)
     return bool(found)

@@ -6,9 +6,11 @@ from scheduler.machine.context import Context
 from scheduler.machine.rules import selectors
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.steps import locking, placing
+from scheduler.model.locks import room_in
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import FIRST, ONLY, Task
+from scheduler.words.causes import Kind
 from scheduler.words.lifecycle import START, TASK, TaskEvent
 
 
@@ -18,7 +20,21 @@ def selector_of(ctx: Context, run: Run, graph: Graph, place: int, *, is_later: b
     selector = graph.selectors[task.name]
     if run.bound and task.happens == "agent" and placing.is_for(ctx, run.bound, selector):
         selector = selectors.bound(selector, run.bound)
+    if task.happens == "agent":
+        selector = _enclosed(run, graph, place, selector)
     return locking.as_it_is(ctx, run.id, selector) if is_later else selector
+
+
+def _enclosed(run: Run, graph: Graph, place: int, selector: str) -> str:
+    """The same where its group says something, or runs above may hold what it takes."""
+    box = graph.boxes[graph.box_of[place]] if graph.boxes and place in graph.box_of else None
+    if box is not None and box.group.says_where:
+        of = run.first_task + box.group.place
+        rooms = (room_in(of, box.group.parallel_max),) if box.group.parallel_max else ()
+        return selectors.of_run(selector, run.id, of, rooms, box.asks)
+    if run.cause == Kind.NESTED and selectors.has_locks(selector):
+        return selectors.of_run(selector, run.id)
+    return selector
 
 
 def group_of(run: Run, graph: Graph, place: int) -> int:

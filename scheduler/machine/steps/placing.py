@@ -6,15 +6,16 @@ counts exactly those."""
 from __future__ import annotations
 
 from scheduler.machine.context import Context
-from scheduler.machine.rules import gates, selectors, users
+from scheduler.machine.rules import gates, holdings, selectors, users
 from scheduler.machine.rules.gates import READY, PlaceView, Verdict
-from scheduler.machine.steps import locking, pausing, restoring
+from scheduler.machine.steps import locking, pausing, restoring, sticking
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.agents import Agent
 from scheduler.store.tables.attempts import Attempt
 from scheduler.store.tables.runs import Run
+from scheduler.store.tables.tasks import Task
 from scheduler.words import events as e
 from scheduler.words.lifecycle import ATTEMPT, START, AttemptEvent
 
@@ -31,7 +32,7 @@ def may_take(ctx: Context, run: Run, agent: int, selector: str) -> bool:
 
 
 def judge(ctx: Context, run: Run, agent: int, selector: str) -> Verdict:
-    row, wanted = agent_rows.get(ctx.store, agent), selectors.parse(selector)
+    row, wanted = agent_rows.get(ctx.store, agent), holdings.where(ctx.store, selector)
     takes = row is not None and row.node != "" and not row.draining and row.busy < row.slots
     free = int(row is not None and takes and _is_meant(row, wanted))
     offered = row is None or selectors.offers(wanted, row.kinds)
@@ -73,15 +74,17 @@ def revoke(ctx: Context, attempt: Attempt, reason: str) -> None:
         ctx.store, attempt, AttemptEvent.TAKEN_BACK, finished_ms=ctx.stamp_ms,
         reason=reason, output_bytes=0,
     )  # fmt: skip
-    free(ctx, attempt)
-    if ctx.state.locks:
-        locking.give_back_unless_begun(ctx, attempt.run)
+    task = free(ctx, attempt)
+    if ctx.state.locks and task is not None:
+        locking.give_back_unless_begun(ctx, attempt.run, task.selector)
     ctx.emit(e.AttemptEnded(attempt.id, attempt.task, attempt.run, attempt.agent, state, None))
 
 
-def free(ctx: Context, attempt: Attempt) -> None:
-    """It is live no longer: the slot of its agent, and what its task took of resources."""
+def free(ctx: Context, attempt: Attempt) -> Task | None:
+    """It is live no longer: the slot of its agent, and what its task took of resources. Returns that."""
     agent_rows.release(ctx.store, attempt.agent)
     task = task_rows.get(ctx.store, attempt.task)
     if task is not None and selectors.has_locks(task.selector):
         locking.give_back(ctx, attempt.run, task.id)
+        sticking.loosen(ctx, task.selector)
+    return task

@@ -89,7 +89,8 @@ def leave(ctx: Context, run: Run, left: list[Tell], *, known: int = 0) -> None:
         tell_rows.put(ctx.store, run.id, tell)
     ended = sum(tell.state in TASK_ENDS for tell in left)
     run_rows.set_open_tasks(ctx.store, run.id, now.open_tasks - ended - known)
-    if left and not now.unfinished:
+    is_over = now.open_tasks - ended - known <= now.kept_last  # what it does finally begins, or it ends
+    if (left or is_over) and not now.unfinished:
         run_rows.set_unfinished(ctx.store, run.id)
 
 

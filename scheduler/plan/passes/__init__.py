@@ -17,6 +17,7 @@ from typing import Protocol
 from scheduler.plan.passes import (
     backlog,
     deadlines,
+    deadlocks,
     defaults,
     delays,
     dependents,
@@ -69,6 +70,7 @@ DUE: tuple[Pass, ...] = (
     required,
     quotas,
     queue,
+    deadlocks,
     timeouts,
     deadlines,
     wakes,

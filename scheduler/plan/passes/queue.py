@@ -28,6 +28,7 @@ def plan(view: View) -> list[Place]:
     store, cache, places, limit = view.store, view.cache, view.places, view.limits.commands // 2
     kept_back = view.pauses.kept_back(view.now_ms)
     cache.locks_open_ms = None
+    cache.kept_inside.clear()
     if ALL in kept_back:
         return []
     locks = Locks(store, view.now_ms)
@@ -53,6 +54,8 @@ def plan(view: View) -> list[Place]:
     for _, task, selector in candidates:
         takes_locks = selectors.has_locks(selector)
         if takes_locks and not locks.may(selector):
+            if selectors.parse(selector).run:
+                cache.kept_inside.append(selector)
             continue
         agent = places.take(selector) if len(commands) < limit else 0
         if agent:

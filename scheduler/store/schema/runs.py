@@ -82,7 +82,8 @@ STATEMENTS: tuple[str, ...] = (
         stopped INTEGER NOT NULL,           -- 1: a person stops it
         catching INTEGER NOT NULL,          -- 1: its tasks have ended, and those go on that catch a failure
         retries INTEGER NOT NULL,           -- how often it was begun anew after a failure, since it went well
-        repeats INTEGER NOT NULL            -- how often because its condition did not hold
+        repeats INTEGER NOT NULL,           -- how often because its condition did not hold
+        agent INTEGER NOT NULL              -- to which all of a sticky one goes in this round; 0: to any yet
     )
     """,
     "CREATE INDEX rounds_run ON rounds (run, task)",

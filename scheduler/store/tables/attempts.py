@@ -85,6 +85,16 @@ def any_begun(store: Store, run: int) -> bool:
     return found is not None
 
 
+def any_begun_of(store: Store, tasks: range) -> bool:
+    """Whether an attempt of one of the tasks with these ids is live, or was granted and may have started."""
+    found = store.value(
+        "SELECT 1 FROM attempts WHERE task BETWEEN ? AND ?"
+        " AND (live = 1 OR (fence IS NOT NULL AND state <> 'unstarted')) LIMIT 1",
+        (tasks.start, tasks.stop - 1),
+    )
+    return found is not None
+
+
 def live_of_task(store: Store, task: int) -> Attempt | None:
     row = store.row(
         f"SELECT {COLUMNS} FROM attempts WHERE task = ? AND live = 1 ORDER BY id DESC LIMIT 1", (task,)

@@ -38,6 +38,19 @@ def of_parent(store: Store, parent: int, limit: int) -> list[Nested]:
     return [Nested._make(row) for row in store.rows(sql, (parent, limit))]
 
 
+def any_waited_for(store: Store, parent: int) -> bool:
+    """Whether a task of this run waits for one."""
+    found = store.value("SELECT 1 FROM nested WHERE parent = ? AND waits = 1 LIMIT 1", (parent,))
+    return found is not None
+
+
+def any_of(store: Store, tasks: range) -> bool:
+    """Whether one of the tasks with these ids does."""
+    between = (tasks.start, tasks.stop - 1)
+    found = store.value("SELECT 1 FROM nested WHERE task BETWEEN ? AND ? AND waits = 1 LIMIT 1", between)
+    return found is not None
+
+
 def insert(store: Store, nested: Nested) -> None:
     marks = ", ".join("?" * len(Nested._fields))
     store.write(f"INSERT INTO nested ({COLUMNS}) VALUES ({marks})", nested)

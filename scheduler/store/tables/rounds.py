@@ -20,6 +20,7 @@ class Round(NamedTuple):
     catching: int = 0  #: 1: its tasks have ended, and those go on that catch a failure
     retries: int = 0
     repeats: int = 0
+    agent: int = 0  #: to which all of a sticky one goes; 0: to any yet
 
 
 TABLE = Table("rounds", Round)

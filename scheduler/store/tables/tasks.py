@@ -148,18 +148,26 @@ def any_open(store: Store, first: int, last: int) -> bool:
 
 
 def gravest(
-    store: Store, run: int, states: tuple[str, ...], forgiven: tuple[str, ...], after: int = 0
+    store: Store, tasks: range, states: tuple[str, ...], forgiven: tuple[str, ...]
 ) -> Gravest | None:
-    """Of a run's tasks that ended in `states`, gravest first: the first of the gravest. Those that may fail
-    are left out where they ended in `forgiven`, all with ids up to `after`, and what is in a group always.
+    """Of the tasks with these ids that ended in `states`, gravest first: the first of the gravest. Those that
+    may fail are left out where they ended in `forgiven`, and what is in a group always: its group counts.
     """
-    return _gravest(store, "run = ? AND of_group = 0 AND +id > ?", (run, after), states, forgiven)
+    between = (tasks.start, tasks.stop - 1)
+    return _gravest(store, "id BETWEEN ? AND ? AND of_group = 0", between, states, forgiven)
+
+
+def gravest_of_orphan(
+    store: Store, run: int, states: tuple[str, ...], forgiven: tuple[str, ...]
+) -> Gravest | None:
+    """The same of a run without a graph, whose tasks have any ids."""
+    return _gravest(store, "run = ?", (run,), states, forgiven)
 
 
 def gravest_of(
     store: Store, tasks: range, states: tuple[str, ...], forgiven: tuple[str, ...]
 ) -> Gravest | None:
-    """The same of the tasks with these ids."""
+    """The same of tasks in a group."""
     between = (tasks.start, tasks.stop - 1)
     return _gravest(store, "id BETWEEN ? AND ?", between, states, forgiven)
 
@@ -186,15 +194,31 @@ def any_of(store: Store, tasks: range, column: str, value: int | str) -> bool:
     )
 
 
-def last_exit_code(store: Store, run: int) -> int | None:
-    """Of the last task that succeeded and has one: in the graph's order, in which a later round of a group
-    stands where the group does."""
-    code: int | None = store.value(
-        "SELECT exit_code FROM tasks WHERE run = ? AND state = 'succeeded' AND exit_code IS NOT NULL"
-        " ORDER BY CASE of_group WHEN 0 THEN id ELSE of_group END DESC, id DESC LIMIT 1",
-        (run,),
+class Code(NamedTuple):
+    """An exit code of a task that succeeded."""
+
+    id: int
+    of_group: int
+    exit_code: int
+
+
+def last_code(store: Store, tasks: range) -> Code | None:
+    """Of the last of the tasks with these ids that succeeded and has one."""
+    return _last_code(store, "id BETWEEN ? AND ?", (tasks.start, tasks.stop - 1))
+
+
+def last_code_of_orphan(store: Store, run: int) -> Code | None:
+    """The same of a run without a graph."""
+    return _last_code(store, "run = ?", (run,))
+
+
+def _last_code(store: Store, which: str, of: tuple[int, ...]) -> Code | None:
+    row = store.row(
+        f"SELECT id, of_group, exit_code FROM tasks WHERE {which} AND state = 'succeeded'"
+        " AND exit_code IS NOT NULL ORDER BY id DESC LIMIT 1",
+        of,
     )
-    return code
+    return None if row is None else Code._make(row)
 
 
 def _marks(values: tuple[str, ...]) -> str:

@@ -98,6 +98,7 @@ from scheduler.words.commands.stages import AdvanceStage as AdvanceStage
 from scheduler.words.commands.stages import CommitStage as CommitStage
 from scheduler.words.commands.stages import DropStage as DropStage
 from scheduler.words.commands.stages import StageSlice as StageSlice
+from scheduler.words.commands.tasks import BreakDeadlock as BreakDeadlock
 from scheduler.words.commands.tasks import Place as Place
 from scheduler.words.commands.tasks import Wake as Wake
 from scheduler.words.commands.ticks import Account as Account

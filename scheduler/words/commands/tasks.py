@@ -1,4 +1,4 @@
-"""Tasks: placed, and woken."""
+"""Tasks: placed, woken, and taken out of a circle."""
 
 from __future__ import annotations
 
@@ -20,3 +20,10 @@ class Wake(ByPlanner):
 
     task: int
     wake_ms: int  #: as the planner saw it
+
+
+@command(140)
+class BreakDeadlock(ByPlanner):
+    """A queued task waits in a circle of runs that wait for each other: it fails."""
+
+    task: int

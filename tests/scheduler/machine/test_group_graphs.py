@@ -56,6 +56,10 @@ def grouped(draw: Any) -> tuple[Boxes, Boxes, dict[str, list[bool]]]:
                 group["retries"] = draw(st.integers(1, 3))
             if draw(st.booleans()):
                 group["until"], group["rounds"] = draw(trees(inside)), draw(st.integers(1, 3))
+            # They say where and when, and never how it ends.
+            group["sticky"] = draw(st.booleans())
+            group["max_parallel"] = draw(st.sampled_from([None, 1, 2]))
+            group["locks"] = draw(st.sampled_from([None, ["one"], ["one", "two"], ["two"]]))
     for task in (task for each in (outer, *(g["inside"] for g in groups.values())) for task in each.values()):
         if draw(st.integers(0, 3)) == 0:
             task["allow_failure"] = True
@@ -71,6 +75,7 @@ def document(tasks: Boxes, groups: Boxes) -> dict[str, Any]:
     shape: dict[str, Any] = {"tasks": {name: {"noop": True, **box(task)} for name, task in tasks.items()}}
     for name, group in groups.items():
         fields = {**box(group), "tasks": list(group["inside"]), "catch": list(group["catch"])}
+        fields |= {key: group[key] for key in ("sticky", "max_parallel", "locks") if group.get(key)}
         for inside in (group["inside"], group["catch"]):
             shape["tasks"] |= {task: {"noop": True, **box(each)} for task, each in inside.items()}
         if "retries" in group:
@@ -79,6 +84,25 @@ def document(tasks: Boxes, groups: Boxes) -> dict[str, Any]:
             fields["repeat"] = {"until": written(group["until"]), "max": group["rounds"], "pause": "1s"}
         shape.setdefault("groups", {})[name] = fields
     return shape
+
+
+LIVE = (
+    "SELECT t.of_group, t.round, count(*), count(DISTINCT a.agent) FROM attempts a"
+    " JOIN tasks t ON t.id = a.task WHERE t.of_group > 0 AND a.live = 1 GROUP BY 1, 2"
+)
+HOLDERS = "SELECT resource, count(*) FROM lock_holds WHERE holder = 'group' GROUP BY 1 HAVING count(*) > 1"
+
+
+def check_places(story: Story, groups: Boxes) -> None:
+    """Of a sticky group one agent has all, of one with `max_parallel` no more are on agents; who holds a lock
+    is alone."""
+    for group, _, most, agents in story.store.rows(LIVE):
+        row = task_rows.get(story.store, group)
+        assert row is not None
+        said = groups[row.name]
+        assert agents == 1 or not said["sticky"]
+        assert most <= (said["max_parallel"] or most)
+    assert story.store.rows(HOLDERS) == []
 
 
 def disturb(story: Story, run: int, rng: Random) -> None:
@@ -97,17 +121,20 @@ def disturb(story: Story, run: int, rng: Random) -> None:
 
 
 @given(graph=grouped(), room=st.sampled_from([1, 60, 12_500]), rng=st.randoms(use_true_random=False))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=90, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_graph_with_groups_ends_as_the_reference_says(graph: Any, room: int, rng: Random) -> None:
     tasks, groups, works = graph
     with tempfile.TemporaryDirectory() as folder:
         story = Story(Path(folder) / "state.db", room=room)
         story.lead()
-        story.connect()
-        story.put(job(params={"region": {"type": "string"}}, **document(tasks, groups)))
+        for name in ("agent-1", "agent-2", "agent-3"):
+            story.connect(name, slots=3)
+        shape = job(params={"region": {"type": "string"}}, **document(tasks, groups))
+        assert story.apply({"resource": "one"}, {"resource": "two"}, shape).ok
         run = story.value(c.RunJob("default", "j", b'{"region":"eu"}', START_MS), "run")
         for step in range(1_000):
             planned = story.plan_and_apply()
+            check_places(story, groups)
             live = story.store.rows(ASSIGNED)
             for attempt, name in rng.sample(live, len(live))[: max(1, len(live) // 2)]:
                 task = story.attempt(attempt).task
@@ -124,6 +151,7 @@ def test_every_graph_with_groups_ends_as_the_reference_says(graph: Any, room: in
         states = {task.name: task.state for task in sorted(task_rows.of_run(story.store, run), key=by_round)}
         assert (story.run(run).state, states) == (expected.run(), expected.states())
         assert story.store.value("SELECT count(*) FROM rounds") == 0
+        assert story.store.value("SELECT count(*) FROM lock_holds") == 0
         story.close()
 
 
@@ -158,7 +186,7 @@ def lay_hands_on(story: Story, run: int, rng: Random) -> None:
 
 
 @given(graph=grouped(), room=st.sampled_from([1, 60, 12_500]), rng=st.randoms(use_true_random=False))
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_graph_with_groups_ends_whatever_people_do_to_its_tasks(
     graph: Any, room: int, rng: Random
 ) -> None:
@@ -167,11 +195,14 @@ def test_every_graph_with_groups_ends_whatever_people_do_to_its_tasks(
     with tempfile.TemporaryDirectory() as folder:
         story = Story(Path(folder) / "state.db", room=room)
         story.lead()
-        story.connect()
-        story.put(job(params={"region": {"type": "string"}}, **policy, **document(tasks, groups)))
+        for name in ("agent-1", "agent-2"):
+            story.connect(name)
+        shape = job(params={"region": {"type": "string"}}, **policy, **document(tasks, groups))
+        assert story.apply({"resource": "one"}, {"resource": "two"}, shape).ok
         run = story.value(c.RunJob("default", "j", b'{"region":"eu"}', START_MS), "run")
         for step in range(1_000):
             planned = story.plan_and_apply()
+            check_places(story, groups)
             live = story.store.rows(ASSIGNED)
             for attempt, name in rng.sample(live, len(live))[: max(1, len(live) // 2)]:
                 if story.claim(attempt).ok and rng.random() < 0.8:
@@ -187,6 +218,6 @@ def test_every_graph_with_groups_ends_whatever_people_do_to_its_tasks(
                 move_on(story, run)
         assert story.run(run).state in RUN_ENDS
         assert not [task for task in task_rows.of_run(story.store, run) if task.finished_ms is None]
-        for table in ("rounds", "tells", "clocks"):
+        for table in ("rounds", "tells", "clocks", "lock_holds", "resource_uses"):
             assert story.store.value(f"SELECT count(*) FROM {table}") == 0, table
         story.close()

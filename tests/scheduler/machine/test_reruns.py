@@ -431,6 +431,52 @@ def test_a_task_goes_where_the_one_went_that_was_taken_over(story: Story) -> Non
         assert attempt.agent == story.attempts(old)[0].agent
 
 
+def test_a_run_of_another_job_is_begun_anew_or_taken_over_with_its_task(story: Story) -> None:
+    """The run that it began is as it was; one that is repeated by itself changes nothing of who waited."""
+    story.connect()
+    graph = {"one": {"job": {"name": "child"}}, "two": {"noop": True, "needs": ["one"]}}
+    story.put(job("child", tasks={"main": {"noop": True}}), job(tasks=graph))
+    old = run_job(story)
+    work(story, failing=("two",))
+    assert (story.run(old).state, story.run(old + 1).state, children(story)) == ("failed", "succeeded", 1)
+    new = rerun(story, old, from_failed=True, params=b"{}")
+    work(story)
+    assert (story.run(new).state, children(story)) == ("succeeded", 1), "its task is taken over"
+    whole = rerun(story, old, params=b"{}")
+    work(story, failing=("main",))
+    assert (story.run(whole).state, children(story)) == ("failed", 2), "it is begun anew"
+    begun = whole + 1
+    alone = rerun(story, begun, params=b"{}")
+    work(story)
+    assert (story.run(alone).name, story.run(alone).state) == ("child", "succeeded")
+    assert (story.run(whole).state, story.tasks(whole)["one"]) == ("failed", "failed"), "that has ended"
+    again = rerun(story, whole, from_failed=True, params=b"{}")
+    work(story)
+    assert (story.run(again).state, children(story)) == ("succeeded", 4)
+
+
+def test_where_what_is_done_finally_failed_alone_it_alone_is_done_again(story: Story) -> None:
+    story.connect()
+    graph = {"a": {"noop": True}, "b": {"noop": True, "needs": ["a"]}, "clean": {"noop": True}}
+    story.put({**job(tasks=graph), "finally": ["clean"]})
+    old = run_job(story)
+    work(story, failing=("clean",))
+    assert story.run(old).state == "failed"
+    new = rerun(story, old, from_failed=True, params=b"{}")
+    work(story)
+    assert (story.run(new).state, story.tasks(new)) == ("succeeded", dict.fromkeys(graph, "succeeded"))
+    assert [task.attempts for task in task_rows.of_run(story.store, new)] == [0, 0, 1]
+    refusal = story.one(c.RerunRun(new, b"{}", story.now_ms, from_failed=True, actor=ADA))
+    assert refusal.code is Code.CONFLICT
+    # One that may fail is no reason.
+    graph["clean"] = {"noop": True, "allow_failure": True}
+    story.put({**job(tasks=graph), "finally": ["clean"]})
+    forgiven = run_job(story)
+    work(story, failing=("clean",))
+    assert story.run(forgiven).state == "succeeded"
+    assert not story.one(c.RerunRun(forgiven, b"{}", story.now_ms, from_failed=True, actor=ADA)).ok
+
+
 def test_of_very_many_rounds_the_newest_are_read_alone(story: Story) -> None:
     steps: list[int] = []
     for rounds in (1, 40):

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from scheduler.machine.rules import selectors
+from scheduler.machine.rules import holdings, selectors
 from scheduler.machine.rules.gates.verdict import READY, Verdict, Waits, Words
 from scheduler.machine.rules.gates.views import Facts, Fits, PlaceView
 from scheduler.store.connection import Store
@@ -21,7 +21,7 @@ def judge(view: PlaceView) -> Verdict:
 
 def fits(store: Store, selector: str) -> Fits:
     """`refuses` and `away` name those alone that offer its kind of work, where the kind is what lacks."""
-    wanted = selectors.parse(selector)
+    wanted = holdings.where(store, selector)
     taking: list[agent_rows.Agent] = []
     offering: list[agent_rows.Agent] = []
     refuses = away = ""
@@ -61,17 +61,27 @@ def words(verdict: Verdict, view: PlaceView, facts: Facts) -> Words:
         other = f"; {found.refuses} has, and takes nothing new" if found.refuses else ""
         other = other or (f"; {found.away} has, and is disconnected" if found.away else "")
         said = f"no connected agent has {selectors.words(selectors.parse(selector))}{other}"
-        if selectors.parse(selector).agent:
-            other = facts.compiled.same_as if facts.compiled is not None else ""
-            why = f"{other} ran there" if other else "its host has booted"
-            said = f"it is for {_the_one(found)}: {why}"
-        return Words(said, "an agent that can take it", since_ms, found.refuses_until_ms)
+        wanted = holdings.where(facts.store, selector)
+        opens = "an agent that can take it"
+        if wanted.agent:
+            said = f"it is for {_the_one(found)}: {_why(facts, wanted)}"
+            if wanted.sticky:
+                opens = "that agent, or another round of its group"
+        return Words(said, opens, since_ms, found.refuses_until_ms)
     if found.busy >= found.slots:
         said = f"all slots are taken, {found.busy} of {found.slots} on {found.agents} agents that can take it"
         return Words(said, "a slot that becomes free", since_ms)
     before = ahead(facts)
     said = f"{before} tasks are before it in the queue" if before != 1 else "1 task is before it in the queue"
     return Words(said, "its turn", since_ms)
+
+
+def _why(facts: Facts, wanted: selectors.Selector) -> str:
+    """There and nowhere else."""
+    other = facts.compiled.same_as if facts.compiled is not None else ""
+    if wanted.sticky and facts.compiled is not None:
+        return f"its group {facts.compiled.scope.group} is sticky, and has gone there"
+    return f"{other} ran there" if other else "its host has booted"
 
 
 def _the_one(found: Fits) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from scheduler.machine.rules import amounts, lock_queues, selectors
 from scheduler.machine.rules.gates.verdict import READY, Verdict, Waits, Words
 from scheduler.machine.rules.gates.views import Facts, PlaceView
+from scheduler.machine.rules.holdings import asked
+from scheduler.model.locks import ROOM, room_of
 from scheduler.model.quantities import format_duration
 from scheduler.store.connection import Store
 from scheduler.store.tables import lock_holds
@@ -27,7 +29,7 @@ def judge(view: PlaceView) -> Verdict:
 def lacks(store: Store, selector: str, now_ms: int, place: lock_queues.Place | None = None) -> str:
     """The first resource that keeps a task from starting, by what is free or by who waits before this place
     in the queues; empty: none."""
-    wanted = selectors.parse(selector).wants
+    wanted = asked(store, selectors.parse(selector)).wants
     for lock in wanted:
         amount, use = amounts.amount_of(store, lock.resource), lock_holds.use_of(store, lock.resource)
         if amounts.free(amount, use, now_ms) < lock.amount:
@@ -45,6 +47,8 @@ def words(verdict: Verdict, view: PlaceView, facts: Facts) -> Words:
         said = "the state was restored, and agents may yet tell of who holds its resources"
         return Words(said, "the end of the restore's hold", since_ms)
     store, name = facts.store, view.lacks
+    if name.startswith(ROOM):
+        return _full(facts, name, since_ms)
     wanted = max(lock.amount for lock in selectors.parse(facts.selector).locks if lock.resource == name)
     amount, use = amounts.amount_of(store, name), lock_holds.use_of(store, name)
     if amount is amounts.GONE:
@@ -61,6 +65,13 @@ def words(verdict: Verdict, view: PlaceView, facts: Facts) -> Words:
         at_ms = None if ahead else amounts.opens_ms(amount, use, wanted)
         return Words(said, "time, as it refills", since_ms, at_ms)
     return Words(said, "its turn, when enough of it is given back", since_ms)
+
+
+def _full(facts: Facts, room: str, since_ms: int | None) -> Words:
+    group = "" if facts.compiled is None else f" {facts.compiled.scope.group}"
+    held = lock_holds.use_of(facts.store, room).held
+    said = f"agents have {held} tasks of its group{group}, which lets {room_of(room)} go on at once"
+    return Words(said, "the end of one of them", since_ms)
 
 
 def _used(facts: Facts, name: str, amount: amounts.Amount, use: lock_holds.Use) -> str:

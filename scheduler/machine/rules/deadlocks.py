@@ -1,0 +1,178 @@
+"""Runs that wait for each other for ever, by what they hold of resources and by runs of other jobs that their
+tasks wait for.
+
+Rules of this file:
+
+1. Who holds something gives it back when he ends, and he ends when all that is in him has: so one task that
+   can never start keeps all of it. A task can never start where what is free of a resource, and what those
+   will give back who come to their end, is less than it asks for.
+2. Within one run nobody waits in a circle (`model.locks`), so each has a run in it that another one waits
+   for, and below that a task that waits for a resource. Such a task is asked about, and is the one to fail.
+3. `stuck` and `circle` know neither store nor jobs: a test holds them against who would end, one by one.
+4. Bounded: so many are looked at. Whoever was not looked at is taken to come to his end: no task fails that
+   might have started."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from scheduler.machine.rules import amounts, selectors
+from scheduler.machine.rules.holdings import asked
+from scheduler.model.locks import GROUP, RUN, TASK
+from scheduler.store.connection import Store
+from scheduler.store.tables import lock_holds, nested
+from scheduler.store.tables import tasks as task_rows
+from scheduler.store.tables.tasks import Task
+
+LOOKED_MAX = 200  #: runs, groups and tasks
+BESIDE_MAX = 50  #: holders of one resource, and what one holder waits for, looked at
+TOLD_MAX = 12
+
+Node = tuple[str, int]
+"""A run or a group with its task, or a task that waits."""
+
+
+class Lack(NamedTuple):
+    """What a task waits for."""
+
+    resource: str
+    free: int
+    wanted: int
+    holders: tuple[tuple[Node, int], ...]  #: and how much each has
+
+
+class Waits(NamedTuple):
+    inside: Mapping[Node, Sequence[Node]]  #: who has to end before a holder does
+    lacks: Mapping[Node, Sequence[Lack]]  #: of each task
+
+
+def find(store: Store, task: Task, now_ms: int) -> str:
+    """The circle in which this queued task waits, in words; empty: there is none, as far as one sees."""
+    child = nested.get(store, task.run)
+    if child is None or not child.waits or not selectors.has_locks(task.selector):
+        return ""
+    found = _look(store, task, now_ms)
+    start = (TASK, task.id)
+    for_ever = stuck(found)
+    way = circle(start, found, for_ever) if start in for_ever else []
+    return _words(store, found, way) if way else ""
+
+
+def stuck(waits: Waits) -> frozenset[Node]:
+    """All that can never end."""
+    left = {*waits.inside, *waits.lacks}
+    while True:
+        gone = {node for node in left if not _is_kept(node, waits, left)}
+        if not gone:
+            return frozenset(left)
+        left -= gone
+
+
+def circle(start: Node, waits: Waits, for_ever: Collection[Node]) -> list[Node]:
+    """The shortest way from one that can never end over what it waits for back to it; empty: it is in no
+    circle, and waits for one elsewhere."""
+    came_from: dict[Node, Node] = {}
+    ways = [start]
+    for node in ways:
+        for following in _following(node, waits):
+            if following == start:
+                way = [node]
+                while way[-1] != start:
+                    way.append(came_from[way[-1]])
+                return way[::-1]
+            if following in for_ever and following not in came_from:
+                came_from[following] = node
+                ways.append(following)
+    return []
+
+
+def _following(node: Node, waits: Waits) -> list[Node]:
+    held = [holder for lack in waits.lacks.get(node, ()) for holder, _ in lack.holders]
+    return [*waits.inside.get(node, ()), *held]
+
+
+def _is_kept(node: Node, waits: Waits, left: Collection[Node]) -> bool:
+    if node in waits.inside:
+        return any(each in left for each in waits.inside[node])
+    return any(_comes_back(lack, left) < lack.wanted for lack in waits.lacks[node])
+
+
+def _comes_back(lack: Lack, left: Collection[Node]) -> int:
+    return lack.free + sum(amount for holder, amount in lack.holders if holder not in left)
+
+
+# -- read from the state --------------------------------------------------------------------------------
+
+
+def _look(store: Store, task: Task, now_ms: int) -> Waits:
+    inside: dict[Node, list[Node]] = {}
+    lacks: dict[Node, list[Lack]] = {}
+    ways: list[Node] = [(TASK, task.id)]
+    for kind, id in ways:
+        if len(inside) + len(lacks) == LOOKED_MAX:
+            break
+        if kind == TASK:
+            row = task_rows.get(store, id)
+            lacks[kind, id] = [] if row is None else _lacks(store, row, now_ms)
+        else:
+            inside[kind, id] = _inside(store, kind, id)
+        following = _following((kind, id), Waits(inside, lacks))
+        ways += [node for node in dict.fromkeys(following) if node not in ways]
+    return Waits(inside, lacks)
+
+
+def _lacks(store: Store, task: Task, now_ms: int) -> list[Lack]:
+    """What one that is queued cannot have. A task that an agent has, and which holds some, comes to its
+    end."""
+    found = []
+    for lock in asked(store, selectors.parse(task.selector)).wants if task.state == "queued" else ():
+        amount, use = amounts.amount_of(store, lock.resource), lock_holds.use_of(store, lock.resource)
+        free = amounts.free(amount, use, now_ms)
+        if free < lock.amount <= amount.total and not amount.period_ms:
+            holders = [
+                ((hold.holder, hold.id), hold.amount)
+                for hold in lock_holds.on(store, lock.resource, BESIDE_MAX)
+                if hold.holder != TASK
+            ]
+            others = amount.total - free - sum(held for _, held in holders)  # those come back
+            found.append(Lack(lock.resource, free + others, lock.amount, tuple(holders)))
+    return found
+
+
+def _inside(store: Store, kind: str, id: int) -> list[Node]:
+    """What of a run, or a group, waits for a resource, and the runs that it waits for."""
+    group = id if kind == GROUP else 0
+    run = id
+    if group:
+        row = task_rows.get(store, group)
+        run = 0 if row is None else row.run
+    found: list[Node] = [
+        (TASK, task.id)
+        for task in task_rows.queued_of(store, run, BESIDE_MAX)
+        if group in (0, task.of_group) and selectors.has_locks(task.selector)
+    ]
+    for child in nested.of_parent(store, run, BESIDE_MAX):
+        task = task_rows.get(store, child.task) if group else None
+        if child.waits and not child.state and (task is None or task.of_group == group):
+            found.append((RUN, child.run))
+    return found
+
+
+def _words(store: Store, waits: Waits, way: Sequence[Node]) -> str:
+    """Runs by their numbers alone: whoever reads the reason may not be one who may read their jobs."""
+    told = []
+    for node, following in zip(way, [*way[1:], way[0]], strict=True):
+        if node[0] == TASK:
+            names = [lack.resource for lack in waits.lacks[node] if following in dict(lack.holders)]
+            told.append(f"{_said(store, node)} waits for {names[0]}, which {_said(store, following)} holds")
+        elif following[0] != TASK:
+            told.append(f"{_said(store, node)} waits for {_said(store, following)}")
+    more = "; …" if len(told) > TOLD_MAX else ""
+    return f"deadlock: {'; '.join(told[:TOLD_MAX])}{more}"
+
+
+def _said(store: Store, node: Node) -> str:
+    kind, id = node
+    row = None if kind == RUN else task_rows.get(store, id)
+    return f"run {id}" if row is None else f"{kind} {row.name} of run {row.run}"

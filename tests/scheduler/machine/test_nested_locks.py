@@ -1,0 +1,200 @@
+"""What a run and a group hold counts as held by the runs that their tasks wait for; circles of such runs are
+found, and broken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scheduler.machine.rules import deadlocks
+from scheduler.machine.rules.deadlocks import Lack, Node, Waits
+from scheduler.plan.passes.deadlocks import EACH_MS
+from scheduler.plan.planner import wake_ms
+from scheduler.words import commands as c
+from scheduler.words.outcomes import Code
+from tests.scheduler.machine.test_group_places import end, live, place, waits
+from tests.scheduler.machine.test_locks import held, put, resource
+from tests.scheduler.machine.test_locks import run as run_job
+from tests.scheduler.story import Story, job
+
+NOOP: dict[str, Any] = {"noop": True}
+
+
+def parent(name: str = "j", locks: Any = ("lock",), **fields: Any) -> dict[str, Any]:
+    """It takes its locks with `first`, and then waits for a run of `child`."""
+    tasks = {"first": NOOP, "run": {"needs": ["first"], "job": {"name": "child"}}}
+    return job(name, tasks=tasks, policies={"locks": list(locks)}, **fields)
+
+
+def begun(story: Story, *documents: dict[str, Any]) -> tuple[int, int]:
+    """A run that holds what it takes, and the one that it waits for."""
+    story.connect()
+    put(story, *documents)
+    run = run_job(story)
+    place(story)
+    end(story, "first")
+    return run, run + 1
+
+
+# -- counts as held -------------------------------------------------------------------------------------
+
+
+def test_what_a_run_holds_is_held_by_the_runs_that_it_waits_for(story: Story) -> None:
+    deep = job("child", tasks={"run": {"job": {"name": "deep"}}, "own": {**NOOP, "locks": ["lock"]}})
+    run, _ = begun(story, resource(), job("deep", locks=["lock"]), deep, parent())
+    other = run_job(story, "deep")  # that nobody waits for
+    story.reopen()
+    assert sorted(place(story)) == ["main", "own"]
+    assert held(story) == {"lock": 1}
+    assert [row[0] for row in story.store.rows("SELECT id FROM lock_holds")] == [run]
+    assert "held by run 1 of default/j" in waits(story, other, "main")
+    story.settle()
+    assert (story.run(run).state, story.run(other).state, held(story)) == ("succeeded", "succeeded", {})
+
+
+def test_of_amounts_the_largest_counts_and_what_is_missing_is_taken(story: Story) -> None:
+    pool = resource("pool", count=4)
+    child = job("child", locks=[{"resource": "pool", "amount": 3}])
+    begun(story, pool, child, parent(locks=[{"resource": "pool", "amount": 2}]))
+    assert (sorted(place(story)), held(story)) == (["main"], {"pool": 3})
+    end(story, "main")
+    assert held(story) == {"pool": 2}
+    story.settle()
+    assert held(story) == {}
+
+
+def test_a_rate_that_a_run_spent_is_spent_for_what_it_waits_for(story: Story) -> None:
+    begun(story, resource("api", rate="1 per 1h"), job("child", locks=["api"]), parent(locks=["api"]))
+    assert sorted(place(story)) == ["main"]
+
+
+def test_what_a_group_holds_is_held_by_the_runs_that_its_tasks_wait_for(story: Story) -> None:
+    tasks = {"first": NOOP, "run": {"needs": ["first"], "job": {"name": "child"}}}
+    group = {"tasks": ["first", "run"], "locks": ["lock"]}
+    begun(story, resource(), job("child", locks=["lock"]), job(tasks=tasks, groups={"g": group}))
+    assert (sorted(place(story)), held(story)) == (["main"], {"lock": 1})
+    story.settle()
+    assert held(story) == {}
+
+
+def test_a_run_keeps_its_locks_for_a_run_that_it_waits_for(story: Story) -> None:
+    """Though the attempt with which it took them is taken back."""
+    story.connect()
+    tasks = {"run": {"job": {"name": "child"}}, "beside": NOOP}
+    put(story, resource(), job("child", locks=["lock"]), job(tasks=tasks, policies={"locks": ["lock"]}))
+    run = run_job(story)
+    assert sorted(place(story)) == ["beside", "main"]
+    story.tell_ok(c.Revoke(story.epoch, story.attempts(run)[0].id, "the agent did not claim it"))
+    assert held(story) == {"lock": 1}
+    story.settle()
+    assert (story.run(run).state, held(story)) == ("succeeded", {})
+
+
+def test_it_passes_those_who_wait_for_what_its_parent_holds(story: Story) -> None:
+    story.connect()
+    both = job("both", locks=["lock", "other"])
+    put(story, resource(), resource("other"), both, job("child", locks=["other"]), parent())
+    run = run_job(story)
+    place(story)
+    waiter = run_job(story, "both")
+    place(story)
+    end(story, "first")
+    assert sorted(place(story)) == ["main"], "though one waits for that who asks for both"
+    story.settle()
+    assert [story.run(each).state for each in (run, waiter)] == ["succeeded", "succeeded"]
+
+
+# -- circles --------------------------------------------------------------------------------------------
+
+
+def test_a_circle_of_runs_is_broken_where_a_run_waits_that_another_waits_for(story: Story) -> None:
+    """`j` holds b and waits for a run that wants a; another one holds a and wants b."""
+    story.connect()
+    tasks = {"hold": NOOP, "more": {**NOOP, "locks": ["b"], "needs": ["hold"]}}
+    other = job("other", tasks=tasks, policies={"locks": ["a"]})
+    child = job("child", tasks={"main": {**NOOP, "locks": ["a"], "retry": {"max": 3}}})
+    put(story, resource("a"), resource("b"), child, other, parent(locks=["b"]))
+    run, beside = run_job(story), run_job(story, "other")
+    place(story)
+    end(story, "first", "hold")
+    assert place(story) == {}
+    (task,) = story.store.rows("SELECT id FROM tasks WHERE run = ? AND name = 'main'", (beside + 1,))[0]
+    assert wake_ms(story.store, cache=story.cache) == story.now_ms + EACH_MS
+    story.reopen()
+    place(story)
+    story.now_ms += EACH_MS
+    assert story.plan_and_apply() == [c.BreakDeadlock(story.epoch, task)]
+    ended = story.store.row("SELECT state, reason, attempts FROM tasks WHERE id = ?", (task,))
+    said = f"deadlock: task main of run {beside + 1} waits for default/a, which run {beside} holds;"
+    said += f" task more of run {beside} waits for default/b, which run {run} holds;"
+    assert ended == ("failed", f"{said} run {run} waits for run {beside + 1}", 0)
+    assert story.one(c.BreakDeadlock(story.epoch, task)).code is Code.SUPERSEDED
+    story.settle()
+    assert [story.run(each).state for each in (run, beside)] == ["failed", "succeeded"]
+    assert (story.tasks(run)["run"], held(story)) == ("failed", {})
+
+
+def test_who_waits_for_somebody_that_comes_to_his_end_does_not_fail(story: Story) -> None:
+    run, _ = begun(
+        story, resource("a"), resource("b"), job("child", locks=["a"]), job("other", locks=["a"]),
+        parent(locks=["b"]),
+    )  # fmt: skip
+    other = run_job(story, "other")
+    taken = story.store.value("SELECT id FROM tasks WHERE run = ?", (other,))
+    story.plan_and_apply()
+    for _ in range(5):
+        story.now_ms += EACH_MS
+        place(story)
+    (waiting,) = [row[0] for row in story.store.rows("SELECT id FROM tasks WHERE state = 'queued'")]
+    assert waiting != taken or live(story)
+    assert story.one(c.BreakDeadlock(story.epoch, waiting)).code is Code.SUPERSEDED
+    story.settle()
+    assert (story.run(run).state, story.run(other).state) == ("succeeded", "succeeded")
+
+
+@st.composite
+def webs(draw: st.DrawFn) -> Waits:
+    """Holders, tasks in them that lack something, and what they wait for beside."""
+    count = draw(st.integers(1, 5))
+    holders: list[Node] = [("run", number) for number in range(count)]
+    tasks: list[Node] = [("task", number) for number in range(draw(st.integers(1, 5)))]
+    inside = {
+        holder: draw(st.lists(st.sampled_from([*tasks, *holders]), max_size=3, unique=True))
+        for holder in holders
+    }
+    amounts = st.tuples(st.sampled_from(holders), st.integers(1, 3))
+    lack = st.builds(
+        Lack, st.just("r"), st.integers(0, 2), st.integers(1, 5),
+        st.lists(amounts, max_size=3, unique_by=lambda each: each[0]).map(tuple),
+    )  # fmt: skip
+    return Waits(inside, {task: draw(st.lists(lack, max_size=2)) for task in tasks})
+
+
+@given(waits=webs())
+@settings(max_examples=100, deadline=None)
+def test_stuck_is_who_never_ends_when_all_that_can_does(waits: Waits) -> None:
+    ended: set[Node] = set()
+    for _ in range(20):  # one after the other, each with what is free by then
+        for node in [*waits.lacks, *waits.inside]:
+            free = [
+                lack.free + sum(has for holder, has in lack.holders if holder in ended) >= lack.wanted
+                for lack in waits.lacks.get(node, ())
+            ]
+            if all(free) and all(each in ended for each in waits.inside.get(node, ())):
+                ended.add(node)
+    for_ever = deadlocks.stuck(waits)
+    assert for_ever == {*waits.inside, *waits.lacks} - ended
+    for node in for_ever:
+        way = deadlocks.circle(node, waits, for_ever)
+        assert not way or way[0] == node
+        assert set(way) <= for_ever
+
+
+@pytest.mark.parametrize("runs", [deadlocks.LOOKED_MAX + 5])
+def test_more_than_is_looked_at_fails_nobody(runs: int) -> None:
+    """Whoever was not looked at may end."""
+    ring: dict[Node, list[Node]] = {("run", each): [("run", each + 1)] for each in range(runs)}
+    assert deadlocks.stuck(Waits(ring, {})) == frozenset()
