@@ -246,8 +246,8 @@ def _run_document(store: Store, row: Run) -> dict[str, Any]:
     rest = rests.get(store, row.id) if row.state not in RUN_ENDS else None
     children = {each.task: each.run for each in nested.of_parent(store, row.id, CHILDREN_MAX)}
     return run_json(
-        _veiled(store, row), key, tasks, tries, kept_back, outputs, verdict, rest, rerun.get(row.id), taken, again,
-        children,
+        _veiled(store, row), key, tasks, tries, kept_back, outputs, verdict, rest, rerun.get(row.id), taken,
+        again, children,
     )  # fmt: skip
 
 
@@ -307,8 +307,8 @@ def run_documents(store: Store, rows: Sequence[Run]) -> list[dict[str, Any]]:
     keys = trigger_reads.keys(store, [row.trigger for row in rows if row.trigger])
     tasks, tries = task_reads.of_runs(store, ids), attempt_reads.of_runs(store, ids)
     return runs_json(
-        [_veiled(store, row) for row in rows], keys, tasks, tries, holds_of(store, rows, tasks), overrides_of(store, rows),
-        reruns_of(store, rows), taken_of(store, rows),
+        [_veiled(store, row) for row in rows], keys, tasks, tries, holds_of(store, rows, tasks),
+        overrides_of(store, rows), reruns_of(store, rows), taken_of(store, rows),
     )  # fmt: skip
 
 
@@ -319,8 +319,8 @@ def run_outlines(store: Store, rows: Sequence[Run]) -> list[dict[str, Any]]:
     verdicts, repeated = overrides_of(store, rows), reruns_of(store, rows)
     return [
         run_facts(
-            _veiled(store, row), keys.get(row.trigger), kept_back.get(row.id, {}).get(holds.WHOLE), verdicts.get(row.id),
-            repeated.get(row.id),
+            _veiled(store, row), keys.get(row.trigger), kept_back.get(row.id, {}).get(holds.WHOLE),
+            verdicts.get(row.id), repeated.get(row.id),
         )
         for row in rows
     ]

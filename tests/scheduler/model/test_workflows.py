@@ -1,4 +1,4 @@
-"""The patterns of docs/guides/patterns are jobs, their pictures show those tasks, and one page leads to all."""
+"""The patterns of docs/guides/patterns are jobs, their pictures show those tasks; one page leads to all."""
 
 from __future__ import annotations
 
