@@ -7,6 +7,7 @@ from typing import Any
 
 from api.instants import rfc3339
 from scheduler.explain import Awaited, Condition, Explained, Finding, Part, RunExplained, TickExplained
+from scheduler.ticks import plan_days
 
 MaySee = Callable[[str], bool]
 """Whether the caller may read in a namespace."""
@@ -46,6 +47,8 @@ def condition_json(told: Condition, may_see: MaySee) -> dict[str, Any]:
             if may_see(heard.job.partition("/")[0])
         ],
         "lacks": list(told.lacks),
+        "plan_date": None if told.plan_day is None else plan_days.text_of(told.plan_day),
+        "until": rfc3339(told.until_ms),
     }
 
 

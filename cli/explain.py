@@ -71,20 +71,23 @@ def _show_awaited(awaited: dict[str, Any]) -> None:
 
 
 def _show_condition(condition: dict[str, Any]) -> None:
-    """What an `after` trigger waits for, or what made a run."""
+    """What an `after` or `all_of` trigger waits for, or what made a run."""
     ended = {each["job"]: each for each in condition["heard"]}
     heard = [
         f"{job}: run {each['run']} {each['state']}, {each['ended']}"
         + (f", the newest of {each['ends']} ends" if each["ends"] > 1 else "")
         for job, each in ended.items()
     ]
+    day = condition["plan_date"]
+    dated, lacks = (f"{day}, until {condition['until']}", "lacks") if day else ("", "no end of")
     facts(
         [
             ("trigger", condition["trigger"]),
             ("after", condition["after"]),
+            *((("plan date", dated),) if dated else ()),
             ("is", _word(condition["value"]) + (", and waits for room" if condition["waits"] else "")),
             ("ended", "; ".join(heard) or "nothing that is not consumed"),
-            *((("no end of", ", ".join(condition["lacks"])),) if condition["lacks"] else ()),
+            *(((lacks, ", ".join(condition["lacks"])),) if condition["lacks"] else ()),
         ]
     )
     click.echo()

@@ -22,6 +22,7 @@ from scheduler.store.tables import deliveries, hearers, ledger, notices, trigger
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.deliveries import Delivery, Firing
 from scheduler.store.tables.hearers import Hearer
+from scheduler.words import causes
 from scheduler.words.causes import Kind
 
 Problem = tuple[str, int, int, int, int, str]
@@ -47,7 +48,7 @@ def check(store: Store, from_ms: int, to_ms: int, look_up: Callable[[], None]) -
         after = (last.at_ms, last.namespace, last.hook, last.serial)
 
 
-def _undecided(store: Store, job: int, key: str, kind: Kind) -> int | None:
+def undecided(store: Store, job: int, key: str, kind: Kind) -> int | None:
     """The run that was made of it and has not begun."""
     found = run_rows.of_cause(store, job, kind, key)
     run = None if found is None else run_rows.get(store, found)
@@ -56,7 +57,7 @@ def _undecided(store: Store, job: int, key: str, kind: Kind) -> int | None:
 
 def check_notices(store: Store, from_ms: int, to_ms: int, look_up: Callable[[], None]) -> Iterator[Problem]:
     """What is wrong of notices that were posted in (from_ms, to_ms]."""
-    after = 0
+    after = (0, "")
     while True:
         with store.snapshot():
             page = hearers.page(store, after, HEARERS_A_SLICE)
@@ -65,7 +66,7 @@ def check_notices(store: Store, from_ms: int, to_ms: int, look_up: Callable[[], 
             look_up()
         if len(page) < HEARERS_A_SLICE:
             return
-        after = page[-1].trigger
+        after = page[-1][:2]
 
 
 def _heard_by(store: Store, hearer: Hearer, from_ms: int, to_ms: int) -> Iterator[Problem]:
@@ -74,12 +75,14 @@ def _heard_by(store: Store, hearer: Hearer, from_ms: int, to_ms: int) -> Iterato
         with store.snapshot():
             era = triggers.get(store, hearer.trigger)
             assert era is not None, "eras are never removed"
+            if not causes.is_noticed(era.event):
+                return  # of several things together (`scheduler.completeness`)
             page = notices.after(store, hearer.board, place, NOTICES_A_SLICE)
             for notice in page:
                 meant = notice.serial <= hearer.through and from_ms < notice.posted_ms <= to_ms
                 if meant and is_meant(era.spec, notice.key, notice.plan_day):
                     key = f"{era.key}/{hearer.board.partition('/')[2]}/{notice.serial}"
-                    if ledger.of_cause(store, era.job, Kind.NOTICE, key) is None and not _undecided(
+                    if ledger.of_cause(store, era.job, Kind.NOTICE, key) is None and not undecided(
                         store, era.job, key, Kind.NOTICE
                     ):
                         detail = f"notice {notice.serial} of board {hearer.board}: nothing came of it"
@@ -92,7 +95,7 @@ def _heard_by(store: Store, hearer: Hearer, from_ms: int, to_ms: int) -> Iterato
 def _judge(store: Store, row: Delivery, told: Firing) -> Problem | None:
     key = f"{told.trigger}/{row.delivery}"
     entry = ledger.of_cause(store, told.job, Kind.WEBHOOK, key)
-    run = None if entry is not None else _undecided(store, told.job, key, Kind.WEBHOOK)
+    run = None if entry is not None else undecided(store, told.job, key, Kind.WEBHOOK)
     what = f"delivery {row.delivery} to hook {row.namespace}/{row.hook}"
     if entry is None and run is None:
         return ("missing", 0, told.job, row.at_ms, 0, f"{what}: nothing came of {told.name}")

@@ -12,7 +12,8 @@ Rules of this file:
    The ledger only grows and keeps its order, so its head carries over from slice to slice. Of each stretch
    of instants of an era all that counts (the era, its entries, its undecided runs) is read in one slice.
    A slice that was broken off, as a machine with much else to do may be too slow for it, is read in halves.
-6. What fired since runs of other jobs had ended is recomputed from those ends (`scheduler.dependence`).
+6. What fired since runs of other jobs had ended is recomputed from those ends (`scheduler.dependence`), what
+   waits for several things together is compared with what came (`scheduler.completeness`).
 7. What hooks have taken is compared with what came of it (`scheduler.reception`).
 8. What is counted from the end of a run says from which, and when that was (`scheduler.anchors`).
 9. An entry and its run tell the same cause, as long as the run is kept, and no tick has two runs. Of what
@@ -27,7 +28,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
-from scheduler import anchors, dependence, reception
+from scheduler import anchors, completeness, dependence, reception
 from scheduler.store import state as state_rows
 from scheduler.store.connection import QueryTooLongError, Store
 from scheduler.store.reads import ledger as ledger_reads
@@ -141,7 +142,7 @@ def verify(
             _check(result, stretch, era, entries, pending, now_ms)
         look_up(result)
     result.overdue += anchors.overdue(store, from_ms, min(to_ms, now_ms), SLICE_ENTRIES)
-    for proof in (dependence.check, reception.check, reception.check_notices):
+    for proof in (dependence.check, reception.check, reception.check_notices, completeness.check):
         for problem in proof(store, from_ms, to_ms, lambda: look_up(result)):
             result.report(Problem(*problem))
     return result

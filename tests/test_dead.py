@@ -41,6 +41,7 @@ CONSTANT = {
     "doomed.reason": "as above",
     "tells.told": "as above",
     "required.looked": "where more than 50 wait for one: tests/scheduler/machine/test_requires.py",
+    "gatherings.missed": "of an end that the cluster before a restore may have seen: test_all_of.py",
     "stages.referrer": "where 2,000 refer to what is deleted: tests/scheduler/machine/test_stage_prune.py",
     "outbox.kind": "there is one kind of effect",
     "outbox.namespace": "the job of another namespace tells nobody",

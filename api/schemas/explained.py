@@ -42,7 +42,7 @@ class HeardEnd(Reply):
 
 
 class Condition(Reply):
-    """What an `after` trigger waits for, sub-expression by sub-expression."""
+    """What an `after` or `all_of` trigger waits for, sub-expression by sub-expression."""
 
     trigger: str = Field(examples=["nightly"])
     after: str = Field(examples=["extract.succeeded and load.ended"])
@@ -50,7 +50,12 @@ class Condition(Reply):
     waits: bool = Field(description="it was true, and its run waits for room among those of the job")
     parts: list[ConditionPart]
     heard: list[HeardEnd] = Field(description="of each job the newest end that counts")
-    lacks: list[str] = Field(description="jobs of which there is none", examples=[["default/load"]])
+    lacks: list[str] = Field(
+        description="jobs of which there is none; of an `all_of` trigger what has not come",
+        examples=[["default/load"]],
+    )
+    plan_date: str | None = Field(description="for which an `all_of` trigger waits", examples=["2026-12-31"])
+    until: Instant | None = Field(description="then that is missed")
 
 
 class TaskWhen(Reply):

@@ -3,7 +3,8 @@ nodes at once.
 
 delivered what was taken made one run of each of its triggers, or was told why not; whoever sends it again, to
           whatever node, is told the same; what was refused came to nothing
-noticed   a notice that was acknowledged is there, posted once; what came of it is proved by verify
+noticed   a notice that was acknowledged is there, posted once; what came of it, and of it together with
+          the end of the run that it made, is proved by verify
 
 Rules: as `operators` has them: lots are drawn from dice of their own. A sender that is told nothing, or to
 come again, sends the same delivery again, as long as the story lasts. Its node judges it by what it knows,
@@ -39,6 +40,7 @@ AGAIN_S = 0.6
 HOOK, SECRET, BOARD = "pushes", "hook-key", "stock"
 KEPT = {"retention": {"runs": 10_000}}
 HOURS_MS = 3_600_000
+TOGETHER = [{"notice": {"board": BOARD}}, {"after": "noted.ended"}]
 
 
 def _documents(number: int) -> list[dict[str, object]]:
@@ -50,6 +52,10 @@ def _documents(number: int) -> list[dict[str, object]]:
         {
             "job": "noted", **common, "policies": KEPT,
             "triggers": [{"notice": {"board": BOARD}, "id": "n", "overlap": "queue_one"}],
+        },
+        {
+            "job": "together", **common, "policies": KEPT,
+            "triggers": [{"all_of": {"of": TOGETHER, "within": "3s"}, "id": "g"}],
         },
         {"job": "pushed", **common, "policies": KEPT, "triggers": [{**trigger, "overlap": "allow"}]},
         {"job": "pushed-one", **common, "policies": KEPT, "triggers": [{**trigger, "overlap": "queue_one"}]},
@@ -116,7 +122,8 @@ class Senders:
         """Twice now and then, under one Idempotency-Key: an answer may be lost."""
         self._number += 1
         key = f"notice-{self._number}"
-        command = PostNotice("default", BOARD, key, HOURS_MS, key=key, body=b"once")
+        day = self._rng.randrange(20_000, 20_100)  # each a date of what waits for several things
+        command = PostNotice("default", BOARD, key, HOURS_MS, plan_day=day, key=key, body=b"once")
 
         def answered(outcomes: list[Outcome]) -> None:
             for outcome in outcomes:

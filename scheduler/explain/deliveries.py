@@ -84,7 +84,7 @@ def _of_hook(store: Store, era: Trigger, told: tuple[Finding, ...], room: str) -
 
 def _of_board(store: Store, era: Trigger, told: tuple[Finding, ...], room: str) -> Awaited:
     board = era.event.partition("/")[2]
-    hearer = hearers.get(store, era.id)
+    hearer = hearers.get(store, era.id, board)
     through = 0 if hearer is None else hearer.through
     left = sum(
         is_meant(era.spec, notice.key, notice.plan_day)

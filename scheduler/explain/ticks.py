@@ -50,14 +50,15 @@ from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads import ledger as ledger_reads
 from scheduler.store.reads import runs as run_reads
 from scheduler.store.reads import triggers as trigger_reads
-from scheduler.store.tables import delays, pauses, zones
+from scheduler.store.tables import delays, gatherings, pauses, zones
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.delays import Delay
 from scheduler.store.tables.ledger import Entry
 from scheduler.store.tables.triggers import FiringTrigger, Trigger
-from scheduler.ticks import DELAY, schedule, shared_of, taken_away
+from scheduler.ticks import DELAY, plan_days, schedule, shared_of, taken_away
 from scheduler.words import reasons
+from scheduler.words.causes import Kind
 from scheduler.words.commands import Account, Fire, SetAside
 
 COMING = "it is yet to come; its gates are as they are now"
@@ -128,7 +129,7 @@ def explain_instant(
     """`jobs`: that have or had the name, the newest last. `at_ms` None: the next tick that is undecided."""
     told = _explain(store, jobs, at_ms, cluster, compiled)
     awaits = deliveries.of_job(store, jobs[-1], cluster, compiled)
-    return replace(told, conditions=conditions.of_job(store, jobs[-1]), awaits=awaits)
+    return replace(told, conditions=conditions.of_job(store, jobs[-1], cluster.now_ms), awaits=awaits)
 
 
 def _explain(
@@ -245,6 +246,8 @@ def _decided(store: Store, era: Trigger, at_ms: int, entry: Entry) -> TickExplai
     said = WHY.get(entry.outcome, {}).get(entry.reason, outcome_text(entry.outcome, entry.reason))
     if entry.reason == reasons.OVERLAP and entry.run:
         said = f"run {entry.run} of the job was in the way"
+    if entry.kind == Kind.ALL_OF and entry.outcome == "missed":
+        said = _lacked(store, era, entry) or said
     if entry.reason == reasons.PAUSED:
         said = _who_paused(store, era, due_ms, entry.decided_ms) or said
     return TickExplained(
@@ -252,6 +255,13 @@ def _decided(store: Store, era: Trigger, at_ms: int, entry: Entry) -> TickExplai
         entry.into_ms, entry.decided_ms, era.from_ms, era.until_ms,
         READY_WORD if entry.outcome == "ran" else NEVER_WORD, (), *shared_of(era.spec),
     )  # fmt: skip
+
+
+def _lacked(store: Store, era: Trigger, entry: Entry) -> str:
+    """What had not come of that for which it waited together."""
+    day = plan_days.parse(entry.key.rpartition("/")[2])
+    row = gatherings.get(store, era.job, era.key, day)
+    return "" if row is None or not row.lacked else f"not all had come for it in time: {row.lacked}"
 
 
 def _who_paused(store: Store, era: Trigger, due_ms: int, decided_ms: int) -> str:

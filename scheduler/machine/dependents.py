@@ -22,8 +22,8 @@ Rules of this file:
 from __future__ import annotations
 
 from scheduler.machine.context import ROW, Context, done, refused
-from scheduler.machine.steps import arriving, postponing, restoring
-from scheduler.model.after import After, read_after
+from scheduler.machine.steps import arriving, gathering, postponing, restoring
+from scheduler.model.after import read_after
 from scheduler.store.tables import ends, listeners, postponed, results
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.ends import End
@@ -57,28 +57,27 @@ def fire_dependents(ctx: Context, command: FireDependents) -> Outcome:
 
 def fire_postponed(ctx: Context, command: FirePostponed) -> Outcome:
     """Compare-and-set of the firing that waits."""
-    row = postponed.get(ctx.store, command.trigger)
-    if row is None or row.cause_key != command.cause_key or row.at_ms is None or row.at_ms > ctx.stamp_ms:
+    row = postponed.get(ctx.store, command.trigger, command.cause_key)
+    if row is None or row.at_ms is None or row.at_ms > ctx.stamp_ms:
         return refused(Code.SUPERSEDED, f"trigger {command.trigger} has no such firing to be tried now")
     trigger = trigger_rows.firing(ctx.store, row.trigger)
     assert trigger is not None
-    _fire(ctx, trigger, row, "")
+    if row.kind == Kind.ALL_OF:
+        gathering.fire(ctx, trigger, row, "")
+    else:
+        _fire(ctx, trigger, row, "")
     return done()
 
 
-def _read(ctx: Context, trigger: int) -> tuple[FiringTrigger, After, str]:
-    """With its key."""
+def _hear(ctx: Context, end: End, trigger: int) -> None:
     era, row = trigger_rows.get(ctx.store, trigger), trigger_rows.firing(ctx.store, trigger)
     assert era is not None
     assert row is not None
-    after = read_after(era.spec)
-    assert after is not None, "no other trigger hears of ends"
-    return row, after, era.key
-
-
-def _hear(ctx: Context, end: End, trigger: int) -> None:
-    row, after, key = _read(ctx, trigger)
     assert row.namespace is not None, "a trigger of a job that is no more hears of nothing"
+    after = read_after(era.spec)
+    if after is None:
+        gathering.hear_end(ctx, era, end)
+        return
     known = results.of(ctx.store, trigger)
     before = known.get(end.parent)
     if end.verdict and (before is None or before.run != end.run):
@@ -91,13 +90,14 @@ def _hear(ctx: Context, end: End, trigger: int) -> None:
     known[end.parent] = newest
     fires = after.judge(known).value is True
     runs = ",".join(str(result.run) for result in sorted(known.values(), key=lambda each: each.run))
-    waiting = postponed.get(ctx.store, trigger)
+    waiting = postponed.first_of(ctx.store, trigger)
     if waiting is not None:
-        if fires and waiting.cause_key == f"{key}/{runs}":
+        if fires and waiting.cause_key == f"{era.key}/{runs}":
             return  # a verdict that changes nothing of it: it goes on waiting
         postponing.give_up(ctx, waiting, row.namespace, row.name, "coalesced", reasons.OVERLAP)
     if fires:
-        _fire(ctx, row, Postponed(trigger, row.job, f"{key}/{runs}", end.at_ms, None), end.missed)
+        waits = Postponed(trigger, f"{era.key}/{runs}", Kind.AFTER.value, row.job, end.at_ms, None)
+        _fire(ctx, row, waits, end.missed)
 
 
 def _fire(ctx: Context, trigger: FiringTrigger, row: Postponed, missed: str) -> None:
@@ -115,6 +115,6 @@ def _fire(ctx: Context, trigger: FiringTrigger, row: Postponed, missed: str) -> 
     if told.get("full"):
         postponed.put(ctx.store, row._replace(at_ms=None))
         return
-    postponed.drop(ctx.store, trigger.id)
+    postponed.drop(ctx.store, trigger.id, row.cause_key)
     if "outcome" not in told:
         results.drop(ctx.store, trigger.id)

@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 from scheduler.machine.context import OK, ROW, Context, done, refused
 from scheduler.machine.rules.gates import Never
-from scheduler.machine.steps import arriving, firing, plan_dates, posting, restoring
+from scheduler.machine.steps import arriving, firing, gathering, plan_dates, posting, restoring
+from scheduler.model.all_of import EVENT as ALL_OF
 from scheduler.model.limits import NOTICE_MS_MAX
 from scheduler.model.noticing import is_meant
 from scheduler.store.tables import hearers, notices
@@ -77,7 +78,7 @@ def delete_notice(ctx: Context, command: DeleteNotice) -> Outcome:
 
 
 def fire_notices(ctx: Context, command: FireNotices) -> Outcome:
-    hearer = hearers.get(ctx.store, command.trigger)
+    hearer = hearers.get(ctx.store, command.trigger, command.board)
     is_due = hearer is not None and hearer.at_ms is not None and hearer.at_ms <= ctx.stamp_ms
     if hearer is None or not is_due or hearer.through != command.through:
         return refused(Code.SUPERSEDED, f"trigger {command.trigger} is not at notice {command.through} now")
@@ -89,7 +90,9 @@ def fire_notices(ctx: Context, command: FireNotices) -> Outcome:
             break
         ctx.room -= ROW
         waits = None
-        if is_meant(era.spec, notice.key, notice.plan_day):
+        if era.event == ALL_OF:
+            gathering.hear_notice(ctx, era, notice)
+        elif is_meant(era.spec, notice.key, notice.plan_day):
             waits = _fire(ctx, hearer.board, era, notice)
         if waits is not None:
             hearers.move(ctx.store, hearer, through, waits.until_ms, is_full=waits.is_full)

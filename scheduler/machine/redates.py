@@ -44,7 +44,7 @@ def redate(ctx: Context, command: Redate) -> Outcome:
         from_ms = eras.end(ctx, trigger, turn.at_ms, trigger_rows.EDITED)
         eras.begin(
             ctx, trigger.job, trigger.key, new.spec, trigger.jitter_ms, eras.asks_of(trigger),
-            from_ms=from_ms, due_ms=new.first_due_ms,
+            from_ms=from_ms, due_ms=new.first_due_ms, former=trigger.id,
         )  # fmt: skip
         taken += 1
     if not pins.holders(ctx.store, turn.namespace, turn.name, turn.pin, 1):

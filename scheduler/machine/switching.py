@@ -69,7 +69,7 @@ def _run(ctx: Context, run: int) -> None:
         _job(ctx, row.job)
 
 
-def _postponed(ctx: Context, command: c.FirePostponed | c.FireNotices) -> None:
+def _postponed(ctx: Context, command: c.FirePostponed | c.FireNotices | c.FireGathered) -> None:
     row = triggers.firing(ctx.store, command.trigger)
     if row is not None:
         _job(ctx, row.job)
@@ -155,6 +155,7 @@ TOUCHES: dict[type[c.Command], Callable[[Context, Any], None]] = {
     c.FireDependents: _dependents,
     c.FirePostponed: _postponed,
     c.FireNotices: _postponed,
+    c.FireGathered: _postponed,
     c.RerunRun: _of_run,
     c.CancelRun: _of_run,
     c.ResolveRun: _of_run,

@@ -103,16 +103,8 @@ def after_spec(text: str, namespace: str, *, allow_cycle: bool) -> bytes:
     return json_text(fields | ({"allow_cycle": True} if allow_cycle else {}))
 
 
-@lru_cache(maxsize=4_096)
-def read_after(spec: bytes) -> After | None:
-    """The condition of a trigger's spec; None: it is of another kind. Raises ValueError for one that cannot
-    be read, which no door lets in."""
-    if b'"after"' not in spec:
-        return None
-    fields = json.loads(spec)
-    if not isinstance(fields, dict) or fields.get("event") != EVENT:
-        return None
-    text, namespace = fields.get("after"), fields.get("namespace")
+def read(text: object, namespace: object, *, allow_cycle: bool) -> After:
+    """The condition of this text, said in this namespace. Raises ValueError for one that no door lets in."""
     if not isinstance(text, str) or not isinstance(namespace, str):
         raise ValueError("not a trigger spec: `after` is {after, namespace}")
     tree = parse(text)
@@ -122,4 +114,17 @@ def read_after(spec: bytes) -> After | None:
     parents = parents_of(tree, namespace)
     if not 1 <= len(parents) <= JOBS_MAX:
         raise ValueError(f"not a trigger spec: `after` names {len(parents)} jobs")
-    return After(text, tree, namespace, parents, fields.get("allow_cycle") is True)
+    return After(text, tree, namespace, parents, allow_cycle)
+
+
+@lru_cache(maxsize=4_096)
+def read_after(spec: bytes) -> After | None:
+    """The condition of a trigger's spec; None: it is of another kind. Raises ValueError for one that cannot
+    be read, which no door lets in."""
+    if b'"after"' not in spec:
+        return None
+    fields = json.loads(spec)
+    if not isinstance(fields, dict) or fields.get("event") != EVENT:
+        return None
+    allow_cycle = fields.get("allow_cycle") is True
+    return read(fields.get("after"), fields.get("namespace"), allow_cycle=allow_cycle)

@@ -96,6 +96,15 @@ def _instant(value: Any) -> int:
         raise Refused(str(error)) from error
 
 
+def _time_of_day(value: Any) -> Any:
+    if isinstance(value, str):
+        hours, colon, minutes = value.partition(":")
+        digits = len(value) == 5 and colon and hours.isdecimal() and minutes.isdecimal()
+        if not digits or int(hours) > 23 or int(minutes) > 59:
+            raise Refused(f"{value[:20]!r} is no time of the day", 'write it as "06:00", in quotes')
+    return value
+
+
 def as_tuple(value: Any) -> Any:
     """JSON lists become tuples; anything else is left for pydantic to refuse."""
     return tuple(value) if isinstance(value, list) else value
@@ -193,6 +202,10 @@ InstantMs = Annotated[
     PlainSerializer(format_instant, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
+TimeOfDay = Annotated[
+    str, BeforeValidator(_time_of_day),
+    WithJsonSchema({"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}),
+]  # fmt: skip
 Names = Annotated[tuple[Name, ...], BeforeValidator(as_tuple), Field(max_length=NEEDS_MAX)]
 Environment = Annotated[dict[str, str], BeforeValidator(_environment), Field(max_length=256)]
 Labels = Annotated[dict[str, str], BeforeValidator(_labels), Field(max_length=64)]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from scheduler.model import notify
 from scheduler.model.bounds import check_bounds
 from scheduler.model.defaults import Defaults
-from scheduler.model.fields import Model, Name, User, as_tuple, type_name
+from scheduler.model.fields import Model, Name, TimeOfDay, User, as_tuple, type_name
 from scheduler.model.notice import Notice
 from scheduler.model.parse import PLANNED as PLANNED_OF_JOBS
 from scheduler.model.policies import Policies
@@ -38,15 +38,6 @@ def _zone(value: Any) -> Any:
     return value
 
 
-def _begin(value: Any) -> Any:
-    if isinstance(value, str):
-        hours, colon, minutes = value.partition(":")
-        digits = len(value) == 5 and colon and hours.isdecimal() and minutes.isdecimal()
-        if not digits or int(hours) > 23 or int(minutes) > 59:
-            raise Refused(f"{value[:20]!r} is no time of the day", 'write it as "06:00", in quotes')
-    return value
-
-
 def _lines(value: Any) -> Any:
     return check_script(value) if isinstance(value, str) else value
 
@@ -55,10 +46,7 @@ class Plan(Model):
     """The days by which its jobs are planned."""
 
     tz: Annotated[str, BeforeValidator(_zone)] = "UTC"
-    begin: Annotated[
-        str, BeforeValidator(_begin), Field(description="when a day begins"),
-        WithJsonSchema({"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}),
-    ] = "00:00"  # fmt: skip
+    begin: Annotated[TimeOfDay, Field(description="when a day begins")] = "00:00"
 
     @property
     def names_zone(self) -> bool:

@@ -29,7 +29,7 @@ after      trigger / the ids of the consumed runs, a,b,c   yes     FireDependent
 webhook    trigger / id of the delivery                    yes     Deliver
 notice     trigger / board / serial of the notice          yes     FireNotices
 file       trigger / serial that the state gave the file   yes
-all_of     trigger / plan date                             yes
+all_of     trigger / plan date                             yes     FireGathered, FireDependents, FireNotices
 backfill   trigger / nominal instant                       no
 nested     run / task / member / round                     no      Wake
 
@@ -67,7 +67,7 @@ KINDS = {kind.value: kind for kind in Kind}
 """By the text in the rows."""
 
 TICKS = frozenset({Kind.TICK, Kind.CATCHUP})
-KEPT = frozenset({Kind.AFTER, Kind.NOTICE})
+KEPT = frozenset({Kind.AFTER, Kind.NOTICE, Kind.ALL_OF})
 """What is kept here until there is room for its run; all else is kept by whoever has it, or ends."""
 STAYS = frozenset({Kind.NOTICE, Kind.FILE})
 """What stays while its job is paused, and fires after that; all else ends."""

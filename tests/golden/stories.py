@@ -45,6 +45,7 @@ def every_command(story: Recorder) -> None:
     _conditions(story)
     _deliveries(story)
     _notices(story)
+    _together(story)
     _slices(story)
     _lost_and_found(story)
     _deadlines(story)
@@ -468,7 +469,7 @@ def _notices(story: Recorder) -> None:
 
     story.tell_ok(post("plan_date", plan_day=20_001), post("other"), post("other"), post("k", board="goods"))
     story.tell(post("k", 0), post("k", board="nowhere"), c.DeleteNotice("default", "stock", 99, BEN))
-    story.tell(c.FireNotices(story.epoch, 1, 1))
+    story.tell(c.FireNotices(story.epoch, 1, "default/stock", 1))
     story.settle()
     story.tell_ok(c.PauseJob("default", "one-notice", ADA))
     story.tell_ok(post("gone", key="once", body=b"x"), post("short", 1_000))
@@ -479,6 +480,35 @@ def _notices(story: Recorder) -> None:
     story.tell_ok(c.ResumeJob("default", "one-notice", ADA))
     story.settle()
     names = ("at-notice", "one-notice", "goods")
+    assert story.apply(gone=[("job", "default", name) for name in names]).ok
+    assert story.apply(gone=[("board", "default", "stock")]).ok
+
+
+def _together(story: Recorder) -> None:
+    """Several things come for plan dates: all of them, too late, by a clock, into a full queue, edited."""
+    assert story.apply({"board": "stock"}, actor=ADA).ok
+    end = {"after": "feed.succeeded"}
+    of = [end, {"notice": {"board": "stock", "key": "go"}}, {"at_least": "00:00"}]
+    story.put(job("feed"))
+    trigger = {"all_of": {"of": of, "within": "1m"}, "tz": "Europe/Berlin", "id": "g", "overlap": "queue_one"}
+    story.put(job("fed", trigger=trigger, tasks={"main": {"sleep": "5s"}}))
+    story.put(job("fed-too", trigger={"all_of": {"of": of[:2], "within": "2m"}, "id": "h"}))
+    days = range(20_100, 20_105)
+    for day in days:
+        story.tell_ok(c.RunJob("default", "feed", b"{}", story.now_ms, plan_day=day))
+        if day < days[-1]:
+            story.tell_ok(c.PostNotice("default", "stock", "go", 60_000, plan_day=day, actor=BEN))
+    story.settle()
+    story.tell(c.FireGathered(story.epoch, 1, days[-1], 0))
+    of.append({"after": "fed.ended"})
+    story.now_ms += 1
+    story.put(job("fed", trigger={**trigger, "allow_cycle": True}))
+    story.now_ms += 60_000
+    story.settle()
+    story.settle()
+    story.tell_ok(c.RunJob("default", "feed", b"{}", story.now_ms, plan_day=days[-1] + 1))
+    story.settle()
+    names = ("fed", "fed-too", "feed")
     assert story.apply(gone=[("job", "default", name) for name in names]).ok
     assert story.apply(gone=[("board", "default", "stock")]).ok
 

@@ -94,6 +94,8 @@ export function schedule(triggers) {
     : trigger.schedule ? t("schedule.named", { name: trigger.schedule })
     : trigger.startup ? t("schedule.startup", { pool: trigger.startup.pool })
     : trigger.notice ? t("schedule.notice", { board: trigger.notice.key ? `${trigger.notice.board} (${trigger.notice.key})` : trigger.notice.board })
+    : trigger.all_of ? t("schedule.all_of", { first: one(trigger.all_of.of[0]), n: trigger.all_of.of.length - 1 })
+    : trigger.at_least ? trigger.at_least
     : trigger.webhook ? t("schedule.webhook", { hook: trigger.webhook })
     : Object.keys(trigger)[0];
   return triggers.length === 1 ? one(triggers[0]) : t("schedule.more", { first: one(triggers[0]), n: triggers.length - 1 });

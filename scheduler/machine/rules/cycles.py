@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
 from scheduler.model.after import read_after
+from scheduler.model.all_of import read_all_of
 from scheduler.store.connection import Store
 from scheduler.store.tables import listeners
 from scheduler.words.commands import PreparedJob
@@ -32,8 +33,8 @@ Beside = Callable[[str], "tuple[int, list[str]] | None"]
 
 def heard_by(new: PreparedJob) -> list[str]:
     """The jobs of whose ends it will hear, where that may close no cycle."""
-    found = (read_after(trigger.spec) for trigger in new.triggers)
-    firm = (after.parents for after in found if after is not None and not after.allow_cycle)
+    found = (read_after(trigger.spec) or read_all_of(trigger.spec) for trigger in new.triggers)
+    firm = (asked.parents for asked in found if asked is not None and not asked.allow_cycle)
     return list(dict.fromkeys(str(parent) for parents in firm for parent in parents))
 
 

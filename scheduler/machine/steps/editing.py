@@ -173,7 +173,7 @@ def delete(ctx: Context, edit: Edit, job: Job, *, runs_max: int | None = None) -
     for trigger in trigger_rows.live(ctx.store, job.id):
         asked += trigger.per_day
         eras.end(ctx, trigger, edit.at_ms, trigger_rows.DELETED)
-        listening.forget(ctx, trigger.id)
+        listening.forget(ctx, trigger)
     postponing.cancel(ctx, job.id, job.namespace, job.name)
     eras.wake(ctx, job.id)
     asked_rows.add(ctx.store, job.namespace, -asked)

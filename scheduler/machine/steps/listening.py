@@ -5,46 +5,51 @@ Rules of this file:
 1. Ends are numbered, and an era hears of a range of them: no clock says what it heard of.
 2. An edit loses no end: where a trigger goes on with another condition (an id that stays), the new era goes
    on behind the last end that the old one was looked at for, with what that had not consumed of jobs that
-   both name, and with the firing that waits for room.
+   both name, and with the firing that waits for room; or with the plan dates of which something has come.
 """
 
 from __future__ import annotations
 
 from scheduler.machine.context import Context
+from scheduler.model.after import EVENT as AFTER
 from scheduler.model.after import read_after
-from scheduler.store.tables import ends, hearers, listeners, notices, postponed, results
+from scheduler.model.all_of import EVENT as ALL_OF
+from scheduler.model.all_of import boards_of, read_all_of
+from scheduler.store.tables import ends, gatherings, hearers, listeners, notices, postponed, results
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables.hearers import Hearer
 from scheduler.store.tables.listeners import Listener
-from scheduler.words import causes
+from scheduler.store.tables.triggers import Trigger
 
 
 def begin(ctx: Context, trigger: int, job: int, event: str, spec: bytes, former: int) -> None:
     """The era of this trigger begins; `former`: in place of that one, 0: of none."""
-    if causes.is_noticed(event):
-        _begin_hearing(ctx, trigger, job, event.partition("/")[2], former)
-    after = read_after(spec)
-    if after is None:
+    for board in boards_of(event, spec):
+        _begin_hearing(ctx, trigger, job, board, former)
+    if event == ALL_OF and former:
+        gatherings.hand_on(ctx.store, former, trigger)
+    asked = read_after(spec) or read_all_of(spec)
+    if asked is None or not asked.parents:
         return
     row = job_rows.standing(ctx.store, job)
     assert row is not None, "a job's row is written before its triggers"
     heard = listeners.of_trigger(ctx.store, former) if former else []
     from_end = max((each.until_end or 0 for each in heard), default=ends.last(ctx.store))
-    parents = [str(parent) for parent in after.parents]
+    parents = [str(parent) for parent in asked.parents]
     for parent in parents:
-        child, loose = f"{row.namespace}/{row.name}", int(after.allow_cycle)
+        child, loose = f"{row.namespace}/{row.name}", int(asked.allow_cycle)
         listeners.insert(ctx.store, Listener(trigger, parent, child, loose, from_end, None))
-    if heard:
+    if heard and event == AFTER:
         results.hand_on(ctx.store, former, trigger, parents)
         postponed.hand_on(ctx.store, former, trigger)
 
 
 def _begin_hearing(ctx: Context, trigger: int, job: int, board: str, former: int) -> None:
     """Of the notices of this board: of the next one, or where the era before it was."""
-    before = hearers.get(ctx.store, former) if former else None
-    goes_on = before is not None and before.board == board
-    through = before.through if before is not None and goes_on else notices.last(ctx.store)
-    hearer = Hearer(trigger, job, board, through, None, through, ctx.stamp_ms if goes_on else None, 0)
+    before = hearers.get(ctx.store, former, board) if former else None
+    through = notices.last(ctx.store) if before is None else before.through
+    at_ms = None if before is None else ctx.stamp_ms
+    hearer = Hearer(trigger, board, job, through, None, through, at_ms, 0)
     hearers.insert(ctx.store, hearer)
 
 
@@ -53,6 +58,9 @@ def end(ctx: Context, trigger: int) -> None:
     listeners.close(ctx.store, trigger, ends.seen_by(ctx.store, trigger))
 
 
-def forget(ctx: Context, trigger: int) -> None:
+def forget(ctx: Context, trigger: Trigger) -> None:
     """Nothing goes on with what this trigger had not consumed."""
-    results.drop(ctx.store, trigger)
+    if trigger.event == AFTER:
+        results.drop(ctx.store, trigger.id)
+    elif trigger.event == ALL_OF:
+        gatherings.drop(ctx.store, trigger.id)

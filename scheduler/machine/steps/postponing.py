@@ -7,16 +7,16 @@ from scheduler.machine.steps import decisions
 from scheduler.store.tables import postponed
 from scheduler.store.tables.postponed import Postponed
 from scheduler.words import reasons
-from scheduler.words.causes import Cause, Kind
+from scheduler.words.causes import KINDS, Cause
 
 
 def give_up(
     ctx: Context, row: Postponed, namespace: str, name: str, outcome: str, reason: str
 ) -> None:
     """It ends without a run."""
-    postponed.drop(ctx.store, row.trigger)
+    postponed.drop(ctx.store, row.trigger, row.cause_key)
     decisions.decide(
-        ctx, Cause(Kind.AFTER, row.cause_key, row.trigger), job=row.job, namespace=namespace, name=name,
+        ctx, Cause(KINDS[row.kind], row.cause_key, row.trigger), job=row.job, namespace=namespace, name=name,
         first_ms=row.due_ms, outcome=outcome, reason=reason,
     )  # fmt: skip
 

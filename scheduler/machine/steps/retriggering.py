@@ -67,7 +67,7 @@ def replace(
                 former=next((trigger.id for trigger in ended if trigger.key == each.key), 0),
             )  # fmt: skip
     for trigger in ended:
-        listening.forget(ctx, trigger.id)
+        listening.forget(ctx, trigger)
 
 
 def _known(ctx: Context, job: int, each: PreparedTrigger) -> bytes:

@@ -6,8 +6,8 @@ what is refused of them, what decides its instants (and so the trigger's identit
 cli/ decides by a kind's name (a test looks for it), but `scheduler.ticks.schedule`, which reads the specs.
 
 Reading order: kind.py (what a kind says of itself), cron.py, every.py, iso8601.py, at.py (time; zoned.py
-is what two of them share), schedule.py (those of an
-object), startup.py, after.py, webhook.py, notice.py (events);
+is what some of them share), schedule.py (those of an
+object), startup.py, after.py, webhook.py, notice.py (events), all_of.py (several of those);
 ../trigger.py joins them.
 """
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import Any
 
 from scheduler.model.triggers.after import AFTER
+from scheduler.model.triggers.all_of import ALL_OF
 from scheduler.model.triggers.at import AT
 from scheduler.model.triggers.cron import CRON
 from scheduler.model.triggers.every import EVERY
@@ -28,10 +29,10 @@ from scheduler.model.triggers.webhook import WEBHOOK
 
 __all__ = ["KINDS", "NAMES", "ONE_OF", "PLANNED", "Kind", "kind_meant"]
 
-KINDS: tuple[Kind[Any], ...] = (CRON, EVERY, ISO8601, AT, SCHEDULE, STARTUP, AFTER, WEBHOOK, NOTICE)
+KINDS: tuple[Kind[Any], ...] = (CRON, EVERY, ISO8601, AT, SCHEDULE, STARTUP, AFTER, WEBHOOK, NOTICE, ALL_OF)
 NAMES = tuple(kind.name for kind in KINDS)
 ONE_OF = f"one of {', '.join(NAMES)}"
-PLANNED = ("file", "all_of")
+PLANNED = ("file",)
 """Kinds of the job semantics that this version cannot do."""
 
 _MEANT = {word: kind.name for kind in KINDS for word in kind.other_words}

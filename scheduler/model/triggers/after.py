@@ -43,7 +43,29 @@ def _known(job: str) -> str:
     return ", ".join(f"{job}.{asked}" for asked in ASKED)
 
 
-class AfterFields(Model):
+class CycleFields(Model):
+    allow_cycle: Annotated[
+        bool | None, Field(description="the job may, over others, wait for its own end; default false")
+    ] = None
+
+
+def check_condition(value: str) -> str:
+    """A condition over ends of other jobs. Raises Refused."""
+    try:
+        tree = checked(value, _Jobs())
+    except ExpressionError as error:
+        raise Refused(str(error), error.hint) from error
+    parents = parents_of(tree, "")
+    if not parents:
+        raise Refused("it names no job, so nothing would ever make it true", "such as JOB.succeeded")
+    if len(parents) > JOBS_MAX:
+        raise Refused(
+            f"it names {len(parents)} jobs, at most {JOBS_MAX}", "have one job wait for some of them"
+        )
+    return value
+
+
+class AfterFields(CycleFields):
     after: Annotated[
         str | None,
         Field(
@@ -52,27 +74,11 @@ class AfterFields(Model):
             json_schema_extra={"maxLength": LETTERS_MAX},
         ),
     ] = None
-    allow_cycle: Annotated[
-        bool | None, Field(description="the job may, over others, wait for its own end; default false")
-    ] = None
 
     @field_validator("after")
     @classmethod
     def _means_something(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        try:
-            tree = checked(value, _Jobs())
-        except ExpressionError as error:
-            raise Refused(str(error), error.hint) from error
-        parents = parents_of(tree, "")
-        if not parents:
-            raise Refused("it names no job, so nothing would ever make it true", "such as JOB.succeeded")
-        if len(parents) > JOBS_MAX:
-            raise Refused(
-                f"it names {len(parents)} jobs, at most {JOBS_MAX}", "have one job wait for some of them"
-            )
-        return value
+        return None if value is None else check_condition(value)
 
 
 def _schedule(trigger: AfterFields) -> dict[str, Any]:

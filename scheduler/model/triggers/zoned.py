@@ -12,7 +12,7 @@ from scheduler.ticks import UnknownZoneError, zone
 
 
 class ZonedFields(Model):
-    tz: Annotated[str | None, Field(description="IANA zone of a cron or iso8601 trigger; default UTC")] = None
+    tz: Annotated[str | None, Field(description="IANA zone of cron, iso8601 or at_least; default UTC")] = None
 
     @field_validator("tz")
     @classmethod

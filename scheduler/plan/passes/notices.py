@@ -11,7 +11,7 @@ def plan(view: View) -> list[Command]:
     if view.hold.holding:
         return []
     found = hearers.due(view.store, view.now_ms, view.limits.each_kind)
-    return [FireNotices(view.epoch, each.trigger, each.through) for each in found]
+    return [FireNotices(view.epoch, each.trigger, each.board, each.through) for each in found]
 
 
 def wake(outlook: Outlook) -> int | None:

@@ -16,6 +16,16 @@ def listening(store: Store, after: int, limit: int) -> list[int]:
     return [row[0] for row in rows]
 
 
+def gathering(store: Store, after: int, limit: int) -> list[int]:
+    """Triggers that hear or heard of ends or notices, after the id `after`."""
+    rows = store.rows(
+        "SELECT trigger FROM listeners WHERE trigger > ? UNION SELECT trigger FROM hearers WHERE trigger > ?"
+        " ORDER BY trigger LIMIT ?",
+        (after, after, limit),
+    )
+    return [row[0] for row in rows]
+
+
 def of_parents(store: Store, parents: Sequence[str], after: int, through: int, limit: int) -> list[End]:
     """The next ends of these jobs in (after, through], in order."""
     found: list[End] = []

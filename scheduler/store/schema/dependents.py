@@ -44,11 +44,13 @@ STATEMENTS = (
     # Firings that wait for room among the runs of their job.
     """
     CREATE TABLE postponed (
-        trigger INTEGER PRIMARY KEY,
-        job INTEGER NOT NULL, cause_key TEXT NOT NULL, due_ms INTEGER NOT NULL,
-        at_ms INTEGER                       -- when it is tried again; NULL: after the end of a run of the job
-    )
+        trigger INTEGER NOT NULL, cause_key TEXT NOT NULL,
+        kind TEXT NOT NULL,                 -- of the cause
+        job INTEGER NOT NULL, due_ms INTEGER NOT NULL,
+        at_ms INTEGER,                      -- when it is tried again; NULL: after the end of a run of the job
+        PRIMARY KEY (trigger, cause_key)
+    ) WITHOUT ROWID
     """,
-    "CREATE INDEX postponed_at ON postponed (at_ms, trigger) WHERE at_ms IS NOT NULL",
-    "CREATE INDEX postponed_job ON postponed (job, trigger)",
+    "CREATE INDEX postponed_at ON postponed (at_ms, trigger, cause_key) WHERE at_ms IS NOT NULL",
+    "CREATE INDEX postponed_job ON postponed (job, trigger, cause_key)",
 )

@@ -7,6 +7,7 @@ last one that was. The oldest open end is worked on, so each trigger sees all en
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
@@ -43,6 +44,12 @@ def last(store: Store) -> int:
     """The number of the newest; 0: there was none."""
     newest: int | None = store.value("SELECT max(id) FROM ends")
     return newest or 0
+
+
+def of_ids(store: Store, ids: Sequence[int]) -> list[End]:
+    marks = ", ".join("?" * len(ids))
+    rows = store.rows(f"SELECT {COLUMNS} FROM ends WHERE id IN ({marks}) ORDER BY id", ids)
+    return [End._make(row) for row in rows]
 
 
 def first_open(store: Store) -> End | None:

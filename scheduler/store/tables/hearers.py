@@ -1,8 +1,9 @@
-"""How far each trigger has heard of the notices of its board. Rows stay, as eras of triggers do, so that
-verify can recompute what was heard."""
+"""How far each trigger has heard of the notices of its board, or of each of its boards. Rows stay, as eras of
+triggers do, so that verify can recompute what was heard."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
@@ -11,8 +12,8 @@ from scheduler.store.kept import always
 
 class Hearer(NamedTuple):
     trigger: int
-    job: int
     board: str  #: namespace/name
+    job: int
     from_serial: int
     until_serial: int | None
     through: int
@@ -24,8 +25,8 @@ COLUMNS = ", ".join(Hearer._fields)
 _FULL = "SELECT 1 FROM hearers WHERE job = ? AND until_serial IS NULL AND is_full = 1 LIMIT 1"
 
 
-def get(store: Store, trigger: int) -> Hearer | None:
-    row = store.row(f"SELECT {COLUMNS} FROM hearers WHERE trigger = ?", (trigger,))
+def get(store: Store, trigger: int, board: str) -> Hearer | None:
+    row = store.row(f"SELECT {COLUMNS} FROM hearers WHERE trigger = ? AND board = ?", (trigger, board))
     return None if row is None else Hearer._make(row)
 
 
@@ -47,8 +48,8 @@ def move(store: Store, hearer: Hearer, through: int, at_ms: int | None, *, is_fu
     if is_full:
         store.kept.unnote("hearers", _FULL, (hearer.job,))
     store.write(
-        "UPDATE hearers SET through = ?, at_ms = ?, is_full = ? WHERE trigger = ?",
-        (through, at_ms, int(is_full), hearer.trigger),
+        "UPDATE hearers SET through = ?, at_ms = ?, is_full = ? WHERE trigger = ? AND board = ?",
+        (through, at_ms, int(is_full), hearer.trigger, hearer.board),
     )
 
 
@@ -81,7 +82,8 @@ def hurry(store: Store, job: int, at_ms: int) -> None:
 
 def due(store: Store, now_ms: int, limit: int) -> list[Hearer]:
     rows = store.rows(
-        f"SELECT {COLUMNS} FROM hearers WHERE at_ms <= ? ORDER BY at_ms, trigger LIMIT ?", (now_ms, limit)
+        f"SELECT {COLUMNS} FROM hearers WHERE at_ms <= ? ORDER BY at_ms, trigger, board LIMIT ?",
+        (now_ms, limit),
     )
     return [Hearer._make(row) for row in rows]
 
@@ -91,8 +93,25 @@ def next_ms(store: Store) -> int | None:
     return first
 
 
-def page(store: Store, after: int, limit: int) -> list[Hearer]:
+def count(store: Store, board: str, limit: int, *, but: Sequence[int]) -> int:
+    """Triggers that hear of the board, but for those of these jobs; not counted beyond `limit`."""
     rows = store.rows(
-        f"SELECT {COLUMNS} FROM hearers WHERE trigger > ? ORDER BY trigger LIMIT ?", (after, limit)
+        "SELECT job FROM hearers INDEXED BY hearers_board WHERE board = ? AND until_serial IS NULL"
+        " ORDER BY through, trigger LIMIT ?",
+        (board, limit),
+    )
+    return sum(row[0] not in but for row in rows)
+
+
+def goes_on(store: Store, trigger: int) -> bool:
+    """Whether it is yet to hear of what was posted."""
+    row = store.row("SELECT 1 FROM hearers WHERE trigger = ? AND at_ms IS NOT NULL LIMIT 1", (trigger,))
+    return row is not None
+
+
+def page(store: Store, after: tuple[int, str], limit: int) -> list[Hearer]:
+    rows = store.rows(
+        f"SELECT {COLUMNS} FROM hearers WHERE (trigger, board) > (?, ?) ORDER BY trigger, board LIMIT ?",
+        (*after, limit),
     )
     return [Hearer._make(row) for row in rows]

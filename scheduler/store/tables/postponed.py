@@ -1,5 +1,5 @@
-"""Firings of `after` triggers that wait for room among the runs of their job: one a trigger. Each end of a
-run of the job lets the planner look again (`at_ms`)."""
+"""Firings that wait for room among the runs of their job: of an `after` trigger one, of an `all_of` one a
+plan date. Each end of a run of the job lets the planner look again (`at_ms`)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from scheduler.store.kept import always
 
 class Postponed(NamedTuple):
     trigger: int
-    job: int
     cause_key: str
+    kind: str
+    job: int
     due_ms: int
     at_ms: int | None  #: when it is tried again; None: once a run of the job has ended
 
@@ -21,18 +22,27 @@ COLUMNS = ", ".join(Postponed._fields)
 _ANY = "SELECT 1 FROM postponed WHERE job = ? LIMIT 1"
 
 
-def get(store: Store, trigger: int) -> Postponed | None:
-    row = store.row(f"SELECT {COLUMNS} FROM postponed WHERE trigger = ?", (trigger,))
+def get(store: Store, trigger: int, cause_key: str) -> Postponed | None:
+    row = store.row(
+        f"SELECT {COLUMNS} FROM postponed WHERE trigger = ? AND cause_key = ?", (trigger, cause_key)
+    )
+    return None if row is None else Postponed._make(row)
+
+
+def first_of(store: Store, trigger: int) -> Postponed | None:
+    row = store.row(
+        f"SELECT {COLUMNS} FROM postponed WHERE trigger = ? ORDER BY cause_key LIMIT 1", (trigger,)
+    )
     return None if row is None else Postponed._make(row)
 
 
 def put(store: Store, postponed: Postponed) -> None:
     store.kept.unnote("postponed", _ANY, (postponed.job,))
-    store.write(f"INSERT OR REPLACE INTO postponed ({COLUMNS}) VALUES (?, ?, ?, ?, ?)", postponed)
+    store.write(f"INSERT OR REPLACE INTO postponed ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", postponed)
 
 
-def drop(store: Store, trigger: int) -> None:
-    store.write("DELETE FROM postponed WHERE trigger = ?", (trigger,))
+def drop(store: Store, trigger: int, cause_key: str) -> None:
+    store.write("DELETE FROM postponed WHERE trigger = ? AND cause_key = ?", (trigger, cause_key))
 
 
 def hand_on(store: Store, trigger: int, heir: int) -> None:
@@ -47,13 +57,14 @@ def wake(store: Store, job: int, at_ms: int) -> None:
 
 
 def of_job(store: Store, job: int) -> list[Postponed]:
-    rows = store.rows(f"SELECT {COLUMNS} FROM postponed WHERE job = ? ORDER BY trigger", (job,))
+    rows = store.rows(f"SELECT {COLUMNS} FROM postponed WHERE job = ? ORDER BY trigger, cause_key", (job,))
     return [Postponed._make(row) for row in rows]
 
 
 def due(store: Store, now_ms: int, limit: int) -> list[Postponed]:
     rows = store.rows(
-        f"SELECT {COLUMNS} FROM postponed WHERE at_ms <= ? ORDER BY at_ms, trigger LIMIT ?", (now_ms, limit)
+        f"SELECT {COLUMNS} FROM postponed WHERE at_ms <= ? ORDER BY at_ms, trigger, cause_key LIMIT ?",
+        (now_ms, limit),
     )
     return [Postponed._make(row) for row in rows]
 

@@ -105,6 +105,7 @@ from scheduler.words.commands.ticks import Account as Account
 from scheduler.words.commands.ticks import Fire as Fire
 from scheduler.words.commands.ticks import FireDelayed as FireDelayed
 from scheduler.words.commands.ticks import FireDependents as FireDependents
+from scheduler.words.commands.ticks import FireGathered as FireGathered
 from scheduler.words.commands.ticks import FirePostponed as FirePostponed
 from scheduler.words.commands.ticks import FireStartups as FireStartups
 from scheduler.words.commands.ticks import LimitTicks as LimitTicks

@@ -35,4 +35,5 @@ class FireNotices(ByPlanner):
     """A trigger goes on with the next notices of its board: compare-and-set of the last that it has heard."""
 
     trigger: int
+    board: str  #: namespace/name
     through: int

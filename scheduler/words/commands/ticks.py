@@ -86,6 +86,16 @@ class FirePostponed(ByPlanner):
     cause_key: str
 
 
+@command(157)
+class FireGathered(ByPlanner):
+    """Of a plan date a trigger has all that it waits for together, or has waited long enough: compare-and-set
+    of the instant at which that is looked at."""
+
+    trigger: int
+    plan_day: int
+    at_ms: int
+
+
 @command(14)
 class LimitTicks(ByPerson):
     """How many ticks a second may be asked for from now on; what is asked for already stays."""

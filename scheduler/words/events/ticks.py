@@ -18,6 +18,18 @@ class OverloadEnded(Event):
     since_ms: int
 
 
+@event(99)
+class GatheringMissed(Event):
+    """A trigger waits for several things, and not all of them came in time for this plan date."""
+
+    job: int
+    namespace: str
+    name: str
+    trigger: str  #: its key
+    plan_day: int
+    lacked: str
+
+
 @event(6)
 class TickDecided(Event):
     """A ledger entry was written (a range where `count` > 1)."""

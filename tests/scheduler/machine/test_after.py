@@ -317,7 +317,7 @@ def test_each_part_of_a_condition_is_explained(told: Story) -> None:
     told.put(after("j", "a.exit_code in [0, 4] and (b.succeeded or not b.ended)"))
     run(told, "a")
     told.settle()
-    (found,) = conditions.of_job(told.store, told.job().id)
+    (found,) = conditions.of_job(told.store, told.job().id, told.now_ms)
     assert (found.trigger, found.value, found.waits, found.lacks) == ("t", None, False, ("default/b",))
     assert [("  " * part.depth + part.text, part.value) for part in found.parts] == [
         ("a.exit_code in [0, 4] and (b.succeeded or not b.ended)", None),

@@ -161,7 +161,7 @@ def test_each_is_heard_once_whoever_leads(told: Story) -> None:
     told.tell_ok(*seen)
     told.lead()
     late = [each for each in seen if isinstance(each, c.FireNotices)]
-    again = [c.FireNotices(told.epoch, each.trigger, each.through) for each in late]
+    again = [c.FireNotices(told.epoch, each.trigger, each.board, each.through) for each in late]
     assert again
     assert {outcome.code for outcome in told.tell(*again)} == {Code.SUPERSEDED}
     told.settle()

@@ -70,7 +70,6 @@ def job(**fields: Any) -> dict[str, Any]:
         ({"cron": "0 2 * * *", "every": "5m"}, "/triggers", "exclude each other"),
         ({}, "/triggers", "exactly one of cron, every, iso8601, at, schedule, startup, after"),
         ({"crom": "0 2 * * *"}, "/triggers/crom", "did you mean cron?"),
-        ({"all_of": "x"}, "/triggers/all_of", "not available in this version"),
         ({"notice": "x"}, "/triggers/notice", "object"),
         ({"notice": {"bord": "x"}}, "/triggers/notice/bord", "did you mean board?"),
         ({"notice": {"board": "x", "key": ""}}, "/triggers/notice/key", "a key has 1 to 256 letters"),

@@ -168,9 +168,9 @@ def test_a_slip_inside_a_trigger_s_own_fields_is_told_with_the_near_miss() -> No
 
 def test_a_kind_is_a_file_and_a_word_in_the_list(tmp_path: Path) -> None:
     """In a copy of scheduler/: what the checklist in CONTRIBUTING says is all that a new kind needs."""
-    names = "cron, every, iso8601, at, schedule, startup, after, webhook, notice, nth"
+    names = "cron, every, iso8601, at, schedule, startup, after, webhook, notice, all_of, nth"
     one_of = f"a trigger has exactly one of {names} (use one trigger for each)"
-    known = "CRON, EVERY, ISO8601, AT, SCHEDULE, STARTUP, AFTER, WEBHOOK, NOTICE"
+    known = "CRON, EVERY, ISO8601, AT, SCHEDULE, STARTUP, AFTER, WEBHOOK, NOTICE, ALL_OF"
     assert told(tmp_path, "triggers", "nth", NEW, after=known, use=USE) == {
         "text": [{"nth": 5}],
         "first": 300_000,
