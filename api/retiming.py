@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from api.ports import Scheduler
-from scheduler.machine.zones import PLANS_MAX
 from scheduler.model.known_dates import ZONE
 from scheduler.store.tables import namespaces, pins, zones
 from scheduler.ticks import plan_days, zone_files
+from scheduler.ticks.plan_days import PLANS_MAX
 from scheduler.words.commands import Actor, Replanned, Retime
 
 PLANNED_TOLD_MAX = 100  #: namespaces

@@ -15,7 +15,7 @@ from scheduler.store.tables import namespaces, zones
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables.namespaces import KIND, Allowance
 from scheduler.store.tables.refs import Named
-from scheduler.ticks.plan_days import PIECES_MAX
+from scheduler.ticks.plan_days import PIECES_MAX, PLANS_MAX
 from scheduler.words.commands import DeleteNamespace, PreparedObject, PutNamespace, ReviseJobs
 from scheduler.words.json_text import json_text
 from scheduler.words.outcomes import Code, Outcome
@@ -51,6 +51,11 @@ def put_namespace(ctx: Context, command: PutNamespace) -> Outcome:
         return judged
     if judged.stored is None and namespaces.count(ctx.store, NAMESPACES_MAX) >= NAMESPACES_MAX:
         return refused(Code.LIMIT, f"there are {NAMESPACES_MAX} namespaces, the most that a cluster keeps")
+    if command.plan_tz:
+        planned = namespaces.plans(ctx.store, PLANS_MAX)
+        if len(planned) == PLANS_MAX and (command.plan_tz, command.plan_begin) not in planned:
+            said = f"namespaces are planned by {PLANS_MAX} zones and hours already, as many as may"
+            return refused(Code.LIMIT, said)
     told = editing_objects.put(ctx, _edit(ctx, command), judged)
     pools = json_text(list(command.pools)).decode()
     around = [command.before, command.after]

@@ -18,13 +18,12 @@ from scheduler.model.known_dates import ZONE
 from scheduler.store.tables import namespaces, pins, zones
 from scheduler.store.tables.refs import Named
 from scheduler.ticks import zone_files
-from scheduler.ticks.plan_days import PIECES_MAX
+from scheduler.ticks.plan_days import PIECES_MAX, PLANS_MAX
 from scheduler.ticks.zone_files import ZoneFiles
 from scheduler.words import events as e
 from scheduler.words.commands import KeepZones, Retime
 from scheduler.words.outcomes import Code, Outcome
 
-PLANS_MAX = 200  #: pairs of zone and hour by which namespaces are planned, of zones that move
 _PLANS_LOOKED = 10_000
 
 

@@ -24,6 +24,7 @@ DAY_MS = 1_000 * DAY_S
 DAYS_BEFORE = 3 * 366  #: what is computed before the day on which it is declared
 DAYS_AFTER = 20 * 366  #: and after it; what is later goes on as the last of it
 PIECES_MAX = 400
+PLANS_MAX = 200  #: pairs of zone and hour by which namespaces are planned: a Retime brings all of them along
 _EPOCH = date(1970, 1, 1).toordinal()
 
 Pieces = tuple[tuple[int, int], ...]

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from scheduler.machine import namespaces
 from scheduler.model import parse_job, prepare
 from scheduler.plan.passes import redates
 from scheduler.store.connection import Store
@@ -267,7 +268,9 @@ def test_plan_dates_are_others_at_once(story: Story) -> None:
     assert "plan dates go by Europe/Berlin" in story.one(none).detail
 
 
-def test_namespaces_that_are_planned_alike_are_one_row_for_a_retime(story: Story) -> None:
+def test_namespaces_that_are_planned_alike_are_one_row_for_a_retime(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
     story.put(noon())
     berlin = zone_files.read(OLD).pins[BERLIN]
 
@@ -288,6 +291,12 @@ def test_namespaces_that_are_planned_alike_are_one_row_for_a_retime(story: Story
     assert plans() == [("06:00", "[[5,1]]"), ("07:00", "[[5,1]]")], "nobody is planned by 08:00"
     story.tell_ok(c.DeleteNamespace("n0"), c.PutNamespace("n1", b"{}"))
     assert plans() == [("06:00", "[[5,1]]")]
+    monkeypatch.setattr(namespaces, "PLANS_MAX", 1)  # as many as a Retime may bring along
+    berlin = zone_files.read(NEW).pins[BERLIN]
+    put("n0", "06:00")
+    late: dict[str, Any] = {"plan_tz": BERLIN, "plan_begin": "09:00", "plan_rules": berlin}
+    assert story.one(c.PutNamespace("n2", b"{}", plan_days=((0, 0),), **late)).code == "limit"
+    story.tell_ok(c.DeleteNamespace("n0"))
     story.tell_ok(*[c.DeleteNamespace(f"n{number}") for number in range(1, 20)])
     assert plans() == []
 
