@@ -11,7 +11,7 @@
 # make screenshots   the pictures of docs/, from a cluster of `cronclave dev` in Chromium
 # make cockpit-load   the cockpit before 100,000 jobs and 200,000 runs: frame times, CPU of the nodes (JOBS=1000 RUNS=2000)
 # make clients   clients generated from the API's description, in Python and TypeScript; one asks a node
-# make ticks   instants against a walk minute by minute, in every zone of tzdata: cron's, and those of schedules with substitutes (TRIPLES=200000 SEED=1)
+# make ticks   instants against a walk, in every zone of tzdata: cron's, those of schedules with substitutes, elapsed time, ISO 8601, calendars (TRIPLES=200000 SEED=1)
 # make sim     the consensus simulation (SEEDS=1000 START=0)
 #
 # Needs python3 (3.11 or newer), python3-venv and make. Everything else goes into .venv. Of several interpreters the
@@ -95,6 +95,7 @@ sim: $(VENV)/.installed-dev
 ticks: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.scheduler.ticks.walk --triples $(TRIPLES) --seed $(or $(SEED),1)
 	$(BIN)/python -m tests.scheduler.ticks.shared_walk --seed $(or $(SEED),1)
+	$(BIN)/python -m tests.scheduler.ticks.kinds_walk --triples $(TRIPLES) --seed $(or $(SEED),1)
 
 fuzz-api: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.api.contract --examples $(EXAMPLES) --seed $(or $(SEED),1)

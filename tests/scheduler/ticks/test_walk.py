@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.scheduler.ticks import shared_walk, walk
+from tests.scheduler.ticks import kinds_walk, shared_walk, walk
 from tests.scheduler.ticks.test_oracles import packaged_zone
 
 TRIPLES = 1_500
@@ -20,6 +20,12 @@ def test_cron_s_instants_are_those_of_a_walk_and_add_up_however_they_are_cut() -
 
 def test_schedules_with_substitutes_and_elapsed_time_are_those_of_a_walk() -> None:
     assert list(shared_walk.differences(random.Random(20_241_130), STORIES)) == []
+
+
+@pytest.mark.parametrize("kind", kinds_walk.KINDS)
+def test_other_kinds_of_triggers_are_due_when_their_walks_say(kind: str) -> None:
+    names = ("America/St_Johns", "Europe/Berlin", "Pacific/Apia")
+    assert list(kinds_walk.differences(kind, random.Random(20_241_130), 120, names)) == []
 
 
 @pytest.mark.parametrize("dst", walk.POLICIES)
