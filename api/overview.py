@@ -14,6 +14,7 @@ from api.jobs.reading import standing
 from api.services import Services
 from api.views import overload_json, pause_json
 from scheduler.machine.rules import selectors
+from scheduler.machine.rules.gates import locks
 from scheduler.store.connection import Store
 from scheduler.store.reads import outbox as outbox_reads
 from scheduler.store.reads import overview as reads
@@ -144,13 +145,16 @@ def _waiting(store: Store, services: Services, paused: Sequence[Pause], scope: S
             continue
         wanted = selectors.parse(selector)
         lacks = services.places(store).lacks(wanted)
+        taken = locks.lacks(store, selector, services.scheduler.now_ms()) if wanted.locks else ""
         if everything or any(pause.namespace == row.namespace for pause in paused):
             why = "it is paused: no task starts"
         else:
-            why = lacks or f"every agent for {selectors.words(wanted)} is busy"
+            busy = f"what it asks for of resource {taken} is taken" if taken else ""
+            why = lacks or busy or f"every agent for {selectors.words(wanted)} is busy"
         count += row.size
         items.append({
-            "kind": "agent", "for": selectors.words(wanted), "count": row.size, "run": row.run,
+            "kind": "agent", "for": f"resource {taken}" if taken else selectors.words(wanted),
+            "count": row.size, "run": row.run,
             "job": row.name, "namespace": row.namespace, "since": rfc3339(row.queued_ms), "behind": None,
             "why": why, "command": _command("run", "explain", row.run),
         })  # fmt: skip

@@ -77,6 +77,7 @@ export const TEXTS = {
   "needs.agents": ["{n} agents are not connected: what only they may run waits", "{n} Agenten sind nicht verbunden: was nur sie ausführen dürfen, wartet"],
   "needs.agents.one": ["It is not connected: what only it may run waits.", "Er ist nicht verbunden: Was nur er ausführen darf, wartet."],
   "needs.attempt": ["{task} of {job}", "{task} von {job}"],
+  "needs.clock": ["wrong clock", "Uhr falsch"],
   "needs.deleted": ["a deleted job", "ein gelöschter Job"],
   "needs.drained": ["{n} agents start nothing more until somebody resumes them", "{n} Agenten beginnen nichts mehr, bis jemand sie fortsetzt"],
   "needs.drained.one": ["It starts nothing more until somebody resumes it.", "Er beginnt nichts mehr, bis ihn jemand fortsetzt."],

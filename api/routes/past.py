@@ -95,9 +95,9 @@ async def get_definition(
         number, spec = _definition(store, call.namespace, name, revision)
 
     def read() -> bytes:
-        from scheduler.model.documents import dump_yaml  # ruamel costs start-up time
+        from scheduler.model.written import write_yaml  # ruamel costs start-up time
 
-        return dump_yaml([readable(spec, services.scheduler.status().format)]).encode()
+        return write_yaml([readable(spec, services.scheduler.status().format)], starts=False).encode()
 
     return Response(await beside(len(spec), read), headers={"ETag": f'"{number}"'}, media_type=MEDIA_TYPE)
 

@@ -117,6 +117,18 @@ async def test_what_waits_says_for_which_agents_or_behind_which_run(
     assert (by_run[behind]["kind"], by_run[behind]["behind"]) == ("overlap", ahead)
     assert by_run[behind]["why"] == f"it waits behind run {ahead} of the job"
     assert waiting["count"] == 3
+
+    # An agent is free, and what is lacking is another's: that is what it waits for.
+    connect(node)
+    await client.put("/v1/resources/yard", json={"count": 1})
+    await client.put("/v1/jobs/dig", json={"run": "true", "locks": ["yard"]})
+    first, second = await run(client, "dig"), await run(client, "dig")
+    task = node.store.value("SELECT id FROM tasks WHERE run = ?", (first,))
+    node.apply(c.Place(node.machine.state.epoch, task, 1))
+    (item,) = (each for each in (await read(client))["waiting"]["items"] if each["run"] == second)
+    assert (item["for"], item["why"]) == (
+        "resource default/yard", "what it asks for of resource default/yard is taken"
+    )  # fmt: skip
     await client.post("/v1/pause", json={"reason": "the database is moved"})
     paused = {each["run"]: each["why"] for each in (await read(client))["waiting"]["items"]}
     assert paused[queued] == "it is paused: no task starts"

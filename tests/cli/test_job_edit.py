@@ -52,7 +52,7 @@ async def test_what_is_left_as_it_is_changes_nothing(mine: Command) -> None:
 @pytest.mark.parametrize(
     ("editor", "code", "said"),
     [
-        ("sed -i s/every/evry/", 1, "mine.yaml:4:"),
+        ("sed -i s/every/evry/", 1, "mine.yaml:3:"),
         ("sed -i s/every/[/", 1, "mine.yaml:"),
         ("sed -i s/mine/yours/", 2, "the text is of job default/yours"),
         ("sed -i '$a\\---\\njob: b\\nnoop: true'", 2, "these are 2 jobs"),
@@ -101,7 +101,7 @@ async def test_a_mistake_brings_the_editor_back_with_the_words_about_it(
     """The first time it breaks the text, the second time it finds what was said, and mends it."""
     editor = tmp_path / "editor"
     editor.write_text(
-        '#!/bin/sh\nif grep -q "^#! line 6:3 .*evry" "$1"; then sed -i "s/evry: 10s/every: 3s/" "$1";'
+        '#!/bin/sh\nif grep -q "^#! line 5:3 .*evry" "$1"; then sed -i "s/evry: 10s/every: 3s/" "$1";'
         ' else sed -i s/every/evry/ "$1"; fi\n'
     )
     editor.chmod(0o755)

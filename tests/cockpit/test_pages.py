@@ -267,6 +267,9 @@ async def test_leadership_is_handed_over_from_the_cluster_page(
     await expect(page.get_by_role("row", name=re.compile("node-2"))).to_contain_text("zone-b")
     await expect(page.get_by_text("entries behind")).to_have_count(1)
     await expect(page.locator("body")).not_to_contain_text("Break something")  # not a cluster of `dev`
+    await page.get_by_role("link", name="Overview").click()
+    await expect(page.get_by_role("region", name="Needs you")).to_contain_text("1 wrong clock")
+    await page.get_by_role("link", name="Cluster").click()
     await page.get_by_role("button", name="Let node-2 lead").click()
     await confirm(page, "Let node-2 lead")
     await expect(page.get_by_role("row", name=re.compile("node-2"))).to_contain_text("leader")

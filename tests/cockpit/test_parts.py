@@ -46,7 +46,7 @@ SERIES = """async (states) => {
 }"""
 
 
-FIRST = """async (tasks) => (await import("/assets/parts/run_tasks.js")).firstOf({ tasks })"""
+FIRST = """async ([tasks, state]) => (await import("/assets/parts/run_tasks.js")).firstOf({ tasks, state })"""
 SPANS = """async (task) => (await import("/assets/parts/run_tasks.js")).spansOf(task)"""
 CLOCKS = """async (offsets) => (await import("/assets/parts/members.js")).clocksOf(offsets)"""
 BOXES = """async (job) => {
@@ -161,8 +161,9 @@ async def test_tasks_that_stand_alike_are_one_box_in_a_large_graph(page: Page) -
 
 async def test_a_page_shows_the_cause_first_and_judges_clocks_by_the_most(page: Page) -> None:
     for name, tasks in FIRST_SHOWN:
-        assert await page.evaluate(FIRST, tasks) == name
-    assert await page.evaluate(FIRST, {}) is None
+        assert await page.evaluate(FIRST, [tasks, "failed"]) == name
+    assert await page.evaluate(FIRST, [{}, "pending"]) is None
+    assert await page.evaluate(FIRST, [FIRST_SHOWN[0][1], "succeeded"]) == "mend"  # its failure was caught
     for offsets, off in CLOCK_CASES:
         assert await page.evaluate(CLOCKS, offsets) == off
     nested = {**task("active", attempts="none", run=7), "started": "2026-11-28T02:00:00.000Z"}

@@ -52,7 +52,8 @@ function Needs({ told, known, agents }) {
   const silent = known.peers.filter((peer) => !peer.reachable);
   const missing = agents.filter((agent) => !agent.connected);
   const drained = agents.filter((agent) => agent.draining && agent.connected);
-  const counts = { ...Object.fromEntries(KINDS.map((kind) => [kind, told[kind].count])), disconnected: missing.length, draining: drained.length };
+  const wrong = membersOf(known, false).filter((node) => node.clock_is_off);
+  const counts = { ...Object.fromEntries(KINDS.map((kind) => [kind, told[kind].count])), disconnected: missing.length, draining: drained.length, clock: wrong.length };
   counts.unreachable += silent.length;
   const count = Object.values(counts).reduce((sum, each) => sum + each, 0), isMore = (kind) => told[kind]?.more ? "+" : "";
   const gaveUp = told.outbox.given_up;
@@ -63,6 +64,8 @@ function Needs({ told, known, agents }) {
     <ul class="needs card">
       ${silent.map((peer) => html`<li key=${peer.node}><${Status} state="unreachable" /><div><p><span class="who">${peer.node}</span> <span class="note">${peer.zone}</span></p>
         <p class="note">${t("needs.node", { span: span(peer.silent_ms || 0) })}</p></div><${Copy} text="cronclave doctor">CLI</${Copy}></li>`)}
+      ${wrong.map((node) => html`<li key=${`clock ${node.node}`}><${Status} state="late">${t("needs.clock")}</${Status}><div><p><span class="who">${node.node}</span> <span class="note">${node.zone}</span></p>
+        <p class="note">${t("node.clock", { clock: clockOff(node.clock_off_ms) })}</p></div><${Copy} text="cronclave doctor">CLI</${Copy}></li>`)}
       ${missing.length ? html`<li><${Status} state="disconnected" /><div><p><span class="who">${missing.slice(0, FEW).map((agent) => agent.name).join(", ")}</span>
           ${missing.length === 1 && missing[0].disconnected_at ? html` <span class="note"><${Ago} at=${missing[0].disconnected_at} /></span>` : null}</p>
         <p class="note">${tn("needs.agents", missing.length)}</p></div><${Copy} text="cronclave agents list">CLI</${Copy}></li>` : null}

@@ -7,7 +7,7 @@
 import * as api from "./api.js";
 import { here, isHeld } from "./router.js";
 import { store } from "./store.js";
-import { lastId, live } from "./stream.js";
+import { hear, lastId, live } from "./stream.js";
 
 export const cluster = store(null); // the last word of GET /v1/cluster
 export const away = store(null); // null, or {node, since, next}: this node is silent; next: who would take over
@@ -87,5 +87,6 @@ export function unwatch() {
   timer = null;
 }
 
+hear((events) => { if (timer && events.some((event) => event.type === "led" || event.type === "node_lost")) look(); });
 live.listen(({ state }) => { if (state === "away") suspect(); });
 document.addEventListener("visibilitychange", () => { if (!document.hidden && timer) refresh(); });

@@ -5,11 +5,11 @@ const FOLLOWS = ["expired", "cancelled"]; // mostly since another failed
 
 export const groupsOf = (run) => new Set(Object.values(run.tasks).map((task) => task.group).filter(Boolean));
 
-// The task that is looked for most: of those that failed the first, which is the cause; or one that runs, or the last. A group has no output: one inside it has.
+// The task that is looked for most: in a run that did not end well the first that failed, which is the cause; one that runs, or the last. A group has no output: one inside has.
 export function firstOf(run) {
   const groups = groupsOf(run), all = Object.entries(run.tasks), own = all.filter(([name]) => !groups.has(name));
   const order = ([, task]) => [FOLLOWS.includes(task.state) ? 1 : 0, Date.parse(task.finished || 0)];
-  const [first] = own.filter(([, task]) => FAILED.includes(task.state)).sort((a, b) => order(a)[0] - order(b)[0] || order(a)[1] - order(b)[1]);
+  const [first] = run.state === "succeeded" ? [] : own.filter(([, task]) => FAILED.includes(task.state)).sort((a, b) => order(a)[0] - order(b)[0] || order(a)[1] - order(b)[1]);
   const goesOn = ([, task]) => task.attempts.some((attempt) => !attempt.finished) || (task.run && !task.finished);
   return (first || own.find(goesOn) || own.findLast(([, task]) => task.attempts.length || task.run) || own.at(-1) || [null])[0];
 }
