@@ -81,7 +81,7 @@ clusters: $(VENV)/.installed-dev
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	$(BIN)/mypy -n $(shell nproc)
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -m house
 

@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, settings
 
 from scheduler.model import triggers
 from scheduler.model.work import KINDS
+from tests.parsed import nodes
 
 pytestmark = pytest.mark.house
 
@@ -88,6 +89,13 @@ RENAMES = {
 HIDDEN_CLOCKS = re.compile(r"\b(?:datetime\.now|datetime\.utcnow|datetime\.today|date\.today|os\.urandom)\b")
 
 
+MOCKS = re.compile(
+    r"^\s*(?:from|import) +(?:\w+, *)*(?:mock|pytest_mock|unittest\.mock)\b"
+    r"|^\s*from unittest import .*\bmock\b",
+    re.MULTILINE,
+)
+
+
 def sources(folder: str = "") -> Iterator[Path]:
     for package in [folder] if folder else PACKAGES:
         yield from sorted((PROJECT / package).rglob("*.py"))
@@ -101,7 +109,7 @@ def place(path: Path) -> str:
 def imported(path: Path) -> frozenset[str]:
     """Top-level names that a file imports, wherever in it. Read once for all tests."""
     found: set[str] = set()
-    for statement in ast.walk(ast.parse(path.read_text())):
+    for statement in nodes(path):
         if isinstance(statement, ast.Import):
             found |= {alias.name.partition(".")[0] for alias in statement.names}
         elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
@@ -222,10 +230,7 @@ def test_a_cancellation_is_never_lost_beside_a_limit_of_time() -> None:
 
 def test_tests_do_not_mock() -> None:
     guilty = [
-        place(path)
-        for path in sorted((PROJECT / "tests").rglob("*.py"))
-        if {"mock", "pytest_mock"} & imported(path)
-        or re.search(r"^from unittest (?:import .*mock)|^from unittest\.mock", path.read_text(), re.MULTILINE)
+        place(path) for path in sorted((PROJECT / "tests").rglob("*.py")) if MOCKS.search(path.read_text())
     ]
 
     assert not guilty
@@ -241,7 +246,7 @@ def test_no_kind_of_work_is_decided_elsewhere() -> None:
         for folder in ("scheduler", "api", "cli")
         for path in sources(folder)
         if not place(path).startswith("scheduler/model/work/")
-        for line in decisions_by(names, path.read_text())
+        for line in decisions_by(names, nodes(path))
     ]
 
     assert not guilty, "ask the kind, or give it a field that says so"
@@ -258,8 +263,8 @@ def test_no_kind_of_trigger_is_decided_elsewhere() -> None:
         for path in sources(folder)
         if not place(path).startswith(("scheduler/model/triggers/", "scheduler/ticks/"))
         for line in (
-            *decisions_by(names - {"cron", "at", "after", "notice"}, path.read_text()),
-            *decisions_by(names - {"after", "notice"}, path.read_text(), alone=False),
+            *decisions_by(names - {"cron", "at", "after", "notice"}, nodes(path)),
+            *decisions_by(names - {"after", "notice"}, nodes(path), alone=False),
         )
     ]
 
@@ -280,14 +285,19 @@ def test_no_kind_of_trigger_is_decided_elsewhere() -> None:
     ],
 )
 def test_a_decision_by_kind_is_seen(source: str) -> None:
-    assert list(decisions_by({"run", "exec", "noop", "shell"}, source))
-    assert not list(decisions_by({"run", "exec", "noop", "shell"}, 'body["run"] = {"run": reply["run"]}'))
+    def decided(text: str) -> list[int]:
+        return list(decisions_by({"run", "exec", "noop", "shell"}, ast.walk(ast.parse(text))))
+
+    assert decided(source)
+    assert not decided('body["run"] = {"run": reply["run"]}')
 
 
-def decisions_by(names: Collection[object], source: str, *, alone: bool = True) -> Iterator[int]:
+def decisions_by(
+    names: Collection[object], among: Iterable[ast.AST], *, alone: bool = True
+) -> Iterator[int]:
     """Lines that compare with one of these names (`alone`), list several, or ask an object for what none else
     has."""
-    for node in ast.walk(ast.parse(source)):
+    for node in among:
         found: list[ast.AST | None] = []
         if isinstance(node, ast.Compare) and alone:
             found = [node.left, *node.comparators]

@@ -23,6 +23,7 @@ from scheduler.words.commands import ALL as COMMANDS
 from scheduler.words.lifecycle import LIFECYCLES, Lifecycle
 from scheduler.words.outcomes import Code
 from tests.golden.log import CLUSTER, FOLDER, member_names, read
+from tests.parsed import nodes
 from tests.scheduler.states import opened
 from tests.test_architecture import place, sources
 
@@ -47,33 +48,36 @@ CONSTANT = {
     "outbox.namespace": "the job of another namespace tells nobody",
     "tasks.member": "of tasks that are divided, which no job can say yet",
 }
+SELDOM = 32  #: entries between two looks at those
 
 
 @pytest.fixture(scope="module")
 def columns(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[object]]:
     """Of each column of the state two of the values that it had in the golden stories; all of a state."""
     seen: dict[str, set[object]] = {}
-    for log in sorted(FOLDER.glob("*/*.log")):
+    for log in sorted(FOLDER.glob("*/*.log"), key=lambda log: log.stat().st_size):  # most have had two soon
         store = opened(tmp_path_factory.mktemp("state") / "state.db", CLUSTER)
         machine = Machine(store, member_names)
         tables = store.rows("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
-        found = [
-            (table, column)
+        found = {
+            table: [name for (name,) in store.rows("SELECT name FROM pragma_table_info(?)", (table,))]
             for (table,) in tables
-            for (column,) in store.rows("SELECT name FROM pragma_table_info(?)", (table,))
-        ]
-        for entry in read(log):
+        }
+        filled = f"SELECT {', '.join(f'EXISTS (SELECT 1 FROM {table})' for table in found)}"
+        seen |= {f"{t}.{c}": seen.get(f"{t}.{c}", set()) for t, columns in found.items() for c in columns}
+        for number, entry in enumerate(read(log)):
             if isinstance(entry, Renewal):
                 renew(store, entry)
                 machine = Machine(store, member_names)
             else:
                 machine.apply_entry(applied=entry.applied, stamp_ms=entry.stamp_ms, frames=entry.frames)
-            for table, column in found:
-                values = seen.setdefault(f"{table}.{column}", set())
-                most = 20 if column in ("state", "outcome") else 2
-                if len(values) < most:
-                    rows = store.rows(f"SELECT DISTINCT {column} FROM {table} LIMIT {most}")
-                    values.update(value for (value,) in rows)
+            for (table, columns), has_rows in zip(found.items(), store.row(filled) or (), strict=True):
+                for column in columns if has_rows else ():
+                    name = f"{table}.{column}"
+                    most = 20 if column in ("state", "outcome") else 2
+                    if len(seen[name]) < most and not (name in CONSTANT and number % SELDOM):
+                        rows = store.rows(f"SELECT DISTINCT {column} FROM {table} LIMIT {most}")
+                        seen[name].update(value for (value,) in rows)
         store.close()
     return seen
 
@@ -144,16 +148,15 @@ def attributes(paths: Iterator[Path], handed_on_too: bool = False) -> set[str]:
     """Names that something is asked for. To hand a value on under its own name says nothing of its use."""
     found: set[str] = set()
     for path in paths:
-        tree = ast.parse(path.read_text())
         handed_on = {
             id(node.value)
-            for node in ast.walk(tree)
+            for node in nodes(path)
             if isinstance(node, ast.keyword)
             and isinstance(node.value, ast.Attribute)
             and node.value.attr == node.arg
             and not handed_on_too
         }
-        for node in ast.walk(tree):
+        for node in nodes(path):
             if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
                 found.update({node.attr} if id(node) not in handed_on else ())
             elif isinstance(node, ast.MatchClass):
@@ -162,7 +165,7 @@ def attributes(paths: Iterator[Path], handed_on_too: bool = False) -> set[str]:
 
 
 def texts(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.JoinedStr):
             yield "".join(part.value for part in node.values if isinstance(part, ast.Constant))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):

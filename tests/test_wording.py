@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
+from tests.parsed import tree
 from tests.test_architecture import place, sources
 
 pytestmark = pytest.mark.house
@@ -39,10 +40,12 @@ Constants = Mapping[str, tuple[str, ...]]
 
 
 def test_nothing_is_decided_by_the_words_of_a_message() -> None:
-    trees = {place(path): ast.parse(path.read_text()) for path in sources()}
-    constants = {name: value for tree in trees.values() for name, value in constants_of(tree)}
+    trees = {place(path): tree(path) for path in sources()}
+    constants = {name: value for parsed in trees.values() for name, value in constants_of(parsed)}
 
-    guilty = {f"{where}:{line}" for where, tree in trees.items() for line in decisions(tree, constants)}
+    guilty = {
+        f"{where}:{line}" for where, parsed in trees.items() for line in decisions(parsed, constants)
+    }
 
     assert not {where for where in guilty if where.partition(":")[0] not in OTHERS}, "give it a kind"
     assert {where.partition(":")[0] for where in guilty} == set(OTHERS)
@@ -91,8 +94,8 @@ def test_a_hint_that_names_a_request_names_the_command_beside_it() -> None:
     """One text is read by whoever sends requests, types commands or sits before the cockpit."""
     guilty = {
         f"{where}:{line}"
-        for where, tree in ((place(path), ast.parse(path.read_text())) for path in sources())
-        for line, text in said(tree)
+        for where, parsed in ((place(path), tree(path)) for path in sources())
+        for line, text in said(parsed)
         if REQUEST.search(text) and "cronclave " not in text
     }
     assert {where.partition(":")[0] for where in guilty} == set(OF_REQUESTS), guilty
