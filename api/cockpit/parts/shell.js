@@ -1,6 +1,6 @@
 // What is around every page: navigation, how the cluster is, what moves between nodes, keys, palette, dialogs.
 
-import { PAGES } from "../pages/index.js";
+import { later, PAGES } from "../pages/index.js";
 import * as api from "./api.js";
 import { Actions, ask, asked, command } from "./action.js";
 import { Dialog } from "./dialog.js";
@@ -15,6 +15,7 @@ import { store } from "./store.js";
 import { live } from "./stream.js";
 import { clockOff, language, speak, t, when } from "./words.js";
 
+const NoQuorum = later(() => import("./no_quorum.js"));
 const keysShown = store(false);
 const look = store(document.documentElement.dataset.look);
 look.listen((next) => { document.documentElement.dataset.look = next; localStorage.setItem("look", next); });
@@ -105,21 +106,6 @@ function Moving() {
     : t("away.nobody")}</p>`;
   if (came) return html`<p class="banner calm" role="status">${t("away.came", { node: came.from })}</p>`;
   return null;
-}
-
-function NoQuorum({ known }) {
-  const peers = known.peers.filter((peer) => peer.node !== known.node);
-  const missing = peers.filter((peer) => !peer.reachable);
-  const needed = Math.floor((peers.length + 1) / 2) + 1;
-  return html`<section class="alarm" role="alert" aria-labelledby="quorum-title">
-    <h2 id="quorum-title">${t("quorum.title")}</h2>
-    <p>${t("quorum.what", { node: known.node, needed, nodes: peers.length + 1 })}</p>
-    <ul>${missing.map((peer) => html`<li key=${peer.node}><strong>${peer.node}</strong> (${peer.zone}, <code>${peer.address}</code>): ${t("quorum.silent")}</li>`)}</ul>
-    <p>${t("quorum.safe")}</p>
-    <h3>${t("quorum.do")}</h3>
-    <ol><li>${t("quorum.start")} <code>cronclave node --config /etc/cronclave/node.toml</code></li>
-      <li>${t("quorum.network")}</li>
-      <li>${t("quorum.gone")} <code>cronclave cluster recover --help</code></li></ol></section>`;
 }
 
 function Keys() {
