@@ -107,5 +107,8 @@ def expect_ok(
     if "pointer" in told:
         who = Named(*(str(told.get(name, "job")) for name in Named._fields))
         place, pointer = places.get(who), str(told["pointer"])
+        if place is None and places:  # of the one document that was sent, or of all of them together
+            place = next(iter(places.values())) if len(places) == 1 else None
+            pointer = pointer if place is not None else ""
         errors = [FieldError(pointer if place is None else place.of(pointer), detail, hint)]
     raise Problem(kind, detail, hint=hint, errors=errors, extra=extra)

@@ -32,6 +32,14 @@ async def test_a_flood_is_refused_at_the_door(client: httpx2.AsyncClient, query:
     assert (await client.get("/v1/jobs")).json()["items"] == []
 
 
+async def test_what_all_ask_for_together_is_told_of_none_of_them(client: httpx2.AsyncClient) -> None:
+    assert (await client.put(PATH, json={"namespace": 20})).status_code == 200
+    for jobs, pointer in ((["a"], "/jobs/0/triggers"), (["a", "b"], "")):
+        body = {"jobs": [fan(name, 3 // len(jobs) + 1) for name in jobs]}
+        refused = await client.post("/v1/apply", json=body)
+        assert [each["pointer"] for each in refused.json()["errors"]] == [pointer], refused.text
+
+
 async def test_an_administrator_sets_the_limits(client: httpx2.AsyncClient) -> None:
     assert (await client.get(PATH)).json() == {"job": 100, "namespace": 2000, "cluster": 5000, "asked": 0}
     dry = (await client.put(f"{PATH}?dry_run=true", json={"job": 7})).json()
