@@ -17,12 +17,14 @@ import random
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
+from node.simulation.zones import ZONE
 from scheduler.machine import AppliedEntry
 from scheduler.machine.rules import substitutes
 from scheduler.model.known_schedules import KIND as SCHEDULE
 from scheduler.model.known_schedules import NO_SCHEDULES, InForce, in_force
 from scheduler.model.objects.parsing import parse_document, prepare_document
 from scheduler.store.connection import Store
+from scheduler.store.tables import zones
 from scheduler.words import events as e
 from scheduler.words.causes import Kind
 from scheduler.words.commands import (
@@ -53,17 +55,19 @@ TRIGGERS = [{"cron": "* * * * * *", "id": "each"}, {"schedule": BEAT}]
 Prepared = tuple[tuple[PreparedObject, ...], tuple[PreparedJob, ...]]
 
 
-def _documents(generation: int) -> list[dict[str, Any]]:
+def _documents(generation: int, *, zoned: bool) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [{"vars": name, "values": {"generation": generation}} for name in VARS]
-    found += _schedules(generation)
+    found += _schedules(generation, zoned=zoned)
     job = {"job": JOB, "noop": True, "vars": [FIRST, LAST], "policies": KEPT, "triggers": TRIGGERS}
     return [*found, {**job, "description": str(generation)}]
 
 
-def _schedules(generation: int) -> list[dict[str, Any]]:
-    """What the job is due by too, of another period each time; and what takes its place for some seconds, now
-    these and now those."""
+def _schedules(generation: int, *, zoned: bool) -> list[dict[str, Any]]:
+    """What the job is due by too, of another period each time, and by a zone whose clocks move meanwhile; and
+    what takes its place for some seconds, now these and now those."""
     beat = [{"every": f"{1 + generation % 3}s", "id": "beat"}, {"every": "5s", "id": "stays"}]
+    if zoned:
+        beat.append({"cron": "*/3 0-29 * * * *", "tz": ZONE, "id": "zoned"})
     first = generation % 20
     valid = {"from": _second(first), "until": _second(first + 2)}
     rest = [{"every": "700ms", "id": "rest"}] if generation % 2 else []
@@ -78,9 +82,9 @@ def _second(number: int) -> str:
     return f"2027-01-15T08:00:{number:02}Z"
 
 
-def _prepared(documents: list[dict[str, Any]], after_ms: int) -> Prepared:
-    """Of a slice with the job alone it is prepared as if its schedule meant nothing: once the stage is live,
-    the job follows."""
+def _prepared(documents: list[dict[str, Any]], after_ms: int, rules: str) -> Prepared:
+    """By these rules of its zone. Of a slice with the job alone it is prepared as if its schedule meant
+    nothing: once the stage is live, the job follows."""
     made: list[PreparedJob | PreparedObject] = []
     beside: dict[str, PreparedObject] = {}
 
@@ -90,8 +94,11 @@ def _prepared(documents: list[dict[str, Any]], after_ms: int) -> Prepared:
         rests = {REST: beside[REST].spec} if REST in beside else {}
         return in_force(namespace, name, beside[BEAT].spec, "", rests)
 
+    def clocks(namespace: str, name: str) -> dict[str, Any]:
+        return {"pin": rules}
+
     for each in documents:
-        prepared = prepare_document(parse_document(each), after_ms, schedules=known)
+        prepared = prepare_document(parse_document(each), after_ms, calendars=clocks, schedules=known)
         made.append(prepared)
         if isinstance(prepared, PreparedObject) and prepared.kind == SCHEDULE:
             beside[prepared.name] = prepared
@@ -129,6 +136,10 @@ class Objects:
         else:
             self._delete(front)
 
+    def _rules(self, front: Front) -> str:
+        """Of its zone, as its node has them in force; empty: none are yet."""
+        return zones.rules_in(zones.current(self._world.state(front.node).store), ZONE) or ""
+
     def _apply(self, front: Front) -> None:
         self._generation += 1
         generation, after_ms = self._generation, self._world.wall_ms(front.node)
@@ -137,7 +148,8 @@ class Objects:
             if outcomes[0].ok:
                 self._acknowledged.append(generation)
 
-        objects, jobs = _prepared(_documents(generation), after_ms)
+        rules = self._rules(front)
+        objects, jobs = _prepared(_documents(generation, zoned=bool(rules)), after_ms, rules)
         front.propose([Apply(objects, jobs, (), after_ms)], answered)
 
     def _stage(self, front: Front) -> None:
@@ -145,13 +157,14 @@ class Objects:
         self._generation += 1
         name, after_ms = f"stage {self._generation}", self._world.wall_ms(front.node)
         self._stages[name] = self._generation
-        documents = _documents(self._generation)
+        rules = self._rules(front)
+        documents = _documents(self._generation, zoned=bool(rules))
         each = -(-len(documents) // SLICES)
         # All are named each time, so nothing goes; a trial changes nothing.
         is_trial, prunes = self._rng.random() < 0.2, self._rng.random() < 0.5
 
         def lay(number: int) -> None:
-            objects, jobs = _prepared(documents[number * each : (number + 1) * each], after_ms)
+            objects, jobs = _prepared(documents[number * each : (number + 1) * each], after_ms, rules)
             command = StageSlice(
                 name, number, objects, jobs, (), after_ms, body=b"%d" % number, source=SOURCE
             )
