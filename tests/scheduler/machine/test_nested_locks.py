@@ -13,6 +13,7 @@ from scheduler.machine.rules import deadlocks
 from scheduler.machine.rules.deadlocks import Lack, Node, Waits
 from scheduler.plan.passes.deadlocks import EACH_MS
 from scheduler.plan.planner import wake_ms
+from scheduler.store.tables import tasks as task_rows
 from scheduler.words import commands as c
 from scheduler.words.outcomes import Code
 from tests.scheduler.machine.test_group_places import end, live, place, waits
@@ -93,10 +94,12 @@ def test_a_run_keeps_its_locks_for_a_run_that_it_waits_for(story: Story) -> None
     assert (story.run(run).state, held(story)) == ("succeeded", {})
 
 
-def test_it_passes_those_who_wait_for_what_its_parent_holds(story: Story) -> None:
+@pytest.mark.parametrize("other", ["early", "other"])
+def test_it_passes_those_who_wait_for_what_its_parent_holds(story: Story, other: str) -> None:
+    """Whether what it asks for comes before that in the order of names, or after it."""
     story.connect()
-    both = job("both", locks=["lock", "other"])
-    put(story, resource(), resource("other"), both, job("child", locks=["other"]), parent())
+    both = job("both", locks=["lock", other])
+    put(story, resource(), resource(other), both, job("child", locks=[other]), parent())
     run = run_job(story)
     place(story)
     waiter = run_job(story, "both")
@@ -110,7 +113,9 @@ def test_it_passes_those_who_wait_for_what_its_parent_holds(story: Story) -> Non
 # -- circles --------------------------------------------------------------------------------------------
 
 
-def test_a_circle_of_runs_is_broken_where_a_run_waits_that_another_waits_for(story: Story) -> None:
+def test_a_circle_of_runs_is_broken_where_a_run_waits_that_another_waits_for(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`j` holds b and waits for a run that wants a; another one holds a and wants b."""
     story.connect()
     tasks = {"hold": NOOP, "more": {**NOOP, "locks": ["b"], "needs": ["hold"]}}
@@ -125,6 +130,12 @@ def test_a_circle_of_runs_is_broken_where_a_run_waits_that_another_waits_for(sto
     assert wake_ms(story.store, cache=story.cache) == story.now_ms + EACH_MS
     story.reopen()
     place(story)
+    row = task_rows.get(story.store, task)
+    assert row is not None
+    assert deadlocks.find(story.store, row, story.now_ms)
+    with monkeypatch.context() as less:
+        less.setattr(deadlocks, "LOOKED_MAX", 3)
+        assert deadlocks.find(story.store, row, story.now_ms) == "", "who was not looked at may end"
     story.now_ms += EACH_MS
     assert story.plan_and_apply() == [c.BreakDeadlock(story.epoch, task)]
     ended = story.store.row("SELECT state, reason, attempts FROM tasks WHERE id = ?", (task,))
@@ -135,6 +146,22 @@ def test_a_circle_of_runs_is_broken_where_a_run_waits_that_another_waits_for(sto
     story.settle()
     assert [story.run(each).state for each in (run, beside)] == ["failed", "succeeded"]
     assert (story.tasks(run)["run"], held(story)) == ("failed", {})
+
+
+def test_where_somebody_else_gives_enough_back_it_is_no_circle(story: Story) -> None:
+    story.connect()
+    tasks = {"hold": NOOP, "more": {**NOOP, "locks": ["b"], "needs": ["hold"]}}
+    other = job("other", tasks=tasks, policies={"locks": ["a"]})
+    jobs = [job("child", locks=["a"]), job("single", locks=["a"]), other, parent(locks=["b"])]
+    put(story, resource("a", count=2), resource("b"), *jobs)
+    runs = [run_job(story, name) for name in ("j", "other", "single")]
+    place(story)
+    end(story, "first", "hold")
+    for _ in range(3):
+        story.now_ms += EACH_MS
+        assert sorted(place(story)) == ["main"], "of the one beside, for which the circle waits too"
+    story.settle()
+    assert [story.run(each).state for each in runs] == ["succeeded"] * 3
 
 
 def test_who_waits_for_somebody_that_comes_to_his_end_does_not_fail(story: Story) -> None:
@@ -191,10 +218,3 @@ def test_stuck_is_who_never_ends_when_all_that_can_does(waits: Waits) -> None:
         way = deadlocks.circle(node, waits, for_ever)
         assert not way or way[0] == node
         assert set(way) <= for_ever
-
-
-@pytest.mark.parametrize("runs", [deadlocks.LOOKED_MAX + 5])
-def test_more_than_is_looked_at_fails_nobody(runs: int) -> None:
-    """Whoever was not looked at may end."""
-    ring: dict[Node, list[Node]] = {("run", each): [("run", each + 1)] for each in range(runs)}
-    assert deadlocks.stuck(Waits(ring, {})) == frozenset()
