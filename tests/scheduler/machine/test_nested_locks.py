@@ -3,10 +3,13 @@ found, and broken."""
 
 from __future__ import annotations
 
+import random
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scheduler.machine.rules import deadlocks
@@ -16,6 +19,7 @@ from scheduler.plan.planner import wake_ms
 from scheduler.store.tables import tasks as task_rows
 from scheduler.words import commands as c
 from scheduler.words.outcomes import Code
+from tests.scheduler.machine.test_conditions import ASSIGNED
 from tests.scheduler.machine.test_group_places import end, live, place, waits
 from tests.scheduler.machine.test_locks import held, put, resource
 from tests.scheduler.machine.test_locks import run as run_job
@@ -218,3 +222,60 @@ def test_stuck_is_who_never_ends_when_all_that_can_does(waits: Waits) -> None:
         way = deadlocks.circle(node, waits, for_ever)
         assert not way or way[0] == node
         assert set(way) <= for_ever
+
+
+# -- whatever jobs there are ----------------------------------------------------------------------------
+
+NAMES = ("a", "b", "c")
+
+
+@st.composite
+def forests(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Jobs whose tasks take resources and wait for runs of later ones, and how much there is."""
+    jobs = [f"j{number}" for number in range(4)]
+    counts = draw(st.lists(st.integers(1, 2), min_size=3, max_size=3))
+    found = [resource(name, count=count) for name, count in zip(NAMES, counts, strict=True)]
+    for number, name in enumerate(jobs):
+        of_run = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=2, unique=True))
+        behind = [each for each in NAMES if each > max(of_run)]
+        tasks: dict[str, Any] = {"t0": NOOP}  # with which it takes what it holds
+        for turn in range(1, draw(st.integers(2, 3))):
+            later = jobs[number + 1 :]
+            work: dict[str, Any] = {"noop": True}
+            nests = draw(st.integers(0, 3)) > 0
+            if later and nests:
+                work = {"job": {"name": draw(st.sampled_from(later))}}
+            elif behind:
+                work["locks"] = draw(st.lists(st.sampled_from(behind), max_size=2, unique=True))
+            tasks[f"t{turn}"] = {**work, "needs": [draw(st.sampled_from([*tasks]))]}
+        found.append(job(name, tasks=tasks, policies={"locks": of_run}))
+    return found
+
+
+@given(documents=forests(), rng=st.randoms(use_true_random=False))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_all_runs_end_whatever_they_hold_and_wait_for(
+    documents: list[dict[str, Any]], rng: random.Random
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        story = Story(Path(folder) / "state.db")
+        story.lead()
+        story.connect()
+        put(story, *documents)
+        counts = {each["resource"]: each["count"] for each in documents if "resource" in each}
+        names = [each["job"] for each in documents if "job" in each]
+        runs = [run_job(story, rng.choice(names)) for _ in range(5)]
+        for _ in range(400):
+            planned = story.plan_and_apply()
+            assert all(amount <= counts[name] for name, amount in held(story).items())
+            running = story.store.rows(ASSIGNED)
+            for attempt, _ in rng.sample(running, len(running))[: max(1, len(running) // 2)]:
+                if story.claim(attempt).ok:
+                    assert story.finish(attempt).ok
+            if not planned and not running:
+                story.now_ms += EACH_MS
+                if all(story.run(run).finished_ms for run in runs):
+                    break
+        assert [story.run(run).state for run in runs if not story.run(run).finished_ms] == []
+        assert held(story) == {}
+        story.close()
