@@ -149,12 +149,11 @@ def _waiting(store: Store, services: Services, paused: Sequence[Pause], scope: S
         if everything or any(pause.namespace == row.namespace for pause in paused):
             why = "it is paused: no task starts"
         else:
-            busy = f"what it asks for of resource {taken} is taken" if taken else ""
-            why = lacks or busy or f"every agent for {selectors.words(wanted)} is busy"
+            why = lacks or locks.brief(taken) or f"every agent for {selectors.words(wanted)} is busy"
+        of = f"resource {taken}" if locks.is_resource(taken) else selectors.words(wanted)
         count += row.size
         items.append({
-            "kind": "agent", "for": f"resource {taken}" if taken else selectors.words(wanted),
-            "count": row.size, "run": row.run,
+            "kind": "agent", "for": of, "count": row.size, "run": row.run,
             "job": row.name, "namespace": row.namespace, "since": rfc3339(row.queued_ms), "behind": None,
             "why": why, "command": _command("run", "explain", row.run),
         })  # fmt: skip

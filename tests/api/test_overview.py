@@ -13,6 +13,7 @@ from scheduler.store.reads import jobs as job_reads
 from scheduler.store.tables import agents, leaderships, triggers
 from scheduler.words import commands as c
 from tests.api.single_node import SingleNode
+from tests.api.working import go_on
 from tests.node.effects.parts import connect, fail_last
 
 NOOP: dict[str, Any] = {"noop": True}
@@ -129,6 +130,15 @@ async def test_what_waits_says_for_which_agents_or_behind_which_run(
     assert (item["for"], item["why"]) == (
         "resource default/yard", "what it asks for of resource default/yard is taken"
     )  # fmt: skip
+    # What a group lets go on at once is nobody's resource.
+    tasks, group = {"a": NOOP, "b": NOOP}, {"tasks": ["a", "b"], "max_parallel": 1}
+    await client.put("/v1/jobs/few", json={"tasks": tasks, "groups": {"g": group}})
+    few = await run(client, "few")
+    go_on(node)
+    task = node.store.value("SELECT id FROM tasks WHERE run = ? AND name = 'a'", (few,))
+    node.apply(c.Place(node.machine.state.epoch, task, 1))
+    (item,) = (each for each in (await read(client))["waiting"]["items"] if each["run"] == few)
+    assert (item["for"], item["why"]) == ("pool default", "its group lets 1 of its tasks go on at once")
     await client.post("/v1/pause", json={"reason": "the database is moved"})
     paused = {each["run"]: each["why"] for each in (await read(client))["waiting"]["items"]}
     assert paused[queued] == "it is paused: no task starts"

@@ -41,6 +41,18 @@ def lacks(store: Store, selector: str, now_ms: int, place: lock_queues.Place | N
     return ""
 
 
+def is_resource(lacking: str) -> bool:
+    """Whether it is one that people know by this name."""
+    return lacking not in ("", RESTORE) and not lacking.startswith(ROOM)
+
+
+def brief(lacking: str) -> str:
+    """Of what `lacks` says, in a few words; empty: nothing."""
+    if lacking.startswith(ROOM):
+        return f"its group lets {room_of(lacking)} of its tasks go on at once"
+    return f"what it asks for of resource {lacking} is taken" if lacking else ""
+
+
 def words(verdict: Verdict, view: PlaceView, facts: Facts) -> Words:
     since_ms = facts.task.queued_ms if facts.task is not None else None
     if view.lacks == RESTORE:
