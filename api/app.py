@@ -50,6 +50,7 @@ from api.routes import (
     join,
     ledger,
     logs,
+    members,
     namespaces,
     notices,
     objects,
@@ -79,7 +80,7 @@ NOUNS = (
     jobs, namespaces, hooks, notices, resources, objects, definitions, schema, past, apply, stages, bulk,
     runs, attempts, logs, ticks, ledger, audit, explain, overview, agents, cluster, formats, tick_limits,
     pauses, backup, events, outbox, secrets, tokens, join, session, health, demonstration, zones, pages,
-    hands, reruns,
+    hands, reruns, members,
 )  # fmt: skip
 
 

@@ -67,6 +67,7 @@ def run_explained(told: RunExplained, may_see: MaySee) -> dict[str, Any]:
         "tasks": [
             {
                 "task": task.name,
+                "member": task.member or None,
                 "state": task.state,
                 "verdict": task.verdict,
                 "gates": [finding_json(each) for each in task.gates],

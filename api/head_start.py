@@ -36,10 +36,10 @@ class HeadStart:
 
     def agent_for(self, compiled: CompiledJob) -> Agent | None:
         """The agent for the job's only first task; None: let the planner find one."""
-        roots = compiled.roots
-        if len(roots) != 1 or roots[0].happens != "agent" or roots[0].locks:
-            return None  # who takes locks takes them in the order of those that wait
-        selector = selectors.of_task(roots[0], compiled.namespace)
+        first = compiled.placed_early
+        if first is None:
+            return None
+        selector = selectors.of_task(first, compiled.namespace)
         places = self._places_for(selector)
         agent = 0 if places is None else places.take(selector)
         if places is None or not agent:

@@ -46,7 +46,7 @@ RIGHTS: Mapping[str, Right] = {
             " getObjectDiff listReferrers listCalendarDays listScheduleTicks getSecret getObjectDefinition"
             " getNamespaceDefinition listDeliveries listNotices listHolders listWaiters",
         ),
-        (READ, Of.LOADED, "getRun getLogs explainRun"),
+        (READ, Of.LOADED, "getRun listMembers getLogs explainRun"),
         (
             READ, Of.LISTED,
             "listNamespaces listJobs listObjects listRuns listAttempts listLedger listOutbox listWork"

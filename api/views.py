@@ -20,6 +20,7 @@ from scheduler.model.outputs import outputs_of
 from scheduler.store.reads.attempts import AtWork, ListedAttempt
 from scheduler.store.state import Overload
 from scheduler.store.tables.agents import Agent
+from scheduler.store.tables.fanouts import Fanout
 from scheduler.store.tables.holds import Hold
 from scheduler.store.tables.jobs import Job
 from scheduler.store.tables.overrides import Override
@@ -38,6 +39,7 @@ _NOTHING: Mapping[int, Hold] = {}
 NO_OUTPUTS: Mapping[int, bytes] = {}
 NONE_TAKEN: Mapping[int, int] = {}
 NO_CHILDREN: Mapping[int, int] = {}
+NONE_SPREAD: Mapping[int, Fanout] = {}
 
 
 def job_facts(
@@ -99,18 +101,19 @@ def run_json(
     holds: Mapping[int, Hold] = _NOTHING, outputs: Mapping[int, bytes] = NO_OUTPUTS,
     override: Override | None = None, rest: Rest | None = None, rerun: Rerun | None = None,
     taken: Mapping[int, int] = NONE_TAKEN, reruns: Sequence[int] = (),
-    children: Mapping[int, int] = NO_CHILDREN,
+    children: Mapping[int, int] = NO_CHILDREN, spread: Mapping[int, Fanout] = NONE_SPREAD,
 ) -> dict[str, Any]:  # fmt: skip
     """A run with its tasks and their attempts. `holds`: of it (0) and of its tasks, that stand; `outputs`: by
     task; `rest`: of one that does what it does finally; `taken`: by task, the run that it was taken over
-    from; `reruns`: the newest that repeat it; `children`: by task, the runs that these began."""
+    from; `reruns`: the newest that repeat it; `children`: by task, the runs that these began; `spread`: by
+    task, of those that are divided."""
     return {
         **run_facts(row, trigger, holds.get(0), override, rerun),
         "params": json.loads(row.params or "{}"),
         "actor": row.actor or None,
         "rest": None if rest is None else rest_json(rest),
         "reruns": list(reruns),
-        "tasks": _tasks_json(list(tasks), attempts, holds, outputs, taken, children),
+        "tasks": _tasks_json(list(tasks), attempts, holds, outputs, taken, children, spread),
     }
 
 
@@ -189,7 +192,7 @@ def _task_hold_json(task: Task, holds: Mapping[int, Hold]) -> dict[str, Any] | N
 
 def is_single(job: CompiledJob) -> bool:
     """Whether a run of it, as it is made, is known without a look: one task, on an agent."""
-    return len(job.tasks) == 1 and job.tasks[0].happens == "agent"
+    return len(job.tasks) == 1 and job.tasks[0].happens == "agent" and job.tasks[0].fanout is None
 
 
 def new_run_json(
@@ -209,8 +212,8 @@ def new_run_json(
         })  # fmt: skip
     task = {
         "state": "active" if tries else "queued", "group": None, "round": 0,
-        "started": None, "finished": None, "exit_code": None,
-        "warned": False, "reason": None, "hold": None, "retry_at": None, "until": None, "run": None,
+        "started": None, "finished": None, "exit_code": None, "warned": False, "reason": None,
+        "hold": None, "retry_at": None, "until": None, "members": None, "run": None,
         "outputs": None, "taken_from": None, "attempts": tries,
     }  # fmt: skip
     return {
@@ -234,9 +237,10 @@ def _tasks_json(
     outputs: Mapping[int, bytes],
     taken: Mapping[int, int],
     children: Mapping[int, int],
+    spread: Mapping[int, Fanout],
 ) -> dict[str, Any]:
-    """By name: how it stands with the whole task in its newest round, and the attempts of all its members and
-    rounds. Those that were taken back before they had a grant are left out: they were never tries."""
+    """By name: how it stands with the whole task in its newest round, and the attempts of all its rounds.
+    Those that were taken back before they had a grant are left out: they were never tries."""
     whole: dict[str, Task] = {}
     for row in rows:
         known = whole.get(row.name)
@@ -260,7 +264,8 @@ def _tasks_json(
             "reason": task.reason or None,
             "hold": _task_hold_json(task, holds),
             "retry_at": rfc3339(task.wake_ms) if task.state == "retry_wait" else None,
-            "until": rfc3339(task.wake_ms) if task.state == "active" and task.wake_ms != NO_INSTANT else None,
+            "until": None if task.id in spread else _until(task),
+            "members": members_json(spread[task.id]) if task.id in spread else None,
             "run": children.get(task.id),
             "outputs": outputs_of(outputs[task.id]) if task.id in outputs else None,
             "taken_from": taken.get(task.id),
@@ -268,6 +273,18 @@ def _tasks_json(
         }
         for name, task in whole.items()
     }
+
+
+def _until(task: Task) -> str | None:
+    """Of work in the state."""
+    return rfc3339(task.wake_ms) if task.state == "active" and task.wake_ms != NO_INSTANT else None
+
+
+def members_json(now: Fanout) -> dict[str, int]:
+    return {
+        "all": now.members, "going": now.going, "succeeded": now.succeeded, "failed": now.failed,
+        "skipped": now.skipped,
+    }  # fmt: skip
 
 
 def _death(exit_code: int | None, number: int | None) -> str:
@@ -313,7 +330,7 @@ def attempt_json(listed: ListedAttempt, task: Task) -> dict[str, Any]:
 def runs_json(
     rows: Sequence[Run], keys: Mapping[int, str], tasks: Iterable[Task], attempts: Iterable[ListedAttempt],
     holds: Mapping[int, Mapping[int, Hold]], overrides: Mapping[int, Override],
-    reruns: Mapping[int, Rerun], taken: Mapping[int, int],
+    reruns: Mapping[int, Rerun], taken: Mapping[int, int], spread: Mapping[int, Fanout],
 ) -> list[dict[str, Any]]:
     tasks_by_run: dict[int, list[Task]] = {}
     for task in tasks:
@@ -325,7 +342,7 @@ def runs_json(
         run_json(
             row, keys.get(row.trigger), tasks_by_run.get(row.id, ()), attempts_by_run.get(row.id, ()),
             holds.get(row.id, _NOTHING), override=overrides.get(row.id), rerun=reruns.get(row.id),
-            taken=taken,
+            taken=taken, spread=spread,
         )
         for row in rows
     ]

@@ -161,4 +161,5 @@ def _task_rows(task: dict[str, Any]) -> list[tuple[object, ...]]:
     """The gates that are closed; of a task that nothing keeps, that."""
     closed = [_row(gate) for gate in task["gates"] if gate["state"] != "ready"]
     closed = closed or [("", "ready", "nothing keeps it", "", "")]
-    return [(task["task"], task["state"], *row) for row in closed]
+    of = f" ({task['member']})" if task["member"] else ""
+    return [(f"{task['task']}{of}", task["state"], *row) for row in closed]

@@ -74,12 +74,14 @@ class Reading:
     def __init__(
         self, client: Client, run: int, task: str | None, attempt: int | None, *,
         write: Callable[[bytes], None], note: Callable[[str], None], round: int | None = None,
+        member: str | None = None,
     ) -> None:  # fmt: skip
-        """`round`: None: the newest."""
+        """`round`: None: the newest. `member`: of a task that is divided."""
         self._client = client
         self._run = run
         self._task = task
         self._round = round
+        self._member = member
         self._only = attempt  #: asked for by its number
         self._attempt = attempt
         self._over = False  #: this attempt's output is read to its end
@@ -117,7 +119,7 @@ class Reading:
     def _ask(self, *, follow: bool) -> http.client.HTTPResponse:
         after = self._attempt if self._over else None
         path = path_of(
-            "runs", self._run, "logs", task=self._task, round=self._round,
+            "runs", self._run, "logs", task=self._task, round=self._round, member=self._member,
             attempt=None if after else self._attempt,
             after_attempt=after, offset=None if after else self._offset, follow=follow,
             wait=f"{int(self._wait_s * 1000)}ms" if follow else None,
@@ -169,8 +171,8 @@ class Reading:
     def _ended(self) -> bool:
         """There is no attempt yet: whether there will be none."""
         run, task = self._look()
-        if run["finished"] is not None or task.get("finished") is not None:
-            return True
+        if run["finished"] is not None or (task.get("finished") is not None and self._member is None):
+            return True  # members go on where the whole has ended
         if held := held_up_by(self._client, run, self._task):
             self._say(f"run {self._run} waits for {held}")
         self._wait_s = WAIT_S
@@ -188,10 +190,13 @@ class Reading:
 
 def show_tasks(
     client: Client, screen: Screen, found: dict[str, Any], names: list[str], attempt: int | None,
-    round: int | None,
+    round: int | None, member: str | None,
 ) -> None:  # fmt: skip
     """What these tasks have written so far, one after the other."""
     for name in names:
+        if found["tasks"][name].get("members") and member is None:
+            screen.note(_divided(found["id"], name))
+            continue
         taken = found["tasks"].get(name, {}).get("taken_from")
         whose = "" if taken is None else f", taken over from run {taken}"
         if len(names) > 1:
@@ -199,21 +204,32 @@ def show_tasks(
         elif whose:
             screen.note(f"{name}{whose}:")
         reading = Reading(
-            client, found["id"], name, attempt, write=screen.write, note=screen.note, round=round
-        )
+            client, found["id"], name, attempt, write=screen.write, note=screen.note, round=round,
+            member=member,
+        )  # fmt: skip
         if not reading.now() and len(names) == 1:
             held = held_up_by(client, found, name)
             screen.note(f"nothing has started: it waits for {held}" if held else "nothing has started")
         screen.cut()
 
 
+def _divided(run: int, task: str) -> str:
+    """Where the output of its members is."""
+    return f"{task} is divided: cronclave run members {run} {task} lists what, --member NAME reads one"
+
+
 def follow_run(client: Client, screen: Screen, run: int, attempt: int | None) -> None:
     """All tasks' output, in the order in which they begin, each round of it, until the run has ended."""
     done: set[tuple[str, int]] = set()
+    noted: set[str] = set()
     said = ""
     began_s, pause_s = time.monotonic(), AGAIN_S
     while True:
         found = client.get(path_of("runs", run))
+        for name, task in found["tasks"].items():
+            if task.get("members") and name not in noted:
+                noted.add(name)
+                screen.note(_divided(run, name))
         begun = [
             (each["id"], name, each["round"])
             for name, task in found["tasks"].items()

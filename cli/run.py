@@ -27,6 +27,7 @@ from cli.hands import (
 )
 from cli.instants import milliseconds, rfc3339
 from cli.lazy import Group
+from cli.members import members, show_worst
 from cli.options import INSTANT, SPAN, connected, consistency, formatted, stale
 from cli.output import more, show, with_warning
 from cli.rerun import rerun
@@ -46,7 +47,7 @@ def run() -> None:
 
 run.add_command(run_explain)
 run.add_command(run_graph)
-for hand in (rerun, suspend, resume, release, override, hold, skip, retry, stop):
+for hand in (members, rerun, suspend, resume, release, override, hold, skip, retry, stop):
     run.add_command(hand)
 
 
@@ -102,6 +103,7 @@ def show_(client: Client, run_id: int, stale: bool, form: str) -> None:
         from cli.waiting import waits_for
 
         show_run(found, waits_for(client, found, stale=stale))
+        show_worst(client, found, stale=stale)
     else:
         show(form, found, (), list)
 
@@ -113,11 +115,13 @@ def show_(client: Client, run_id: int, stale: bool, form: str) -> None:
         "cronclave run logs 42 --task extract -f  # until it has ended",
         "cronclave run logs 42 --attempt 1 > first.log",
         "cronclave run logs 42 --task load --round 1",
+        "cronclave run logs 42 --task rotate --member 3",
     ),
 )
 @ID
 @click.option("--task", metavar="NAME", help="One task only; all, one after the other, by default.")
 @click.option("--round", type=click.IntRange(1), help="Of a task in a group; the newest by default.")
+@click.option("--member", metavar="NAME", help="Of a task that is divided (fanout).")
 @click.option("--attempt", type=click.IntRange(1), help="Number of the attempt; the latest by default.")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run, or the task named, has ended.")
 @click.option(
@@ -125,8 +129,8 @@ def show_(client: Client, run_id: int, stale: bool, form: str) -> None:
 )
 @connected
 def logs(
-    client: Client, run_id: int, task: str | None, round: int | None, attempt: int | None, follow: bool,
-    raw: bool | None,
+    client: Client, run_id: int, task: str | None, round: int | None, member: str | None,
+    attempt: int | None, follow: bool, raw: bool | None,
 ) -> None:  # fmt: skip
     """Print the output of a run, from any node, live.
 
@@ -141,8 +145,9 @@ def logs(
     found = client.get(path_of("runs", run_id))
     if task is not None and task not in found["tasks"]:
         raise Failure(f"run {run_id} has no task {task!r}", code=NOT_FOUND, details=sorted(found["tasks"]))
-    if round is not None and task is None:
-        raise click.UsageError("--round is of one task: name it with --task")
+    if (round is not None or member is not None) and task is None:
+        option = "--round" if round is not None else "--member"
+        raise click.UsageError(f"{option} is of one task: name it with --task")
     if round is not None:
         rounds = found["tasks"][task]["round"] + 1
         if round > rounds:
@@ -158,10 +163,10 @@ def logs(
     if not follow:
         all_of_them = [name for name in found["tasks"] if name not in inside.values()]
         names = [task] if task is not None else all_of_them
-        return show_tasks(client, screen, found, names, attempt, round)
+        return show_tasks(client, screen, found, names, attempt, round, member)
     if task is not None:
         Reading(
-            client, run_id, task, attempt, write=screen.write, note=screen.note, round=round
+            client, run_id, task, attempt, write=screen.write, note=screen.note, round=round, member=member
         ).follow()
         screen.cut()
     else:

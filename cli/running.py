@@ -9,7 +9,7 @@ import click
 
 from cli.client import Client, path_of
 from cli.exits import TIMED_OUT, USAGE, Failure, of_run
-from cli.hands import hold_words, verdict_words
+from cli.hands import hold_words, members_words, verdict_words
 from cli.output import facts, show, table, with_warning
 
 VALUE_LETTERS_MAX = 80  #: of an output, in a table
@@ -45,6 +45,8 @@ def show_run(found: dict[str, Any], waits_for: str = "") -> None:
     for name, task in found["tasks"].items():
         if not task["attempts"]:
             why = f"until {task['until']}" if task.get("until") else task.get("reason")
+            if task.get("members"):
+                why = "; ".join(filter(None, (members_words(task["members"]), why)))
             why = why if not task.get("run") else f"run {task['run']}" + (f"; {why}" if why else "")
             why = hold_words(task["hold"]) if task.get("hold") else why
             why = f"taken over from run {task['taken_from']}" if task.get("taken_from") else why
@@ -122,7 +124,7 @@ def say_what_it_waits_for(client: Client, started: dict[str, Any]) -> None:
 
 
 def _show_output(client: Client, ended: dict[str, Any]) -> None:
-    if len(ended["tasks"]) == 1:
+    if len(ended["tasks"]) == 1 and not any(task.get("members") for task in ended["tasks"].values()):
         from cli.following import Reading
 
         parts: list[bytes] = []

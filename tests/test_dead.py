@@ -38,6 +38,7 @@ CONSTANT = {
     "state.migration_cursor": "there is one format, so nothing to migrate",
     "zone_data.id": "there is one row",
     "state.refused": "of frames that are none: tests/scheduler/machine/test_entry.py",
+    "fanout_lists.items": "of one alone there are members to be made",
     "doomed.attempt": "filled beyond the room of an entry: tests/scheduler/machine/test_slices.py",
     "doomed.reason": "as above",
     "tells.told": "as above",
@@ -46,7 +47,6 @@ CONSTANT = {
     "stages.referrer": "where 2,000 refer to what is deleted: tests/scheduler/machine/test_stage_prune.py",
     "outbox.kind": "there is one kind of effect",
     "outbox.namespace": "the job of another namespace tells nobody",
-    "tasks.member": "of tasks that are divided, which no job can say yet",
 }
 SELDOM = 32  #: entries between two looks at those
 

@@ -92,7 +92,7 @@ def environment(
         "CRONCLAVE_TICK": rfc3339(row.tick_ms) or "",
         "CRONCLAVE_PLAN_DATE": plan_days.text_of(row.plan_day),
         "CRONCLAVE_MEMBER": row.member,
-        "CRONCLAVE_ITEM": "",
+        "CRONCLAVE_ITEM": row.item,
         "CRONCLAVE_ROUND": str(row.round),
     }
     if rest is not None:

@@ -4,7 +4,7 @@ page.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from api.access import READ, Reach
@@ -19,15 +19,18 @@ from scheduler.machine.rules.selectors import Selector, asked_of
 from scheduler.model import Job
 from scheduler.store.connection import Store
 from scheduler.store.reads import attempts as attempt_reads
+from scheduler.store.reads import fanouts as fanout_reads
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads import near
 from scheduler.store.reads import outputs as output_reads
 from scheduler.store.reads import runs as run_reads
 from scheduler.store.reads import tasks as task_reads
 from scheduler.store.reads import triggers as trigger_reads
+from scheduler.store.reads.attempts import ListedAttempt
 from scheduler.store.tables import holds, nested, overrides, pauses, reruns, rests
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables.fanouts import Fanout
 from scheduler.store.tables.holds import Hold
 from scheduler.store.tables.jobs import Job as JobRow
 from scheduler.store.tables.overrides import Override
@@ -235,7 +238,8 @@ def _veiled(store: Store, row: Run) -> Run:
 
 def _run_document(store: Store, row: Run) -> dict[str, Any]:
     key = trigger_reads.keys(store, [row.trigger]).get(row.trigger) if row.trigger else None
-    tasks, tries = task_reads.of_runs(store, [row.id]), attempt_reads.of_runs(store, [row.id])
+    spread = fanout_reads.of_runs(store, [row.id])
+    tasks, tries = _tasks_and_tries(store, [row.id], spread)
     outputs = output_reads.between(store, row.first_task, row.last_task)
     later = {task.name: task.id for task in tasks if task.id > row.last_task > 0}  # of a group: the newest
     if later:
@@ -247,8 +251,22 @@ def _run_document(store: Store, row: Run) -> dict[str, Any]:
     children = {each.task: each.run for each in nested.of_parent(store, row.id, CHILDREN_MAX)}
     return run_json(
         _veiled(store, row), key, tasks, tries, kept_back, outputs, verdict, rest, rerun.get(row.id), taken,
-        again, children,
+        again, children, spread,
     )  # fmt: skip
+
+
+def _tasks_and_tries(
+    store: Store, runs: Sequence[int], spread: Mapping[int, Fanout]
+) -> tuple[list[Task], list[ListedAttempt]]:
+    """Of a run with divided tasks the wholes alone: their members have pages of their own."""
+    divided = {each.run for each in spread.values()}
+    plain = [run for run in runs if run not in divided]
+    tasks, tries = task_reads.of_runs(store, plain), attempt_reads.of_runs(store, plain)
+    if divided:
+        wholes = task_reads.of_runs(store, sorted(divided), wholes=True)
+        tasks += wholes
+        tries += attempt_reads.of_tasks(store, [task.id for task in wholes])
+    return tasks, tries
 
 
 def overrides_of(store: Store, rows: Sequence[Run]) -> dict[int, Override]:
@@ -305,10 +323,11 @@ def is_short(store: Store, run: int) -> bool:
 def run_documents(store: Store, rows: Sequence[Run]) -> list[dict[str, Any]]:
     ids = [row.id for row in rows]
     keys = trigger_reads.keys(store, [row.trigger for row in rows if row.trigger])
-    tasks, tries = task_reads.of_runs(store, ids), attempt_reads.of_runs(store, ids)
+    spread = fanout_reads.of_runs(store, ids)
+    tasks, tries = _tasks_and_tries(store, ids, spread)
     return runs_json(
         [_veiled(store, row) for row in rows], keys, tasks, tries, holds_of(store, rows, tasks),
-        overrides_of(store, rows), reruns_of(store, rows), taken_of(store, rows),
+        overrides_of(store, rows), reruns_of(store, rows), taken_of(store, rows), spread,
     )  # fmt: skip
 
 

@@ -55,6 +55,7 @@ HINTS = {
     "release": "A run that is suspended goes on by cronclave run resume {run}, or POST"
     " /v1/runs/{run}/resume.",
 }
+MEMBERS = "cronclave run members {0} {1}, or GET /v1/runs/{0}/tasks/{1}/members, has its members."
 TASKS = "cronclave run show {run}, or GET /v1/runs/{run}, has the names of its tasks."
 
 
@@ -136,13 +137,15 @@ def _restarting(services: Services, store: Store, run: Run) -> Outcome | None:
     return hands.restarting(run, services.compiled.get(run.job, run.revision, lambda: spec))
 
 
-@router.post("/v1/runs/{run}/tasks/{task}/hold", operation_id="holdTask", openapi_extra=schemas.hand)
+@router.post("/v1/runs/{run}/tasks/{task}/hold", operation_id="holdTask", openapi_extra=schemas.task_hand)
 async def hold_task(request: Request, run: str, task: str) -> Response:
     """A breakpoint: a task that has not started waits, until it is released."""
     return await _task(request, run, task, HoldTask, hands.holding_task)
 
 
-@router.post("/v1/runs/{run}/tasks/{task}/release", operation_id="releaseTask", openapi_extra=schemas.hand)
+@router.post(
+    "/v1/runs/{run}/tasks/{task}/release", operation_id="releaseTask", openapi_extra=schemas.task_hand
+)
 async def release_task(request: Request, run: str, task: str) -> Response:
     """A held task goes on; one that is held since it failed ends so."""
     return await _task(request, run, task, ReleaseTask, hands.releasing_task)
@@ -155,13 +158,13 @@ async def skip_task(request: Request, run: str, task: str) -> Response:
     return await _task(request, run, task, SkipTask, hands.skipping_task)
 
 
-@router.post("/v1/runs/{run}/tasks/{task}/retry", operation_id="retryTask", openapi_extra=schemas.hand)
+@router.post("/v1/runs/{run}/tasks/{task}/retry", operation_id="retryTask", openapi_extra=schemas.task_hand)
 async def retry_task(request: Request, run: str, task: str) -> Response:
     """A task that waits for its next try, or is held since it failed, is tried now."""
     return await _task(request, run, task, RetryTask, hands.retrying_task)
 
 
-@router.post("/v1/runs/{run}/tasks/{task}/stop", operation_id="stopTask", openapi_extra=schemas.hand)
+@router.post("/v1/runs/{run}/tasks/{task}/stop", operation_id="stopTask", openapi_extra=schemas.task_hand)
 async def stop_task(request: Request, run: str, task: str) -> Response:
     """The attempt of a task is stopped, and not tried again; the run goes on by its rules."""
     return await _task(request, run, task, StopTask, hands.stopping_task)
@@ -174,17 +177,20 @@ async def _task(
     services, call, number = services_of(request), call_of(request), run_number(run)
     await need_operable(services, call, number)
     reason, passes = _reason_and_pass(call) if make is SkipTask else (reason_of(call), False)
+    member = call.query.get("member", "")
     given = (number, task, reason, passes) if make is SkipTask else (number, task, reason)
-    command = make(*given, actor=call.actor)
+    command = make(*given, actor=call.actor, member=member)
     with services.scheduler.read() as store:
-        found = task_rows.newest(store, find_run(store, number).id, task)
-        names = () if found is not None else task_reads.names(store, number, NAMES_MAX)
+        found = task_rows.newest(store, find_run(store, number).id, task, member)
+        whole = found if not member else task_rows.newest(store, number, task)
+        names = () if whole is not None else task_reads.names(store, number, NAMES_MAX)
         refusal = _judged(store, number, found, may) if found is not None else None
-    hint = near_miss(task, names, TASKS.format(run=number))
+    hint = near_miss(task, names, TASKS.format(run=number)) if whole is None else MEMBERS.format(number, task)
     if call.flag("dry_run"):
         need_proposable(command, what=f"run {number}")
         if found is None:
-            raise Problem("not-found", f"run {number} has no task {task[:100]!r}", hint=hint)
+            of = f" with a member {member[:100]!r}" if member else ""
+            raise Problem("not-found", f"run {number} has no task {task[:100]!r}{of}", hint=hint)
         if refusal is not None:
             expect_ok(refusal, what=f"task {task[:100]}")
     else:

@@ -32,6 +32,7 @@ from api.schemas.replies import (
     RunList,
     Secret,
     SecretList,
+    TaskMemberList,
     TickList,
     WorkList,
 )
@@ -166,6 +167,8 @@ hand: dict[str, Any] = {
     "parameters": [_DRY_RUN],
     "requestBody": _body({"reason": "the database is moved"}, required=False, schema=_fields(reason=_REASON)),
 }
+_MEMBER = _query("member", "Of a task that is divided: this member of it, not the whole.", _text(256))
+task_hand: dict[str, Any] = {**hand, "parameters": [_DRY_RUN, _MEMBER]}
 _WHY = _text(500, pattern=r"\S")
 _VERDICT = {"as": {"type": "string", "enum": ["succeeded", "failed"]}, "reason": _WHY}
 override: dict[str, Any] = {
@@ -186,7 +189,7 @@ rerun: dict[str, Any] = {
     "requestBody": _body({"from_failed": True}, required=False, schema={**_fields(), "properties": _PART}),
 }
 skip_task: dict[str, Any] = {
-    "parameters": [_DRY_RUN],
+    "parameters": [_DRY_RUN, _MEMBER],
     "requestBody": _body(
         {"reason": "not today", "pass": True}, required=False,
         schema={**_fields(reason=_REASON), "properties": {"reason": _REASON, "pass": {"type": "boolean"}}},
@@ -389,6 +392,7 @@ secrets_replies = _replies(SecretList)
 outbox_replies = _replies(EffectList)
 cluster_replies = _replies(Cluster)
 attempts_replies = _replies(AttemptList)
+members_replies = _replies(TaskMemberList)
 audit_replies = _replies(AuditEntryList)
 ledger_replies = _replies(LedgerEntryList)
 overview_replies = _replies(Overview)

@@ -22,6 +22,7 @@ class Finding(Reply):
 
 class TaskExplained(Reply):
     task: str = Field(examples=["extract"])
+    member: str | None = Field(description="of a task that is divided; null: the whole")
     state: str = Field(examples=["queued"])
     verdict: str = Field(examples=["waits"])
     gates: list[Finding]

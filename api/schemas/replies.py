@@ -139,12 +139,43 @@ class Parent(Reply):
     member: str | None
 
 
+class TaskMembers(Reply):
+    """How a task that is divided stands with its members."""
+
+    all: int = Field(description="members", examples=[10])
+    going: int = Field(description="had their turn, and have not ended", examples=[2])
+    succeeded: int = Field(examples=[7])
+    failed: int = Field(description="ended in another way than well", examples=[1])
+    skipped: int = Field(examples=[0])
+
+
+class TaskMember(Reply):
+    """A part of a task that is divided."""
+
+    member: str = Field(description="the place of its item; 0 is the first", examples=["3"])
+    item: str = Field(description="what it is given", examples=["eu-west"])
+    state: str = Field(examples=["succeeded"])
+    queued: Instant | None = Field(description="when it had its turn")
+    started: Instant | None
+    finished: Instant | None
+    exit_code: int | None = Field(examples=[0])
+    warned: bool = Field(description="it ended well, with a warning")
+    reason: str | None
+    hold: Hold | None = Field(description="while it is held")
+    retry_at: Instant | None
+    outputs: dict[str, bool | int | float | str] | None = Field(examples=[{"rows": "42"}])
+    taken_from: int | None = Field(description="the run in which it ended so, of one that was taken over")
+    attempt: Attempt | None = Field(description="the newest")
+
+
 class Task(Reply):
-    """Of a run, in its newest round. A group is told as a task is, without attempts."""
+    """Of a run, in its newest round. What consists of others is told as a task is, without attempts: a group,
+    and the whole of a task that is divided, whose members have a list of their own."""
 
     state: str = Field(examples=["succeeded"])
     group: str | None = Field(description="that it is inside of", examples=["load"])
     round: int = Field(description="how often its group had been begun anew", examples=[0])
+    members: TaskMembers | None = Field(description="of a task that is divided, once it has begun")
     run: int | None = Field(description="of another job, that it began; null in lists", examples=[18])
     hold: Hold | None = Field(description="while it is held")
     warned: bool = Field(description="it ended well, with a warning")
@@ -440,6 +471,11 @@ class Proof(Reply):
 
 class ProofList(Reply):
     items: list[Proof]
+    next_cursor: str | None
+
+
+class TaskMemberList(Reply):
+    items: list[TaskMember]
     next_cursor: str | None
 
 

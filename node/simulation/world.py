@@ -14,6 +14,7 @@ exits     a task ended as its exit code says (`exits`)
 windows   no run starts where its job's windows and blackouts say that it may not (`openings`)
 locks     what takes a lock works alone, by what really runs on hosts (`locks`)
 groups    a group is begun anew, and its failures are caught, as it says (`groups`)
+fanout    a task that is divided ends as its members let it (`fanouts`)
 secrets   versions of a secret follow each other, and each has its own value (`secrets`)
 delivered each delivery to a hook made the runs that its sender was told, once (`senders`)
 noticed   each notice that was acknowledged is there once
@@ -30,7 +31,7 @@ from __future__ import annotations
 from cluster.hardening import ALL_ON, Hardening
 from cluster.simulation.machine import SimulatedState
 from cluster.simulation.world import EPOCH_MS, Node, Plan, Result, World
-from node.simulation import exits, groups, inside, locks, openings
+from node.simulation import exits, fanouts, groups, inside, locks, openings
 from node.simulation.agents import Agent
 from node.simulation.effects import Outside
 from node.simulation.front import Front
@@ -143,6 +144,7 @@ JOBS = [
         _edited("edits", 2),
         GRAPH,
         groups.JOB,
+        fanouts.JOB,
         NAPS,
         exits.JOB,
         BOOTS,
@@ -168,6 +170,7 @@ class JobsWorld(World):
         self.exits = exits.Exits()
         self.locks = locks.Locks(self)
         self.groups = groups.Groups()
+        self.fanouts = fanouts.Fanouts()
         self.quiet = False  #: nothing new is planned
         self.acked_runs: dict[str, int] = {}  #: client to the run that it was told
         self.started: dict[int, int] = {}  #: attempts that really started, with the grant they had
@@ -391,7 +394,7 @@ class JobsWorld(World):
                 for kind, problem in self.operators.judge(store, boots):
                     fail(kind, f"{node.name}: {problem}")
             people = (self.secrets, self.objects, self.quotas, self.senders, self.zones)
-            judges = (self.exits, self.groups, self.locks, *people, openings)
+            judges = (self.exits, self.groups, self.fanouts, self.locks, *people, openings)
             for each in judges:
                 for kind, problem in each.judge(store) if each is not None else ():
                     fail(kind, f"{node.name}: {problem}")

@@ -37,8 +37,8 @@ from scheduler.store.connection import Store
 from scheduler.store.reads import tasks as task_reads
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
+from scheduler.store.tables import fanouts, nested, pauses, quotas, restores, rounds, run_waits
 from scheduler.store.tables import jobs as job_rows
-from scheduler.store.tables import nested, pauses, quotas, restores, rounds, run_waits
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.attempts import Attempt
 from scheduler.store.tables.nested import Nested
@@ -57,6 +57,7 @@ Compiled = Callable[[int, int, str, str], CompiledJob]
 @dataclass(frozen=True, slots=True)
 class TaskExplained:
     name: str
+    member: str  #: of one that is divided; empty: the whole
     state: str
     verdict: str  #: ready | waits | never
     gates: tuple[Finding, ...]
@@ -91,6 +92,8 @@ class _Asked:
         found = ask(gates.TASK, self._view(task), facts)
         if compiled is not None and compiled.happens == "group":
             found += self._of_group(task, facts)
+        elif compiled is not None and compiled.fanout is not None and not task.member:
+            found += self._of_members(task)
         elif task.state == "active" and task.wake_ms is not None:
             found += ask((hold,), place_view(facts, run.id), facts)
             child = nested.of_task(self._store, task.id)
@@ -100,13 +103,20 @@ class _Asked:
             found.append(_attempt(self._store, task, self._cluster.now_ms))
         elif task.state not in ("blocked", "held"):
             found += ask(gates.PLACE, place_view(facts, run.id), facts)
-        return TaskExplained(task.name, task.state, verdict_of(found), tuple(found))
+        return TaskExplained(task.name, task.member, task.state, verdict_of(found), tuple(found))
 
     def _view(self, task: Task) -> TaskView:
         # One that was queued once needs nothing any more.
         run, graph = self._run, self._graph
         if task.state not in ("blocked", "held") or graph is None:
             return TaskView(run, "", 0, 0, 0, 0)
+        if task.member:
+            now = fanouts.get(self._store, task.of_group)
+            assert now is not None
+            is_held = task.state == "held"
+            return task_views.of_member(
+                self._store, run, graph, task, now, self._cluster.now_ms, held=is_held
+            )
         counts = graph.place(run, task), task.open_needs, task.met_needs
         return task_views.of_place(self._store, run, graph, *counts, held=task.state == "held")
 
@@ -123,6 +133,16 @@ class _Asked:
         have = "has" if left == 1 else "have"
         said = f"{left} of {what} {have} not ended, in round {now.round + 1}"  # people count from one
         return [Finding("tasks", WAITS_WORD, said, task.started_ms, "the end of what is inside")]
+
+    def _of_members(self, task: Task) -> list[Finding]:
+        """The whole of a task that is divided."""
+        now = fanouts.get(self._store, task.id) if task.state == "active" else None
+        if now is None:
+            return []
+        said = f"{now.members - now.ended} of its {now.members} members have not ended"
+        if now.unmade:
+            said += f", {now.unmade} are not made yet"
+        return [Finding("members", WAITS_WORD, said, task.started_ms, "as many ends as its join asks for")]
 
     def _facts(self, task: Task, compiled: CompiledTask | None) -> Facts:
         is_group = compiled is not None and compiled.happens == "group"

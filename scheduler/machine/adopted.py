@@ -26,6 +26,7 @@ from scheduler.machine.steps import (
     plan_dates,
     reconstruct,
     registry,
+    spreading,
     sticking,
 )
 from scheduler.store.tables import agents as agent_rows
@@ -107,6 +108,8 @@ def _join(ctx: Context, agent: Agent, run: Run, task: Task, ran: RanAttempt) -> 
     """The state has the run and its task waits: the old cluster started it."""
     graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
     clock.count(ctx, run, graph, int(task.state in ("blocked", "held")))
+    if task.member and task.queued_ms is None:
+        spreading.adopt(ctx, task)
     task_rows.move(ctx.store, task, TaskEvent.ADOPTED, attempts=ran.number)
     attempt = _insert(ctx, agent, run, task.id, ran)
     if selectors.has_locks(task.selector):

@@ -29,7 +29,7 @@ from __future__ import annotations
 import json
 
 from scheduler.machine.context import OK, Context, done, refused
-from scheduler.machine.steps import booting, ends, registry
+from scheduler.machine.steps import booting, ends, registry, spreading
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables.agents import Agent
@@ -98,6 +98,7 @@ def connect(ctx: Context, command: ConnectAgent) -> Outcome:
     booting.note(ctx, agent, known)
     if known is not None:
         _judge_attempts(ctx, command, known)
+        spreading.connected(ctx, agent.name)
     return done(agent=agent.id)
 
 

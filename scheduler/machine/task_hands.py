@@ -10,9 +10,19 @@ from scheduler.machine.context import Context, done, refused
 from scheduler.machine.rules import gates, hands, task_views
 from scheduler.machine.rules.gates import READY, Never
 from scheduler.machine.rules.graphs import Graph
-from scheduler.machine.steps import beginning, ends, holding, nesting, placing, regrouping, trying, walking
+from scheduler.machine.steps import (
+    beginning,
+    ends,
+    holding,
+    nesting,
+    placing,
+    regrouping,
+    spreading,
+    trying,
+    walking,
+)
 from scheduler.store.tables import attempts as attempt_rows
-from scheduler.store.tables import holds, nested, rounds
+from scheduler.store.tables import fanouts, holds, nested, rounds
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.attempts import Attempt
@@ -20,7 +30,7 @@ from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import Task
 from scheduler.words import events as e
 from scheduler.words.commands import HoldTask, ReleaseTask, RetryTask, SkipTask, StopTask
-from scheduler.words.lifecycle import AttemptEvent, TaskEvent
+from scheduler.words.lifecycle import RUN_ENDS, AttemptEvent, TaskEvent
 from scheduler.words.outcomes import Code, Outcome
 
 Hand = HoldTask | ReleaseTask | RetryTask | SkipTask | StopTask
@@ -67,6 +77,9 @@ def release_task(ctx: Context, command: ReleaseTask) -> Outcome:
 def _go_on(ctx: Context, run: Run, task: Task) -> None:
     """As its gates say now."""
     graph = _graph(ctx, run)
+    if task.member:
+        spreading.go_on(ctx, run, graph, task)
+        return
     place = graph.place(run, task)
     view = task_views.of_place(ctx.store, run, graph, place, task.open_needs, task.met_needs)
     verdict = gates.judge(gates.TASK, view)
@@ -109,7 +122,9 @@ def stop_task(ctx: Context, command: StopTask) -> Outcome:
         return found
     attempt, graph = found.attempt, _graph(ctx, found.run)
     child = nested.of_task(ctx.store, found.task.id) if found.task.state == "active" else None
-    if found.task.state == "active" and graph.of(found.run, found.task).happens == "group":
+    if found.task.state == "active" and graph.of(found.run, found.task).fanout and not found.task.member:
+        ends.stop_divided(ctx, found.run, found.task, _by(command))
+    elif found.task.state == "active" and graph.of(found.run, found.task).happens == "group":
         tell = regrouping.note_stop(ctx, found.run, graph, graph.place(found.run, found.task))
         walking.leave(ctx, found.run, [tell])
     elif child is not None and child.waits:
@@ -129,17 +144,32 @@ def _of(ctx: Context, command: Hand, may: May) -> _Held | Outcome:
     run = run_rows.get(ctx.store, command.run)
     if run is None:
         return refused(Code.NOT_FOUND, f"no run {command.run}")
-    task = task_rows.newest(ctx.store, run.id, command.task)
-    now = rounds.get(ctx.store, task.of_group) if task is not None and task.of_group else None
-    if (task is None and run.unmade) or (now is not None and now.unmade):
+    task = task_rows.newest(ctx.store, run.id, command.task, command.member)
+    if task is not None and task.member and run.state not in RUN_ENDS:
+        whole = task_rows.newest(ctx.store, run.id, command.task)
+        task = None if whole is None or whole.round != task.round else task  # of a round that is over
+    if _is_being_made(ctx, run, task, command):
         return refused(Code.CONFLICT, f"run {run.id} is still being made: ask again in a moment")
     if task is None:
-        return refused(Code.NOT_FOUND, f"run {run.id} has no task {command.task[:100]!r}")
+        of = f"task {command.task[:100]!r} with a member {command.member[:100]!r}"
+        said = of if command.member else f"task {command.task[:100]!r}"
+        return refused(Code.NOT_FOUND, f"run {run.id} has no {said}")
     attempt = attempt_rows.live_of_task(ctx.store, task.id) if task.state == "active" else None
     hold = holds.get(ctx.store, run.id, task.id) if task.state == "held" else None
     found = _Held(run, task, attempt, hold.failed if hold is not None else "")
     state = attempt.state if attempt is not None else ""
     return hands.of_reason(command.reason) or may(run, task, state, found.failed) or found
+
+
+def _is_being_made(ctx: Context, run: Run, task: Task | None, command: Hand) -> bool:
+    """Whether there may be such a task in a moment."""
+    if task is None:
+        whole = task_rows.newest(ctx.store, run.id, command.task) if command.member else None
+        is_open = whole is not None and whole.finished_ms is None
+        spread = fanouts.get(ctx.store, whole.id) if whole is not None and is_open else None
+        return run.unmade > 0 or (spread is not None and spread.unmade > 0)
+    now = rounds.get(ctx.store, task.of_group) if task.of_group and not task.member else None
+    return now is not None and now.unmade > 0
 
 
 def _graph(ctx: Context, run: Run) -> Graph:
@@ -166,8 +196,9 @@ def _note(ctx: Context, command: Hand, found: _Held) -> Outcome:
     run, before = found.run, found.task
     after = task_rows.get(ctx.store, before.id)
     assert after is not None
+    name = f"{before.name}/{before.member}" if before.member else before.name
     ctx.changed(
-        "task", run.namespace, f"{run.name}/{before.name}", before.state, after.state, run=run.id,
+        "task", run.namespace, f"{run.name}/{name}", before.state, after.state, run=run.id,
         reason=command.reason,
     )  # fmt: skip
     return done(run=run.id, state=after.state)

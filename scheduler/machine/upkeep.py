@@ -8,8 +8,8 @@ from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import audit as audit_rows
 from scheduler.store.tables import deliveries as delivery_rows
+from scheduler.store.tables import fanouts, holds, nested, outputs, overrides, required, reruns, run_vars
 from scheduler.store.tables import fronts as front_rows
-from scheduler.store.tables import holds, nested, outputs, overrides, required, reruns, run_vars
 from scheduler.store.tables import idempotency as idempotency_rows
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import notices as notice_rows
@@ -50,6 +50,7 @@ def _shrink(store: Store, run: int, rows_max: int) -> tuple[int, bool]:
     if rows < rows_max:
         reruns.purge_taken(store, run, rows_max - rows)
         outputs.purge(store, run, rows_max - rows)
+        fanouts.purge(store, run, rows_max - rows)
         rows += task_rows.purge(store, run, rows_max - rows)
     if rows >= rows_max:
         return rows, False
@@ -58,6 +59,7 @@ def _shrink(store: Store, run: int, rows_max: int) -> tuple[int, bool]:
     overrides.purge(store, run)
     reruns.purge(store, run)
     nested.purge(store, run)
+    fanouts.purge_run(store, run)
     run_rows.delete(store, run)
     return rows + 1, True
 

@@ -12,6 +12,7 @@ import msgspec
 from scheduler.model.compiled_group import CompiledGroup, compiled_group, held_by
 from scheduler.model.exit_codes import Exits, codes_of, compiled_exits
 from scheduler.model.locks import GROUP, RUN, TASK, Lock, compiled_locks
+from scheduler.model.members import OUTPUT, CompiledFanout, compiled_fanout
 from scheduler.model.named import resolved
 from scheduler.model.notify import compiled_target
 from scheduler.model.openings import Openings, compiled_openings
@@ -63,6 +64,7 @@ class CompiledTask(NamedTuple):
     same_as: str = ""  #: it goes where this task had its last attempt
     locks: tuple[Lock, ...] = ()  #: what it takes before it starts, and its run if that has not
     scope: Scope = OUTER  #: the graph that it is in
+    fanout: CompiledFanout | None = None  #: over what it is divided
 
     @property
     def waits_for_run(self) -> bool:
@@ -163,6 +165,15 @@ class CompiledJob(msgspec.Struct, frozen=True):
         """The tasks before which nothing of their run has to end, or begin."""
         most = len(self.tasks) - self.kept_last
         return [task for task in self.tasks[:most] if not task.needs and task.scope is OUTER]
+
+    @property
+    def placed_early(self) -> CompiledTask | None:
+        """The only first task, of which an attempt can be placed with its run: what takes locks takes them in
+        the order of those that wait, and what is divided has no attempt itself."""
+        roots = self.roots
+        if len(roots) != 1 or roots[0].happens != "agent" or roots[0].locks or roots[0].fanout is not None:
+            return None
+        return roots[0]
 
     def outline(self) -> CompiledJob:
         """What decides about ticks and upkeep, small however large the job is: no parameters, and of its
@@ -299,7 +310,10 @@ def _task(
     work = compiled_work(task)
     scope, is_last = scopes.of.get(name, OUTER), name in last
     asks = asked_beside(when, needs) if when else ()
-    if scopes.tasks or last:  # what is in another graph, or of the rest, has ended when this may begin
+    fanout = compiled_fanout(task) if "fanout" in task else None
+    if fanout is not None and fanout.over == OUTPUT and fanout.task not in (*needs, *asks):
+        asks = (*asks, fanout.task)
+    if asks and (scopes.tasks or last):  # what is in another graph, or of the rest, has ended by then
         asks = tuple(
             [each for each in asks if scopes.of_task(each) == scope and (each in last) == is_last]
         )
@@ -329,6 +343,7 @@ def _task(
         place.get("same_as", ""),
         (*held, *compiled_locks(task["locks"], namespace, TASK, held)) if "locks" in task else held,
         scope,
+        fanout,
     )
 
 

@@ -63,6 +63,26 @@ def read(text: bytes, names: Collection[str], bytes_max: int) -> tuple[bytes, st
     return json_text(values), ""
 
 
+def gathered(
+    given: Mapping[int, bytes], members: range, names: Collection[str], bytes_max: int
+) -> tuple[bytes, str]:
+    """Of a divided task: of each name the list of what its members gave, in their order, null where one gave
+    none; or why it cannot be. A list is text, its JSON, as it is of a task that writes one."""
+    lists: dict[str, list[_Value | None]] = {name: [] for name in names}
+    size = 0
+    for member in members:
+        values = outputs_of(given[member]) if member in given else {}
+        for name, found in lists.items():
+            found.append(values.get(name))
+        size += len(given.get(member, b""))
+        if size > bytes_max:
+            break
+    text = json_text({name: json_text(found).decode() for name, found in lists.items()})
+    if size > bytes_max or len(text) > bytes_max:
+        return b"", f"what its {len(members)} members gave is longer than {bytes_max} bytes together"
+    return text, ""
+
+
 def outputs_of(text: bytes) -> dict[str, _Value]:
     """Of what is stored."""
     return _DECODE(text)

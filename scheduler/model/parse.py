@@ -25,6 +25,8 @@ from scheduler.model.bounds import SCHEDULES_MAX, TASKS_MAX, check_bounds, check
 from scheduler.model.dating import TriggerDays, Workday
 from scheduler.model.defaults import FIELD, Origins, fill, sent_back
 from scheduler.model.ends import LOST, Again, ExitClasses, Retry
+from scheduler.model.fanout import Fanout
+from scheduler.model.fanout_check import fanout_problems
 from scheduler.model.fields import type_name
 from scheduler.model.finally_ import finally_problems, named_last
 from scheduler.model.given import Given
@@ -62,7 +64,8 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     TriggerDays: (),
     Workday: (),
     Policies: ("active", "autonomy"),
-    Task: ("fanout", "join", "max_parallel", *work.PLANNED),
+    Task: work.PLANNED,
+    Fanout: (),
     Group: ("admission",),
     Repeat: (),
     Again: (),
@@ -154,7 +157,8 @@ def parse_job(
         problems += _days_without_calendar(job, data)
         problems += _lost_in_vain(job, short, data)
         in_turn = same_as_problems(job.tasks, job.flow, job.finally_ or ())
-        problems += [_of_task(each, short) for each in in_turn]
+        spread = fanout_problems(job.tasks, job.params, shape.get("groups"), job.flow, job.finally_ or ())
+        problems += [_of_task(each, short) for each in (*in_turn, *spread)]
         size = len(canonical(job, format=format))
         if size > CANONICAL_BYTES_MAX:
             detail = f"the job has {size} bytes with all defaults filled in, {CANONICAL_BYTES_MAX} at most"

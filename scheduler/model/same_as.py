@@ -24,12 +24,16 @@ def same_as_problems(
     for name, (other,) in list(asked.items())[:PROBLEMS_MAX]:
         if other == name:
             said = ("it names itself", "name a task that ends before it")
+        elif tasks[name].fanout is not None:
+            said = ("its members go to many agents", "remove same_as, or fanout")
         elif other not in tasks:
             near = difflib.get_close_matches(other, list(tasks)[:1_000], 1)
             hint = f"did you mean {near[0]}?" if near else "name one of this job"
             said = (f"there is no task {other!r}", hint)
         elif tasks[other].kind.happens != "agent":
             said = (f"{other} happens on no agent", "name a task that does")
+        elif tasks[other].fanout is not None:
+            said = (f"{other} is divided over many members", "name a task that goes to one agent")
         elif other not in before[name]:
             said = (f"{other} may not have ended when {name} begins", f"add {other} to the needs of {name}")
         else:

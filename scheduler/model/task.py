@@ -9,6 +9,8 @@ from pydantic import ConfigDict, Field, create_model, field_validator, model_val
 
 from scheduler.model.ends import ExitClasses, Retry, Stderr
 from scheduler.model.expressions import LETTERS_MAX
+from scheduler.model.fanout import Fanout, JoinWord
+from scheduler.model.fanout import why_not as why_no_fanout
 from scheduler.model.fields import (
     DurationMs,
     Environment,
@@ -73,6 +75,8 @@ class Task(Work):
         ),
     ] = None
     allow_failure: bool = False
+    fanout: Annotated[Fanout | None, Field(description="divides it over many members")] = None
+    join: JoinWord | None = None
     outputs: Outputs = None
     env: Environment = Field(default_factory=dict)
     locks: Locks = None
@@ -142,7 +146,7 @@ class Task(Work):
         for secret in self.secrets or ():
             if secret.variable in self.env:
                 raise Refused(f"env and secrets both give {secret.variable}", "remove it from env")
-        if refused := why_not(self.rule, len(self.needs)):
+        if refused := why_not(self.rule, len(self.needs)) or why_no_fanout(self.fanout, self.join):
             raise refused
         return self
 

@@ -36,9 +36,8 @@ def fire_live(view: View, trigger: DueTrigger, due_ms: int | None) -> Iterator[T
     job = view.due.job(trigger)
     kept_back = view.pauses.kept_back(view.now_ms)
     may_start = trigger.state == "active" and not {ALL, trigger.namespace}.intersection(kept_back)
-    roots = job.roots
-    alone = len(roots) == 1 and roots[0].happens == "agent" and may_start and not roots[0].locks
-    selector = selectors.of_task(roots[0], job.namespace) if alone else None
+    first = job.placed_early if may_start else None
+    selector = None if first is None else selectors.of_task(first, job.namespace)
     last_ms = trigger.end_ms(view.due.fire_ms - trigger.jitter_ms)
     turn: Turn = []
     if view.overloaded and may_start and due_ms is not None:

@@ -14,6 +14,7 @@ from scheduler.words import causes, codec
 from scheduler.words import commands as c
 from scheduler.words.lifecycle import RUN_ENDS
 from tests.golden.calendars import dates_change, delays_pass, schedules_change, zones_change
+from tests.golden.fanouts import divided
 from tests.golden.groups import groups
 from tests.golden.hands import hands
 from tests.golden.held import held
@@ -52,6 +53,7 @@ def every_command(story: Recorder) -> None:
     hands(story)
     inside(story)
     groups(story)
+    divided(story)
     _effects(story)
     _upkeep(story)
     _other_values(story)

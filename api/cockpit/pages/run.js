@@ -7,6 +7,7 @@ import { Output } from "../parts/output.js";
 import { rerun } from "../parts/rerun.js";
 import { FAILED, firstOf, groupsOf, roundOf, spansOf } from "../parts/run_tasks.js";
 import { named } from "../parts/run_rows.js";
+import { Members } from "../parts/task_members.js";
 import { Timeline } from "../parts/timeline.js";
 
 const ATTEMPTS_SHOWN = 200, AGENT_EVENTS = ["agent_connected", "agent_disconnected"];
@@ -26,9 +27,10 @@ const hand = (run, name, undo) => ({
 });
 const handsOn = (run) => run.state === "suspended" ? [hand(run, "resume", "suspend")] : run.state === "held" ? [hand(run, "release")]
   : [...(run.waiting ? [hand(run, "release")] : []), ...(run.stopping ? [] : [hand(run, "suspend", "resume")])];
-const onTask = (run, task, name) => ({
-  text: t(`task.${name}`), title: t(`task.${name}It`, { task }), capability: "operate", namespace: run.namespace, method: "POST", path: `/v1/runs/${run.id}/tasks/${encodeURIComponent(task)}/${name}`, dry: true,
-  says: t(`task.${name}Says`), did: t(`task.${name}Did`, { task }), cli: command("run", name, String(run.id), task), danger: name === "stop",
+const onTask = (run, task, name, member = "") => ({
+  text: t(`task.${name}`), title: t(`task.${name}It`, { task: member ? `${task} (${member})` : task }), capability: "operate", namespace: run.namespace, method: "POST", dry: true,
+  path: `/v1/runs/${run.id}/tasks/${encodeURIComponent(task)}/${name}${member ? `?member=${encodeURIComponent(member)}` : ""}`,
+  says: t(`task.${name}Says`), did: t(`task.${name}Did`, { task }), cli: command("run", name, String(run.id), task, ...(member ? ["--member", member] : [])), danger: name === "stop",
 });
 function handsOnTask(run, name) {
   const task = run.tasks[name], last = task?.attempts.at(-1)?.state;
@@ -91,7 +93,7 @@ export default function Run({ run: id }) {
   const all = Object.entries(run.tasks).flatMap(([task, { attempts }]) => attempts.map((attempt) => ({ task, ...attempt })));
   const defined = definition.data?.definition || definition.data || {}, named_ = defined.tasks || {}, boxes = boxesOf(defined);
   const tasks = Object.entries(run.tasks).map(([name, task]) => ({ name, state: task.attempts.some((each) => each.unreachable) ? "unreachable" : task.state === "active" ? "running" : task.warned ? "warned" : task.state,
-    needs: boxes.get(name)?.needs || [], group: task.group, catches: boxes.get(name)?.catches, isLast: boxes.get(name)?.isLast, note: task.taken_from ? `#${task.taken_from}` : task.attempts.length > 1 ? `${task.attempts.length}×` : task.state === "skipped" ? task.reason : "" }));
+    needs: boxes.get(name)?.needs || [], group: task.group, catches: boxes.get(name)?.catches, isLast: boxes.get(name)?.isLast, note: task.members ? `${task.members.succeeded}/${task.members.all}` : task.taken_from ? `#${task.taken_from}` : task.attempts.length > 1 ? `${task.attempts.length}×` : task.state === "skipped" ? task.reason : "" }));
   const task = run.tasks[query.task] ? query.task : firstOf(run);
   const tries = task ? run.tasks[task].attempts : [];
   const attempt = tries.find((each) => String(each.number) === query.attempt && (each.member || "") === (query.member || "") && String(each.round) === (query.round || "0")) || tries.at(-1);
@@ -99,7 +101,8 @@ export default function Run({ run: id }) {
   const toAttempt = (one) => `${toTask(one.task)}&attempt=${one.number}${one.member ? `&member=${encodeURIComponent(one.member)}` : ""}${one.round ? `&round=${one.round}` : ""}`;
   const from = Date.parse(run.due || run.created), to = run.finished ? Date.parse(run.finished) : now;
   const took = run.started ? span(run.finished ? between(run.started, run.finished) : now - Date.parse(run.started)) : null;
-  const path = task && `/v1/runs/${run.id}/logs?task=${encodeURIComponent(task)}${attempt ? `&attempt=${attempt.number}` : ""}${attempt?.member ? `&member=${encodeURIComponent(attempt.member)}` : ""}${attempt && run.tasks[task].group ? `&round=${attempt.round}` : ""}`;
+  const divided = task && run.tasks[task].members, toMember = (name) => `${toTask(task)}&member=${encodeURIComponent(name)}`, member = divided ? query.member || "" : attempt?.member;
+  const path = task && (!divided || member) && `/v1/runs/${run.id}/logs?task=${encodeURIComponent(task)}${attempt ? `&attempt=${attempt.number}` : ""}${member ? `&member=${encodeURIComponent(member)}` : ""}${attempt && run.tasks[task].group ? `&round=${attempt.round}` : ""}`;
   const begun = Object.entries(run.tasks).filter(([, one]) => one.run), isGroup = groupsOf(run).has(task);
   const spans = Object.fromEntries(Object.entries(run.tasks).map(([name, one]) => [name, spansOf(one)]));
   const goesOn = attempt ? !attempt.finished : !run.finished;
@@ -129,13 +132,14 @@ export default function Run({ run: id }) {
         <tbody>${all.slice(-ATTEMPTS_SHOWN).map((each) => html`<tr key=${each.id}><td><a href=${toAttempt(each)}>${each.task}${each.member ? ` (${each.member})` : ""}</a></td><td>${run.tasks[each.task].group ? `${t("run.roundOf", { n: roundOf(each) })} ` : ""}${each.number}</td>
           <td><${Status} state=${each.unreachable ? "unreachable" : each.state} /></td><td><a class="plain" href=${`${at("agents")}?q=${encodeURIComponent(each.agent)}`}>${each.agent}</a></td><td>${each.zone}</td>
           <td><${When} at=${each.started} /></td><td>${each.started && each.finished ? span(between(each.started, each.finished)) : ""}</td><td>${each.exit_code}</td><td><${Said}>${each.reason}</${Said}></td></tr>`)}</tbody></table></div></details>` : null}</div></section>` : null}
+    ${divided ? html`<${Members} run=${run} task=${task} current=${member} href=${toMember} act=${(name, hand) => onTask(run, task, hand, name)} />` : null}
     <section aria-labelledby="output-title"><div class="head"><h2 id="output-title">${t("run.output")}</h2>
-      ${tasks.length > 1 ? html`<span class="who">${task}</span>` : null}
+      ${tasks.length > 1 || member ? html`<span class="who">${task}${member ? ` (${member})` : ""}</span>` : null}
       ${task ? handsOnTask(run, task).map((action) => html`<${Act} key=${action.path} action=${action} />`) : null}
       ${tries.length > 1 ? html`<nav class="tries" aria-label=${t("run.tries")}>${tries.slice(-12).map((each) => html`<a key=${each.id} href=${toAttempt({ task, ...each })} aria-current=${each === attempt ? "true" : undefined}>
         <${Status} state=${each.unreachable ? "unreachable" : each.state}>${tryOf(run.tasks[task], each)}</${Status}></a>`)}</nav>` : null}</div>
       ${task && run.tasks[task].outputs ? html`<h3>${t("run.outputs")}</h3><${Facts} of=${Object.entries(run.tasks[task].outputs).map(([name, value]) =>
         [name, html`<code>${typeof value === "string" ? value.slice(0, 2000) : JSON.stringify(value)}</code>`])} />` : null}
-      ${task && (!attempt || run.tasks[task].taken_from) ? html`<${Elsewhere} key=${task} run=${run} task=${{ name: task, ...run.tasks[task] }} isGroup=${isGroup} />` : path ? html`<${Written} key=${path} path=${path} attempt=${attempt} isLive=${goesOn} name=${`${run.job}-${run.id}-${task}`} />` : html`<p class="note">${t("run.noOutput")}</p>`}</section>`;
+      ${divided && !member ? html`<p class="note">${t("run.chooseMember")}</p>` : task && ((!attempt && !divided) || run.tasks[task].taken_from) ? html`<${Elsewhere} key=${task} run=${run} task=${{ name: task, ...run.tasks[task] }} isGroup=${isGroup} />` : path ? html`<${Written} key=${path} path=${path} attempt=${attempt} isLive=${goesOn} name=${`${run.job}-${run.id}-${task}`} />` : html`<p class="note">${t("run.noOutput")}</p>`}</section>`;
 }
 

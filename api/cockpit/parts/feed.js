@@ -41,6 +41,8 @@ const TYPES = [
   "task_begun",
   "task_due",
   "task_ended",
+  "members_fixed",
+  "members_joined",
   "round_begun",
   "round_ended",
   "task_held",

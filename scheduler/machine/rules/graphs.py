@@ -40,14 +40,23 @@ class Graph:
     ~place of one whose condition asks it."""
     selectors: dict[str, str]
     single_root: CompiledTask | None
-    """What a planned placement is meant for: the only first task, if on an agent and without locks."""
+    """What a planned placement is meant for."""
     stands_still: bool  #: its runs' timeout may stand still (`steps.clock`)
     boxes: dict[int, Box]  #: by place, of groups
     box_of: dict[int, int]  #: by place, of what is in a group: the place of that
+    divided: tuple[int, ...]  #: places of tasks with a fan-out
 
     def place(self, run: Run, task: Task) -> int:
-        """Of a task of this run. In its first round it is told by its id."""
-        return task.id - run.first_task if not task.round else self.places[task.name]
+        """Of a task of this run. In its first round it is told by its id, but for members."""
+        is_first = not (task.round or task.member)
+        return task.id - run.first_task if is_first else self.places[task.name]
+
+    def is_box(self, run: Run, task: Task) -> bool:
+        """Whether its work is that of other tasks: of those inside, or of its members."""
+        if task.member or not (self.boxes or self.divided):
+            return False
+        compiled = self.of(run, task)
+        return compiled.happens == "group" or compiled.fanout is not None
 
     def of(self, run: Run, task: Task) -> CompiledTask:
         return self.job.tasks[self.place(run, task)]
@@ -71,19 +80,18 @@ def build(job: CompiledJob) -> Graph:
     box_of = {place: of for of, box in boxes.items() for place in range(box.first, box.end)}
     for place, of in box_of.items():
         dependents[place].append(of)
-    roots = job.roots
     return Graph(
         job=job,
         by_name={task.name: task for task in job.tasks},
         places=places,
         dependents=tuple(tuple(following) for following in dependents),
         selectors=_selectors(job),
-        single_root=roots[0] if len(roots) == 1 and roots[0].happens == "agent" and not roots[0].locks
-        else None,
+        single_root=job.placed_early,
         stands_still=job.timeout_ms is not None
         and (job.holds_failures or any(task.lasts_ms for task in job.tasks)),
         boxes=boxes,
         box_of=box_of,
+        divided=tuple([place for place, task in enumerate(job.tasks) if task.fanout is not None]),
     )
 
 

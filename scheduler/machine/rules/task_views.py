@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from scheduler.machine.rules import selectors
 from scheduler.machine.rules.conditions import Condition
-from scheduler.machine.rules.gates.views import Enclosing, TaskView
+from scheduler.machine.rules.gates.views import Enclosing, Share, TaskView
 from scheduler.machine.rules.graphs import Graph
+from scheduler.model.members import OUTPUT
 from scheduler.store.connection import Store
-from scheduler.store.tables import rounds
+from scheduler.store.tables import agents, rounds
 from scheduler.store.tables import tasks as task_rows
+from scheduler.store.tables.fanouts import Fanout
 from scheduler.store.tables.runs import Run
+from scheduler.store.tables.tasks import Task
 
 
 def of_place(
@@ -22,7 +26,27 @@ def of_place(
         held,
         run.keeps(run.first_task + place),
         _enclosing(store, run, graph, place) if task.scope.group else None,
+        waits_all=task.fanout is not None and task.fanout.over == OUTPUT,
     )  # fmt: skip
+
+
+def of_member(
+    store: Store, run: Run, graph: Graph, task: Task, now: Fanout, now_ms: int, *, held: bool = False
+) -> TaskView:
+    """Of one that needs nothing but its turn."""
+    fanout = graph.of(run, task).fanout
+    assert fanout is not None
+    had_turn = task.queued_ms is not None
+    away = task.member if fanout.is_picky and not had_turn and is_away(store, task) else ""
+    share = Share(task.name, had_turn, fanout.parallel_max, now.going, now.open_ms, now_ms, away)
+    return TaskView(run, "", 0, 0, 0, 0, held=held, share=share)
+
+
+def is_away(store: Store, member: Task) -> bool:
+    """Whether its agent is, of a member that is one: it may be known no more."""
+    agent = selectors.parse(member.selector).agent
+    row = agents.get(store, agent) if agent else None
+    return bool(agent) and (row is None or not row.node)
 
 
 def _enclosing(store: Store, run: Run, graph: Graph, place: int) -> Enclosing:

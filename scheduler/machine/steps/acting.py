@@ -27,6 +27,9 @@ Work = dict[str, Any]
 def act(ctx: Context, run: Run, task: Task) -> Outcome:
     graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
     compiled = graph.of(run, task)
+    if compiled.fanout is not None:
+        ends.wake_divided(ctx, run, task)
+        return OK
     child = nested.of_task(ctx.store, task.id) if compiled.waits_for_run else None
     if child is not None:
         return nesting.look(ctx, run, task, child)

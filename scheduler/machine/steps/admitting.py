@@ -7,7 +7,7 @@ from __future__ import annotations
 from scheduler.machine.context import CONDITION, Context
 from scheduler.machine.rules import gates, selectors, task_views, walks
 from scheduler.machine.rules.gates import READY, Never, RunView
-from scheduler.machine.steps import beginning, locking, quotas, requiring, walking, windows
+from scheduler.machine.steps import beginning, locking, quotas, requiring, spreading, walking, windows
 from scheduler.model.compiled import CompiledJob
 from scheduler.store.tables import quotas as quota_rows
 from scheduler.store.tables import runs as run_rows
@@ -114,6 +114,9 @@ def go_on(ctx: Context, run: Run, *, begun: bool = False) -> None:
         if task.state == "queued" and selectors.has_locks(task.selector):
             locking.set_right(ctx, run.id, task)
         if task.state != "blocked":
+            return ""
+        if task.member:
+            spreading.go_on(ctx, run, graph, task)
             return ""
         place = graph.place(run, task)
         view = task_views.of_place(ctx.store, run, graph, place, task.open_needs, task.met_needs)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from scheduler.machine.context import Context
 from scheduler.machine.rules import selectors
 from scheduler.machine.rules.graphs import Graph
-from scheduler.machine.steps import clock, decisions, grouping, queue, quotas
+from scheduler.machine.steps import clock, decisions, grouping, queue, quotas, spreading
 from scheduler.model.compiled import CompiledTask
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import reruns
@@ -47,9 +47,12 @@ def begin_run(ctx: Context, run: Run, graph: Graph, due_ms: int) -> None:
 
 
 def go_on(ctx: Context, run: Run, graph: Graph, task: Task, compiled: CompiledTask) -> Tell | None:
-    """The gates of a task that has not been queued yet are open. Of a group: what its tasks are told."""
+    """The gates of a task that has not been queued yet are open. Of one that consists of others: what these
+    are told."""
     if compiled.happens == "group":
         return grouping.begin(ctx, run, graph, task)
+    if compiled.fanout is not None:
+        return spreading.begin(ctx, run, graph, task)
     if compiled.happens == "state":
         begin_work(ctx, run, graph, task, compiled)
     else:

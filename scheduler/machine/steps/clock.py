@@ -16,11 +16,12 @@ from scheduler.words.lifecycle import KEPT_BACK
 
 
 def moves(graph: Graph, run: Run, task: Task) -> bool:
-    """Whether it waits for an agent or a retry, or is on one: of a group that goes on, its tasks do."""
+    """Whether it waits for an agent or a retry, or is on one: of a group that goes on, its tasks do, and of
+    what is divided its members."""
     if task.state != "active":
         return task.state in ("queued", "retry_wait")
     compiled = graph.of(run, task)
-    return compiled.waits_for_run or (task.wake_ms is None and compiled.happens != "group")
+    return compiled.waits_for_run or (task.wake_ms is None and not graph.is_box(run, task))
 
 
 def count(ctx: Context, run: Run, graph: Graph, more: int) -> None:

@@ -20,6 +20,7 @@ from scheduler.machine.steps import (
     decisions,
     delaying,
     eras,
+    grouping,
     locking,
     notifying,
     restoring,
@@ -29,6 +30,7 @@ from scheduler.model import required as required_names
 from scheduler.store.tables import (
     clocks,
     ends,
+    fanouts,
     hearers,
     listeners,
     nested,
@@ -103,14 +105,26 @@ def close_if_done(ctx: Context, run: Run, open_tasks: int, last: RunEnds | None 
 
 
 def _end_groups(ctx: Context, run: Run, open_tasks: int) -> int:
-    """Nobody is told of ends in a run that stops: its groups end once nothing else is open. How many did."""
+    """Nobody is told of ends in a run that stops: what consists of others ends once nothing else is open. How
+    many did."""
     graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
-    left = _open_of(ctx, [run.first_task + place for place in graph.boxes])
+    if open_tasks > len(graph.boxes) + len(graph.divided) + run.kept_last:
+        return 0
+    left = [
+        row
+        for row in _open_of(ctx, sorted(grouping.newest(ctx, run, graph, place) for place in graph.divided))
+        if row.state == "active"
+    ]
+    left += _open_of(ctx, [run.first_task + place for place in graph.boxes])
     kept = range(run.last_task - run.kept_last + 1, run.last_task + 1)
     if not left or len(left) + len(_open_of(ctx, kept)) < open_tasks:
         return 0
     for row in left:
         ends = RunEnds("cancelled", None, run.reason)
+        if graph.of(run, row).fanout is not None:
+            spread = fanouts.get(ctx.store, row.id)
+            if spread is not None and not spread.unmade:
+                ends = worst_of(ctx, spread.ids, ()) or RunEnds("succeeded", None, "")
         now = rounds.get(ctx.store, row.id)
         if row.state == "active" and now is not None:
             box = graph.boxes[graph.place(run, row)]
@@ -145,8 +159,10 @@ def _concludes(ctx: Context, run: Run, open_tasks: int) -> bool:
         return False
     if task_rows.any_open(ctx.store, run.first_task, run.last_task - run.kept_last):
         return False
-    run_rows.set_open_tasks(ctx.store, run.id, open_tasks)
     graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+    if graph.divided and any(each.ended < each.made for each in fanouts.of_run(ctx.store, run.id)):
+        return False
+    run_rows.set_open_tasks(ctx.store, run.id, open_tasks)
     concluding.begin(ctx, run, graph, _result(ctx, run, None, rest=True))
     return True
 

@@ -23,15 +23,17 @@ from scheduler.machine.steps import (
     closing,
     grouping,
     holding,
+    joining,
     placing,
     queue,
     reconstruct,
+    spreading,
     stopping,
     telling,
 )
 from scheduler.model.outputs import read as read_outputs
 from scheduler.store.tables import attempts as attempt_rows
-from scheduler.store.tables import doomed
+from scheduler.store.tables import doomed, fanouts
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import outputs as output_rows
 from scheduler.store.tables import runs as run_rows
@@ -240,16 +242,20 @@ def _verdict(
             state=state, reason=reason, task=graph.by_name[task.name], attempts=task.attempts,
             on_lost=graph.job.on_lost, stopping=run.stopping,
             job_exists=job_rows.exists(ctx.store, run.job), exit_code=exit_code, means=means,
-            stopped=stopped, holds=graph.job.holds_failures and not _is_handled(graph, run, task),
+            stopped=stopped, holds=graph.job.holds_failures and not _is_handled(ctx, graph, run, task),
         )
     )  # fmt: skip
 
 
-def _is_handled(graph: Graph, run: Run, task: Task) -> bool:
+def _is_handled(ctx: Context, graph: Graph, run: Run, task: Task) -> bool:
     """Its group deals with its failure first."""
-    if not task.of_group:
+    of = task.of_group
+    if task.member:
+        whole = task_rows.get(ctx.store, of)
+        of = 0 if whole is None else whole.of_group
+    if not of:
         return False
-    place = task.of_group - run.first_task
+    place = of - run.first_task
     return groups.handles_failures(graph.job.tasks[place], graph.boxes[place].group)
 
 
@@ -272,7 +278,9 @@ def finish(
         task_rows.set_warned(ctx.store, task.id)
         run_rows.set_warned(ctx.store, run.id)
     left = run.open_tasks - 1
-    if not run.stopping:
+    if task.member:
+        left -= _count_member(ctx, run, task, state, told)
+    elif not run.stopping:
         graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
         if graph.stands_still:
             clock.count(ctx, run, graph, -int(clock.moves(graph, run, task)))
@@ -281,7 +289,41 @@ def finish(
         is_heard = graph.dependents[place]
         if is_heard and (not task.of_group or task.id == grouping.newest(ctx, run, graph, place)):
             left -= telling.tell(ctx, run, graph, [Tell(place, told or state, 0)])
-    closing.close_if_done(ctx, run, left, RunEnds(state, exit_code, reason))
+    closing.close_if_done(ctx, run, left, None if task.member else RunEnds(state, exit_code, reason))
+
+
+def _count_member(ctx: Context, run: Run, task: Task, state: str, told: str) -> int:
+    """A member ended; how many fewer other tasks are open with that."""
+    graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+    if not run.stopping:
+        clock.count(ctx, run, graph, -int(clock.moves(graph, run, task)))
+    heard = joining.count(ctx, run, graph, task, told or state)
+    if run.stopping or not heard.tells:
+        return heard.fewer
+    return heard.fewer + telling.tell(ctx, run, graph, heard.tells)
+
+
+def wake_divided(ctx: Context, run: Run, task: Task) -> None:
+    """The whole of a divided task: the next member has its turn, or those are given up that are away."""
+    graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+    spreading.wake(ctx, run, graph, task)
+    tell = None if run.stopping else spreading.look(ctx, task)
+    if tell is not None:
+        left = run.open_tasks - telling.tell(ctx, run, graph, [tell])
+        whole, now = task_rows.get(ctx.store, task.id), fanouts.get(ctx.store, task.id)
+        assert whole is not None
+        assert now is not None
+        spreading.let_go(ctx, run, graph, whole, now)  # which notes when to look again
+        closing.close_if_done(ctx, run, left)
+
+
+def stop_divided(ctx: Context, run: Run, task: Task, reason: str) -> None:
+    """The whole of a divided task that goes on ends as cancelled, and its members with it."""
+    graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+    heard = joining.stop(ctx, run, graph, task, reason)
+    closing.close_if_done(
+        ctx, run, run.open_tasks - heard.fewer - telling.tell(ctx, run, graph, heard.tells)
+    )
 
 
 def never_starts(ctx: Context, run: Run, task: Task) -> bool:
@@ -289,8 +331,9 @@ def never_starts(ctx: Context, run: Run, task: Task) -> bool:
     come yet. Whether it was ended."""
     verdict = gates.judge(gates.TASK, _needs_nothing(run))
     if isinstance(verdict, Never):
-        closing.end_task(ctx, task, TASK_END[verdict.outcome], reason=verdict.reason)
-        closing.close_if_done(ctx, run, run.open_tasks - 1)
+        state = closing.end_task(ctx, task, TASK_END[verdict.outcome], reason=verdict.reason)
+        others = _count_member(ctx, run, task, state, "") if task.member else 0
+        closing.close_if_done(ctx, run, run.open_tasks - 1 - others)
     return isinstance(verdict, Never)
 
 

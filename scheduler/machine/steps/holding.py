@@ -143,6 +143,12 @@ def let_task_go(ctx: Context, run: Run, task: Task, *, actor: str) -> None:
     ctx.emit(e.TaskReleased(task.id, run.id, task.name, task.member, task.round, actor))
 
 
+def drop(ctx: Context, task: Task) -> None:
+    """It is to end: nobody keeps it back any more."""
+    if task.state == "held":
+        holds.drop(ctx.store, task.run, task.id)
+
+
 def put_back(ctx: Context, run: Run, graph: Graph, task: Task, *, attempts: int) -> None:
     """A task that needs nothing any more, and has no attempt, waits with its run."""
     needs = len(graph.of(run, task).needs)

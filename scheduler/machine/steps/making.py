@@ -13,6 +13,8 @@ from scheduler.store.tables.tasks import FIRST, ONLY, Task
 from scheduler.words.causes import Kind
 from scheduler.words.lifecycle import START, TASK, TaskEvent
 
+BORN_ENDED = (TaskEvent.SKIPPED, TaskEvent.SUCCEEDED)
+
 
 def selector_of(ctx: Context, run: Run, graph: Graph, place: int, *, is_later: bool) -> str:
     """Which agents may take it. `is_later`: tasks that were made before may have been placed."""
@@ -46,18 +48,19 @@ def group_of(run: Run, graph: Graph, place: int) -> int:
 def make(
     ctx: Context, run: Run, graph: Graph, place: int, event: TaskEvent, *,
     task: int, selector: str, rank_ms: int, round: int = FIRST, attempts: int = 0, reason: str = "",
+    member: str = ONLY, of: int = 0, exit_code: int | None = None,
 ) -> Task:  # fmt: skip
-    """With this id, as the event that it begins with says."""
+    """With this id, as the event that it begins with says. `of`: the whole, of a member."""
     compiled = graph.job.tasks[place]
     row = Task(
-        id=task, run=run.id, name=compiled.name, member=ONLY, round=round,
+        id=task, run=run.id, name=compiled.name, member=member, round=round,
         state=TASK.after(START, event), attempts=attempts,
-        open_needs=len(compiled.needs) + len(compiled.asks), met_needs=0,
+        open_needs=0 if of else len(compiled.needs) + len(compiled.asks), met_needs=0,
         may_fail=int(compiled.allow_failure),
         queued_ms=ctx.stamp_ms if event in (TaskEvent.READY, TaskEvent.PLACED) else None, wake_ms=None,
         selector=selector, rank_ms=rank_ms, started_ms=None,
-        finished_ms=ctx.stamp_ms if event is TaskEvent.SKIPPED else None, exit_code=None, reason=reason,
-        of_group=group_of(run, graph, place),
+        finished_ms=ctx.stamp_ms if event in BORN_ENDED else None, exit_code=exit_code, reason=reason,
+        of_group=of or group_of(run, graph, place),
     )  # fmt: skip
     task_rows.insert(ctx.store, row)
     return row

@@ -11,10 +11,10 @@ from scheduler.machine.rules.conditions import Condition
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.rules.groups import Again, Catch, Over
 from scheduler.machine.rules.verdicts import RunEnds
-from scheduler.machine.steps import breaking, clock, closing, grouping, holding
+from scheduler.machine.steps import breaking, clock, closing, grouping, holding, joining
 from scheduler.machine.steps.grouping import AMONG, CATCHING, STOPPED
-from scheduler.store.tables import holds, rounds
 from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import rounds
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.rounds import Round
 from scheduler.store.tables.runs import Run
@@ -130,14 +130,9 @@ def _skip(ctx: Context, catch: range) -> int:
     """Nothing of this round is to be caught. How many ended by that."""
     found = [task for task in task_rows.of_ids(ctx.store, list(catch)) if task.state in UNBEGUN]
     for task in found:
-        _drop_hold(ctx, task)
+        holding.drop(ctx, task)
         closing.end_task(ctx, task, TaskEvent.SKIPPED, reason=UNCAUGHT)
     return len(found)
-
-
-def _drop_hold(ctx: Context, task: Task) -> None:
-    if task.state == "held":
-        holds.drop(ctx.store, task.run, task.id)
 
 
 def note_stop(ctx: Context, run: Run, graph: Graph, place: int) -> Tell:
@@ -149,21 +144,28 @@ def note_stop(ctx: Context, run: Run, graph: Graph, place: int) -> Tell:
     return Tell(place, STOPPED, 0)
 
 
-def stop_more(ctx: Context, run: Run, graph: Graph, tell: Tell) -> tuple[Tell | None, int]:
+def stop_more(ctx: Context, run: Run, graph: Graph, tell: Tell) -> tuple[list[Tell], int]:
     """Stop what of the group goes on, as far as there is room: what is left to do, and how many ended."""
+    left: list[Tell] = []
     now, box = rounds.get(ctx.store, run.first_task + tell.place), graph.boxes[tell.place]
     if now is None or not now.stopped:
-        return None, 0
+        return left, 0
     begin, end = (box.catch, box.end) if now.catching else (box.first, box.catch)
     at, ended = max(tell.told, begin), 0
     while at < end and ctx.room > 0:
         ctx.room -= ROW
         task = task_rows.get(ctx.store, now.first_task + at - box.first)
         at += 1
-        if task is not None and task.state not in TASK_ENDS:
+        if task is not None and task.state == "active" and graph.is_box(run, task):
+            heard = joining.stop(ctx, run, graph, task, groups.STOPPED.reason)
+            left += [each for each in heard.tells if each.place < 0]  # nothing else is told inside
+            ended += heard.fewer
+        elif task is not None and task.state not in TASK_ENDS:
             moved = clock.moves(graph, run, task)
-            _drop_hold(ctx, task)
+            holding.drop(ctx, task)
             if breaking.break_off(ctx, task, TaskEvent.CANCELLED, reason=groups.STOPPED.reason):
                 clock.count(ctx, run, graph, -int(moved))
                 ended += 1
-    return (tell._replace(told=at) if at < end else None), ended
+    if at < end:
+        left.append(tell._replace(told=at))
+    return left, ended

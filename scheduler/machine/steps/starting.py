@@ -8,7 +8,17 @@ from scheduler.machine.context import Context
 from scheduler.machine.rules import gates, task_views
 from scheduler.machine.rules.gates import READY, needs, when
 from scheduler.machine.rules.graphs import Graph
-from scheduler.machine.steps import beginning, clock, grouping, making, placing, queue, repeating, walking
+from scheduler.machine.steps import (
+    beginning,
+    clock,
+    grouping,
+    making,
+    placing,
+    queue,
+    repeating,
+    spreading,
+    walking,
+)
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import FIRST, ONLY
 from scheduler.store.tables.tells import Tell
@@ -50,6 +60,9 @@ def make(ctx: Context, run: Run, graph: Graph, places: range, *, agent: int = 0)
             placing.place(ctx, task=task_id, run=run.id, number=1, agent=agent, due_ms=run.due_ms)
         elif ready and task.happens == "group":
             left.append(grouping.begin(ctx, run, graph, row))
+        elif ready and task.fanout is not None:
+            left.append(spreading.begin(ctx, run, graph, row))
+            continue
         elif ready and task.happens == "state":
             beginning.begin_work(ctx, run, graph, row, task)
         elif ready:

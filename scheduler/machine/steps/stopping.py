@@ -6,7 +6,7 @@ from scheduler.machine.context import Context
 from scheduler.machine.rules import verdicts, walks
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.rules.walks import GIVE_UP, LET_END, RESTORED, STOP
-from scheduler.machine.steps import breaking, clock, closing, holding, restoring, telling, walking
+from scheduler.machine.steps import breaking, clock, closing, holding, joining, restoring, telling, walking
 from scheduler.store.tables import nested
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
@@ -62,10 +62,14 @@ def go_on(ctx: Context, run: Run, *, begun: bool = False) -> None:
         return state
 
     page = walking.page(ctx, run, act)
-    left = run.open_tasks - len(page.ended)
-    if page.ended and run.walk == GIVE_UP and graph is not None:
-        clock.count(ctx, run, graph, -moved)
-        left -= telling.tell(ctx, run, graph, page.ended)
+    left = run.open_tasks - len(page.ended) - len(page.members)
+    if graph is not None:
+        heard = [joining.count(ctx, run, graph, *each) for each in page.members]
+        left -= sum(each.fewer for each in heard)
+        if run.walk == GIVE_UP and (page.ended or heard):
+            clock.count(ctx, run, graph, -moved)
+            tells = [*page.ended, *(tell for each in heard for tell in each.tells)]
+            left -= telling.tell(ctx, run, graph, tells)
     walking.note_page(ctx, run, page, begun=begun)
     closing.close_if_done(ctx, run, left)
 
@@ -76,6 +80,8 @@ def _give_up(ctx: Context, run: Run, graph: Graph | None, task: Task, restored_m
         (task.queued_ms or 0) > restored_ms and not _began_unseen(run, graph, task, restored_ms)
     ):
         return ""
+    if task.state == "active" and graph is not None and graph.is_box(run, task):
+        return ""  # its members are looked at
     if task.state == "active" and _waits_for_run(ctx, run, task):
         return ""  # that is known, and comes to its end
     return closing.end_task(ctx, task, TaskEvent.EXPIRED, reason=RESTORED)
@@ -90,8 +96,8 @@ def _began_unseen(run: Run, graph: Graph | None, task: Task, restored_ms: int) -
 
 
 def _stop(ctx: Context, run: Run, task: Task, graph: Graph | None) -> str:
-    if task.state == "active" and graph is not None and graph.boxes and graph.place(run, task) in graph.boxes:
-        return ""  # it ends with what is inside (`closing`)
+    if task.state == "active" and graph is not None and graph.is_box(run, task):
+        return ""  # it ends with what it consists of (`closing`)
     if run.keeps(task.id) and verdicts.concludes(run.stopping, has_begun=run.started_ms is not None):
         return ""
     event, reason = TaskEvent.EXPIRED, run.walk

@@ -18,7 +18,7 @@ from scheduler.machine.context import CONDITION, EDGE, ROW, Context
 from scheduler.machine.rules import gates, task_views
 from scheduler.machine.rules.gates import READY, Never, needs
 from scheduler.machine.rules.graphs import Graph
-from scheduler.machine.steps import beginning, closing, grouping, regrouping
+from scheduler.machine.steps import beginning, closing, grouping, joining, regrouping
 from scheduler.machine.steps.grouping import AMONG, BEGUN, CATCHING, STOPPED
 from scheduler.machine.steps.regrouping import Ended
 from scheduler.store.tables import rounds
@@ -41,9 +41,12 @@ def tell(ctx: Context, run: Run, graph: Graph, ended: Iterable[Tell], *, stored:
     were skipped, and so ended too, and others were made for another round. `stored`: these tells are rows.
     """
     given = list(ended)
-    waiting = deque(tell for tell in given if graph.dependents[tell.place])
+    waiting = deque(tell for tell in given if _is_heard(graph, tell))
     fewer = 0
     while waiting and ctx.room > 0 and not run.unmade:
+        if waiting[0].place < 0:
+            fewer += _go_on(ctx, run, graph, waiting)
+            continue
         if waiting[0].state == BEGUN and not waiting[0].told:
             fewer -= grouping.make_more(ctx, run, graph, waiting[0].place)
             if not grouping.is_made(ctx, run, waiting[0].place):
@@ -56,10 +59,22 @@ def tell(ctx: Context, run: Run, graph: Graph, ended: Iterable[Tell], *, stored:
             fewer += also
             if heard is not None:
                 fewer += heard.state in TASK_ENDS
-                if graph.dependents[heard.place]:
+                if _is_heard(graph, heard):
                     waiting.append(heard)
     _store(ctx, run, given if stored else [], waiting)
     return fewer
+
+
+def _is_heard(graph: Graph, tell: Tell) -> bool:
+    """Whether there is anybody to tell: members are, of a task that is divided."""
+    return tell.place < 0 or bool(graph.dependents[tell.place])
+
+
+def _go_on(ctx: Context, run: Run, graph: Graph, waiting: deque[Tell]) -> int:
+    """With the members of a divided task; how many fewer tasks are open."""
+    heard = joining.go_on(ctx, run, graph, waiting.popleft())
+    waiting.extendleft(tell for tell in heard.tells if _is_heard(graph, tell))
+    return heard.fewer
 
 
 def _stop(ctx: Context, run: Run, graph: Graph, waiting: deque[Tell]) -> int:
@@ -71,7 +86,7 @@ def _stop(ctx: Context, run: Run, graph: Graph, waiting: deque[Tell]) -> int:
     heard = regrouping.count(
         ctx, run, graph, tell.place, 0 if is_caught else ended, ended if is_caught else 0
     )
-    waiting.extendleft(each for each in (heard.tell, more) if each is not None)
+    waiting.extendleft([*([heard.tell] if heard.tell else []), *more])
     is_over = heard.tell is not None and heard.tell.state in TASK_ENDS
     return ended + heard.fewer + int(is_over)
 
@@ -109,8 +124,9 @@ def _gather(ctx: Context, graph: Graph, waiting: deque[Tell]) -> dict[int, tuple
     first = waiting[0]  # what it needs was made; it may have nobody left to tell
     while waiting and ctx.room > 0:
         tell = waiting.popleft()
-        if tell is not first and (tell.state == STOPPED or (tell.state == BEGUN and not tell.told)):
-            waiting.appendleft(tell)  # its rows may have to be made
+        is_own = tell.place < 0 or tell.state == STOPPED or (tell.state == BEGUN and not tell.told)
+        if tell is not first and is_own:
+            waiting.appendleft(tell)  # its rows may have to be made, or ended
             break
         met = needs.met_by_rule(tell.state, may_fail=graph.job.tasks[tell.place].allow_failure)
         dependents, inner, at, end = _span(graph, tell)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from scheduler.machine.context import ROW, Context
 from scheduler.machine.rules.graphs import Graph
-from scheduler.store.tables import rounds
+from scheduler.store.tables import fanouts, rounds
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables import tells as tell_rows
@@ -22,6 +22,7 @@ from scheduler.words.lifecycle import TASK_ENDS
 
 class Page(NamedTuple):
     ended: list[Tell]  #: the tasks that the act ended
+    members: list[tuple[Task, str]]  #: members among them, as they were, and how they ended
     walked: int  #: the last one that was looked at, where more may follow; 0: the walk is over
 
 
@@ -53,26 +54,30 @@ def page(ctx: Context, run: Run, act: Callable[[Task], str]) -> Page:
     graph = ctx.graph(run.job, run.namespace, run.name, run.revision) if run.first_task else None
     found = _following(ctx, run, graph, limit)
     ended: list[Tell] = []
+    members: list[tuple[Task, str]] = []
     for task in found:
         ctx.room -= ROW
         state = "" if task.state in TASK_ENDS else act(task)
-        if state and graph is not None:
+        if state and task.member:
+            members.append((task, state))
+        elif state and graph is not None:
             ended.append(Tell(graph.place(run, task), state, 0))
-    return Page(ended, found[-1].id if len(found) == limit else 0)
+    return Page(ended, members, found[-1].id if len(found) == limit else 0)
 
 
 def _following(ctx: Context, run: Run, graph: Graph | None, limit: int) -> list[Task]:
-    """Tasks behind the one that was looked at last: those that were made with the run, then those of further
-    rounds of its groups, of each the newest. Others have ended."""
+    """Tasks behind the one that was looked at last: those that were made with the run, then members, and
+    those of further rounds of its groups, of each the newest. Others have ended."""
     found = task_rows.of_run_after(ctx.store, run.id, run.walked, run.last_task, limit)
-    if graph is None or not graph.boxes or len(found) == limit:
+    if graph is None or not (graph.boxes or graph.divided) or len(found) == limit:
         return found
-    later = [each for each in rounds.of_run(ctx.store, run.id) if each.first_task > run.last_task]
-    for each in sorted(later, key=lambda each: each.first_task):
+    later = [each.ids for each in fanouts.of_run(ctx.store, run.id)] if graph.divided else []
+    for each in rounds.of_run(ctx.store, run.id) if graph.boxes else ():
         box = graph.boxes[each.task - run.first_task]
-        last = each.first_task + box.end - box.first - 1
-        after = max(run.walked, each.first_task - 1)
-        if after < last and len(found) < limit:
+        later.append(range(each.first_task, each.first_task + box.end - box.first))
+    for ids in sorted(later, key=lambda ids: ids.start):
+        after, last = max(run.walked, ids.start - 1), ids.stop - 1
+        if run.last_task < ids.start and after < last and len(found) < limit:
             found += task_rows.of_run_after(ctx.store, run.id, after, last, limit - len(found))
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -64,6 +65,7 @@ class DispatchRow(NamedTuple):
     due_ms: int
     task: str
     member: str
+    item: str
     round: int
     run: int
     job: int
@@ -87,7 +89,8 @@ _LAST_OF = (
     " ORDER BY id DESC LIMIT 1"
 )
 _DISPATCH = (
-    "SELECT a.id, a.agent, a.state, a.number, a.due_ms, t.name, t.member, t.round, r.id, r.job, "
+    "SELECT a.id, a.agent, a.state, a.number, a.due_ms, t.name, t.member, CASE t.member WHEN '' THEN '' "
+    "ELSE coalesce((SELECT item FROM member_items WHERE task = t.id), t.member) END, t.round, r.id, r.job, "
     "r.revision, r.namespace, r.name, r.tick_ms, r.plan_day, r.params "
     "FROM attempts a JOIN tasks t ON t.id = a.task JOIN runs r ON r.id = a.run "
 )
@@ -106,6 +109,31 @@ def of_runs(store: Store, runs: Iterable[int]) -> list[ListedAttempt]:
             (*ids, LISTED_MAX),
         )
         found += map(_listed, reversed(rows))
+    return found
+
+
+def of_tasks(store: Store, tasks: Iterable[int]) -> list[ListedAttempt]:
+    """In order; of each CHUNK of tasks the newest LISTED_MAX."""
+    found: list[ListedAttempt] = []
+    for ids in chunks(tasks):
+        rows = store.rows(
+            f"SELECT {_LISTED} WHERE a.task IN ({marks(len(ids))}) ORDER BY a.id DESC LIMIT ?",
+            (*ids, LISTED_MAX),
+        )
+        found += map(_listed, rows)
+    return sorted(found, key=lambda each: each.attempt.id)
+
+
+def last_of_tasks(store: Store, tasks: Iterable[int]) -> dict[int, ListedAttempt]:
+    """By task, the newest try of each that had one."""
+    found: dict[int, ListedAttempt] = {}
+    for ids in chunks(tasks):
+        rows = store.rows(
+            f"SELECT {_LISTED} WHERE a.id IN (SELECT (SELECT max(id) FROM attempts WHERE task = value AND"
+            f" state <> 'revoked') FROM json_each(?)) ORDER BY a.id",
+            (json.dumps(list(ids)),),
+        )
+        found.update((each.attempt.task, each) for each in map(_listed, rows))
     return found
 
 

@@ -9,10 +9,14 @@ from scheduler.store.reads.bounds import chunks, marks
 from scheduler.store.tables.tasks import COLUMNS, Task
 
 
-def of_runs(store: Store, runs: Iterable[int]) -> list[Task]:
+def of_runs(store: Store, runs: Iterable[int], *, wholes: bool = False) -> list[Task]:
+    """`wholes`: without members, of runs in which tasks are divided."""
     found: list[Task] = []
+    but = " AND member = ''" if wholes else ""
     for ids in chunks(runs):
-        rows = store.rows(f"SELECT {COLUMNS} FROM tasks WHERE run IN ({marks(len(ids))}) ORDER BY id", ids)
+        rows = store.rows(
+            f"SELECT {COLUMNS} FROM tasks WHERE run IN ({marks(len(ids))}){but} ORDER BY id", ids
+        )
         found += [Task._make(row) for row in rows]
     return found
 

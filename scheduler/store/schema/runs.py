@@ -67,7 +67,8 @@ STATEMENTS: tuple[str, ...] = (
         started_ms INTEGER, finished_ms INTEGER,
         exit_code INTEGER, reason TEXT NOT NULL,
         warned INTEGER NOT NULL,            -- 1: it ended well, with a warning
-        of_group INTEGER NOT NULL           -- the task that is its group, where alone its end counts; 0: none
+        of_group INTEGER NOT NULL           -- the task where alone its end counts: its group, of a member the
+                                            -- whole; 0: none
     )
     """,
     # Groups of runs of which something has begun, or ended: of each its newest round.
@@ -87,6 +88,26 @@ STATEMENTS: tuple[str, ...] = (
     )
     """,
     "CREATE INDEX rounds_run ON rounds (run, task)",
+    # Tasks that were divided: how far they have come. Kept with their run.
+    """
+    CREATE TABLE fanouts (
+        task INTEGER PRIMARY KEY,           -- the whole
+        run INTEGER NOT NULL,
+        first_task INTEGER NOT NULL,        -- its members have these ids, in their order
+        members INTEGER NOT NULL,
+        unmade INTEGER NOT NULL,            -- of them the last ones have no row yet: so many
+        next INTEGER NOT NULL,              -- place of the first that may not have had its turn
+        going INTEGER NOT NULL,             -- that had their turn, and have not ended
+        ended INTEGER NOT NULL, succeeded INTEGER NOT NULL, skipped INTEGER NOT NULL,
+        open_ms INTEGER NOT NULL,           -- when the next one may have its turn (stagger)
+        look_ms INTEGER NOT NULL,           -- when those are given up whose agents are away; 0: never
+        repeats INTEGER NOT NULL            -- the first of the members of a run that they repeat; 0: none
+    )
+    """,
+    "CREATE INDEX fanouts_run ON fanouts (run, task)",
+    # Of those with members to be made: all items, as a JSON list; then each by its member.
+    "CREATE TABLE fanout_lists (task INTEGER PRIMARY KEY, items TEXT NOT NULL)",
+    "CREATE TABLE member_items (task INTEGER PRIMARY KEY, item TEXT NOT NULL)",
     # What a task gave to those after it: an object of values, as JSON (model.outputs).
     "CREATE TABLE outputs (task INTEGER PRIMARY KEY, text BLOB NOT NULL)",
     # Tasks that have ended, and groups that have begun, of whose dependents only the first `told` have heard.
@@ -167,6 +188,11 @@ STATEMENTS: tuple[str, ...] = (
     "CREATE UNIQUE INDEX tasks_run ON tasks (run, name, member, round)",
     # A queue for each selector, so that tasks which no agent can take never stand before others.
     "CREATE INDEX tasks_queued ON tasks (selector, rank_ms, id) WHERE state = 'queued'",
+    # Members that wait for their turn: of a task that is divided, and of an agent's name.
+    "CREATE INDEX tasks_turn ON tasks (of_group, id)"
+    " WHERE member <> '' AND state = 'blocked' AND queued_ms IS NULL",
+    "CREATE INDEX tasks_turn_member ON tasks (member, id)"
+    " WHERE member <> '' AND state = 'blocked' AND queued_ms IS NULL",
     "CREATE INDEX tasks_wake ON tasks (wake_ms, id) WHERE wake_ms IS NOT NULL",
     """
     CREATE TABLE attempts (

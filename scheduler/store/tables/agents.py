@@ -126,6 +126,26 @@ def connected(store: Store) -> list[Agent]:
     return [Agent._make(row) for row in rows]
 
 
+class Meant(NamedTuple):
+    """An agent, as selectors ask for it."""
+
+    id: int
+    name: str
+    pool: str
+    labels: str
+    zone: str
+
+
+def known(store: Store, pool: str, limit: int, *, connected: bool) -> list[Meant]:
+    """Those of a pool (empty: of any), by name; whose name another installation took are known no more."""
+    rows = store.rows(
+        "SELECT id, name, pool, labels, zone FROM agents WHERE name NOT LIKE '%#%' AND (? = '' OR pool = ?)"
+        f" {'AND node <> ' + repr('') if connected else ''} ORDER BY name LIMIT ?",
+        (pool, pool, limit),
+    )
+    return [Meant._make(row) for row in rows]
+
+
 def newest(store: Store, limit: int = 20_000) -> list[Agent]:
     """Agents, connected or not, the newest first."""
     rows = store.rows(f"SELECT {COLUMNS} FROM agents ORDER BY id DESC LIMIT ?", (limit,))

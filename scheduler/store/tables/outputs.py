@@ -14,6 +14,15 @@ def of_task(store: Store, task: int) -> bytes | None:
     return None if text is None else bytes(text)
 
 
+def of_ids(store: Store, tasks: range) -> dict[int, bytes]:
+    """Of the tasks with these ids, those that gave any."""
+    rows = store.rows(
+        "SELECT task, text FROM outputs WHERE task BETWEEN ? AND ? ORDER BY task",
+        (tasks.start, tasks.stop - 1),
+    )
+    return {task: bytes(text) for task, text in rows}
+
+
 def purge(store: Store, run: int, limit: int) -> None:
     """Drop those of the first tasks of a run, as many as that, before these go."""
     if store.value("SELECT 1 FROM outputs LIMIT 1") is not None:  # hardly any run has some

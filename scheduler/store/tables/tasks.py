@@ -55,11 +55,11 @@ def find(store: Store, run: int, name: str, member: str, round: int) -> Task | N
     return None if row is None else Task._make(row)
 
 
-def newest(store: Store, run: int, name: str) -> Task | None:
-    """The whole task of this name, in its newest round."""
+def newest(store: Store, run: int, name: str, member: str = ONLY) -> Task | None:
+    """The whole task of this name, or a member of it, in its newest round."""
     row = store.row(
         f"SELECT {COLUMNS} FROM tasks WHERE run = ? AND name = ? AND member = ? ORDER BY round DESC LIMIT 1",
-        (run, name, ONLY),
+        (run, name, member),
     )
     return None if row is None else Task._make(row)
 
@@ -124,8 +124,37 @@ def set_selector(store: Store, task: int, selector: str) -> None:
     store.kept.update(TABLE, task, (selector, task), selector=selector)
 
 
-def set_wake(store: Store, task: int, wake_ms: int) -> None:
+def set_wake(store: Store, task: int, wake_ms: int | None) -> None:
     store.kept.update(TABLE, task, (wake_ms, task), wake_ms=wake_ms)
+
+
+def note_turn(store: Store, task: int, queued_ms: int) -> None:
+    store.kept.update(TABLE, task, (queued_ms, task), queued_ms=queued_ms)
+
+
+_WAITS_FOR_TURN = "t.member <> '' AND t.state = 'blocked' AND t.queued_ms IS NULL"
+
+
+def first_in_turn(store: Store, whole: int, *, connected: bool) -> Task | None:
+    """Of the members of this task the first that waits for its turn. `connected`: whose agent is."""
+    columns = ", ".join(f"t.{name}" for name in Task._fields)
+    agents = " CROSS JOIN agents g ON g.name = t.member AND g.node <> ''" if connected else ""
+    row = store.row(
+        f"SELECT {columns} FROM tasks t INDEXED BY tasks_turn{agents} WHERE t.of_group = ?"
+        f" AND {_WAITS_FOR_TURN} ORDER BY t.id LIMIT 1",
+        (whole,),
+    )
+    return None if row is None else Task._make(row)
+
+
+def wait_for_agent(store: Store, name: str, limit: int) -> list[int]:
+    """Divided tasks of which a member of this name waits for its turn."""
+    rows = store.rows(
+        f"SELECT t.of_group FROM tasks t INDEXED BY tasks_turn_member WHERE t.member = ?"
+        f" AND {_WAITS_FOR_TURN} ORDER BY t.id LIMIT ?",
+        (name, limit),
+    )
+    return [row[0] for row in rows]
 
 
 def set_warned(store: Store, task: int) -> None:

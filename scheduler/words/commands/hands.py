@@ -41,6 +41,7 @@ class HoldTask(ByPerson):
     task: str
     reason: str = ""
     actor: Actor = NOBODY
+    member: str = ""  #: of a task that is divided; empty: the whole
 
 
 @command(125)
@@ -51,6 +52,7 @@ class ReleaseTask(ByPerson):
     task: str
     reason: str = ""
     actor: Actor = NOBODY
+    member: str = ""  #: of a task that is divided; empty: the whole
 
 
 @command(126)
@@ -62,6 +64,7 @@ class SkipTask(ByPerson):
     reason: str = ""
     passes: bool = False  #: for the tasks that need it it counts as one that succeeded
     actor: Actor = NOBODY
+    member: str = ""  #: of a task that is divided; empty: the whole
 
 
 @command(127)
@@ -72,6 +75,7 @@ class RetryTask(ByPerson):
     task: str
     reason: str = ""
     actor: Actor = NOBODY
+    member: str = ""  #: of a task that is divided; empty: the whole
 
 
 @command(128)
@@ -82,6 +86,7 @@ class StopTask(ByPerson):
     task: str
     reason: str = ""
     actor: Actor = NOBODY
+    member: str = ""  #: of a task that is divided; empty: the whole
 
 
 @command(129)

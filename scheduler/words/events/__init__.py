@@ -54,6 +54,8 @@ from scheduler.words.events.runs import RunWaits as RunWaits
 from scheduler.words.events.secrets import SecretChanged as SecretChanged
 from scheduler.words.events.secrets import SecretDeleted as SecretDeleted
 from scheduler.words.events.stages import StageMoved as StageMoved
+from scheduler.words.events.tasks import MembersFixed as MembersFixed
+from scheduler.words.events.tasks import MembersJoined as MembersJoined
 from scheduler.words.events.tasks import RoundBegun as RoundBegun
 from scheduler.words.events.tasks import RoundEnded as RoundEnded
 from scheduler.words.events.tasks import TaskBegun as TaskBegun

@@ -51,6 +51,32 @@ class TaskEnded(Event):
     state: str
 
 
+@event(106, wakes=SOON)
+class MembersFixed(Event):
+    """A task that is divided began, with so many members."""
+
+    task: int  #: the whole
+    run: int
+    name: str
+    round: int
+    members: int
+
+
+@event(107, wakes=SOON)
+class MembersJoined(Event):
+    """The ends of its members decided how a divided task ended. Members that have not ended go on, or are
+    cancelled where it failed."""
+
+    task: int  #: the whole
+    run: int
+    name: str
+    round: int
+    state: str
+    succeeded: int  #: members
+    failed: int
+    skipped: int
+
+
 @event(85, wakes=SOON)
 class RoundBegun(Event):
     """A group of tasks began: for the first time, or another round of it."""

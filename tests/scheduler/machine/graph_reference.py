@@ -3,6 +3,7 @@ work comes to. Nothing of it is shared with the machine."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 Tree = tuple[Any, ...]
@@ -47,6 +48,10 @@ class Graph:
             return "skipped"
         if name in self.groups:
             return self._group(task, self.round, task.get("retries", 0), task.get("rounds", 1))
+        if "members" in task:
+            works = [member_works(self.works[name], self.round, each) for each in range(task["members"])]
+            good = sum(works)
+            return "succeeded" if good >= joined(task) else "failed"
         return "succeeded" if self.works[name][self.round] else "failed"
 
     def _group(self, group: dict[str, Any], round: int, retries: int, rounds: int) -> str:
@@ -99,6 +104,19 @@ class Graph:
             case ("is", name, state):
                 return float(self.state(name) == state)
         raise AssertionError(tree)
+
+
+def member_works(works: list[bool], round: int, member: int) -> bool:
+    """Whether the work of this member succeeds."""
+    return works[(round + 5 * member) % len(works)]
+
+
+def joined(task: dict[str, Any]) -> int:
+    """How many members are to succeed."""
+    join, members = task["join"], int(task["members"])
+    if isinstance(join, str) and join.endswith("%"):
+        return math.ceil(members * int(join[:-1]) / 100)
+    return {"all": members, "any": 1}.get(str(join), 0) or int(join)
 
 
 def written(tree: Tree) -> str:

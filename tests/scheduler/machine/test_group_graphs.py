@@ -1,5 +1,5 @@
-"""Random graphs with groups, retries, repeats and catches, while people hold tasks and nodes restart: every
-run ends, and as the reference says."""
+"""Random graphs with groups, retries, repeats, catches and divided tasks, while people hold tasks and nodes
+restart: every run ends, and as the reference says."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scheduler.store.tables import tasks as task_rows
 from scheduler.words import commands as c
 from scheduler.words.lifecycle import RUN_ENDS
-from tests.scheduler.machine.graph_reference import Graph, written
+from tests.scheduler.machine.graph_reference import Graph, member_works, written
 from tests.scheduler.machine.test_conditions import ASSIGNED, trees
 from tests.scheduler.story import START_MS, Story, job
 
@@ -63,13 +63,20 @@ def grouped(draw: Any) -> tuple[Boxes, Boxes, dict[str, list[bool]]]:
     for task in (task for each in (outer, *(g["inside"] for g in groups.values())) for task in each.values()):
         if draw(st.integers(0, 3)) == 0:
             task["allow_failure"] = True
+        if draw(st.integers(0, 3)) == 0:
+            task["members"] = draw(st.integers(1, 4))
+            task["join"] = draw(st.sampled_from(["all", "any", draw(st.integers(1, task["members"])), "60%"]))
+            task["parallel"] = draw(st.integers(0, 2))
     works = {name: draw(st.lists(st.booleans(), min_size=ROUNDS_MAX, max_size=ROUNDS_MAX)) for name in names}
     return outer, groups, works
 
 
 def document(tasks: Boxes, groups: Boxes) -> dict[str, Any]:
     def box(fields: dict[str, Any]) -> dict[str, Any]:
-        own = {key: fields[key] for key in fields if key in ("needs", "rule", "allow_failure")}
+        own = {key: fields[key] for key in fields if key in ("needs", "rule", "allow_failure", "join")}
+        if "members" in fields:
+            most = {"max_parallel": fields["parallel"]} if fields["parallel"] else {}
+            own["fanout"] = {"n": fields["members"], **most}
         return own | ({"when": written(fields["when"])} if "when" in fields else {})
 
     shape: dict[str, Any] = {"tasks": {name: {"noop": True, **box(task)} for name, task in tasks.items()}}
@@ -106,14 +113,14 @@ def check_places(story: Story, groups: Boxes) -> None:
 
 
 def disturb(story: Story, run: int, rng: Random) -> None:
-    tasks = task_rows.of_run(story.store, run)
+    task = rng.choice(task_rows.of_run(story.store, run))
     match rng.randrange(6):
         case 0:
-            story.one(c.HoldTask(run, rng.choice(tasks).name))
+            story.one(c.HoldTask(run, task.name, member=task.member))
         case 1:
-            story.one(c.ReleaseTask(run, rng.choice(tasks).name))
+            story.one(c.ReleaseTask(run, task.name, member=task.member))
         case 2:
-            story.one(c.RetryTask(run, rng.choice(tasks).name))
+            story.one(c.RetryTask(run, task.name, member=task.member))
         case 3:
             story.one(rng.choice([c.SuspendRun(run), c.ResumeRun(run)]))
         case 4:
@@ -137,10 +144,8 @@ def test_every_graph_with_groups_ends_as_the_reference_says(graph: Any, room: in
             check_places(story, groups)
             live = story.store.rows(ASSIGNED)
             for attempt, name in rng.sample(live, len(live))[: max(1, len(live) // 2)]:
-                task = story.attempt(attempt).task
-                round = story.store.value("SELECT round FROM tasks WHERE id = ?", (task,))
                 if story.claim(attempt).ok:
-                    assert story.finish(attempt, exit_code=0 if works[name][round] else 1).ok
+                    assert story.finish(attempt, exit_code=int(not succeeds(story, attempt, works[name]))).ok
             if story.run(run).state in RUN_ENDS:
                 break
             if step < 60 and rng.random() < 0.3:
@@ -148,11 +153,18 @@ def test_every_graph_with_groups_ends_as_the_reference_says(graph: Any, room: in
             elif not planned and not live:
                 move_on(story, run)
         expected = Graph(tasks, works, {"region": "eu"}, groups)
-        states = {task.name: task.state for task in sorted(task_rows.of_run(story.store, run), key=by_round)}
+        rows = [task for task in task_rows.of_run(story.store, run) if not task.member]
+        states = {task.name: task.state for task in sorted(rows, key=by_round)}
         assert (story.run(run).state, states) == (expected.run(), expected.states())
         assert story.store.value("SELECT count(*) FROM rounds") == 0
         assert story.store.value("SELECT count(*) FROM lock_holds") == 0
         story.close()
+
+
+def succeeds(story: Story, attempt: int, works: list[bool]) -> bool:
+    task = task_rows.get(story.store, story.attempt(attempt).task)
+    assert task is not None
+    return member_works(works, task.round, int(task.member or 0))
 
 
 def by_round(task: task_rows.Task) -> int:
@@ -166,21 +178,22 @@ def move_on(story: Story, run: int) -> None:
     story.one(c.ResumeRun(run))
     for task in task_rows.of_run(story.store, run):
         if task.state == "held":
-            story.one(c.ReleaseTask(run, task.name))
+            story.one(c.ReleaseTask(run, task.name, member=task.member))
 
 
 def lay_hands_on(story: Story, run: int, rng: Random) -> None:
     """Whatever a person may ask for; what is in the way of it is refused."""
-    name = rng.choice(task_rows.of_run(story.store, run)).name
+    task = rng.choice(task_rows.of_run(story.store, run))
+    name, member = task.name, task.member
     match rng.randrange(40):
         case 0:
             story.one(c.CancelRun(run))
         case 1:
             story.one(c.DeleteJob("default", "j", None))
         case at if at < 16:
-            story.one(c.SkipTask(run, name, passes=rng.random() < 0.5))
+            story.one(c.SkipTask(run, name, passes=rng.random() < 0.5, member=member))
         case at if at < 22:
-            story.one(c.StopTask(run, name))
+            story.one(c.StopTask(run, name, member=member))
         case _:
             disturb(story, run, rng)
 

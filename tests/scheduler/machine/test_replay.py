@@ -134,6 +134,10 @@ def prepared(story: Story, name: str, values: Sequence[Any]) -> c.PreparedJob:
             "k": {"noop": True, "on": {"same_as": "a"}},
             "l": {"sleep": "2s", "needs": ["k"], "rule": "all_done"},
             "m": {"noop": True, "when": "k.failed or l.skipped"},
+            "n": {
+                "noop": True, "needs": ["a"], "rule": "all_done", "join": "50%",
+                "fanout": {"n": 3, "max_parallel": 2, "stagger": "1s"},
+            },
         },
         groups={
             "box": {
@@ -261,8 +265,10 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
             row = nth(story, "SELECT id FROM runs ORDER BY id DESC LIMIT 8", values[0])
             return [] if row is None else [HANDS[values[1] % len(HANDS)](row[0], "why")]
         case "task":
-            row = nth(story, "SELECT run, name FROM tasks ORDER BY finished_ms, id DESC LIMIT 8", values[0])
-            return [] if row is None else [TASK_HANDS[values[1] % len(TASK_HANDS)](*row)]
+            last = "SELECT run, name, member FROM tasks ORDER BY finished_ms, id DESC LIMIT 8"
+            row = nth(story, last, values[0])
+            hand = TASK_HANDS[values[1] % len(TASK_HANDS)]
+            return [] if row is None else [hand(row[0], row[1], member=row[2])]
         case "rerun":
             row = nth(story, "SELECT id FROM runs ORDER BY finished_ms IS NULL, id DESC LIMIT 8", values[0])
             fields = PARTS[values[1] % len(PARTS)]
@@ -354,7 +360,8 @@ def check_invariants(story: Story) -> None:
     assert store.rows("SELECT task FROM attempts WHERE live = 1 GROUP BY task HAVING count(*) > 1") == []
     assert (
         store.rows(
-            "SELECT t.id FROM tasks t WHERE (t.state = 'active' AND t.wake_ms IS NULL AND t.name <> 'box') <>"
+            "SELECT t.id FROM tasks t WHERE (t.state = 'active' AND t.wake_ms IS NULL AND t.name <> 'box'"
+            " AND NOT (t.name = 'n' AND t.member = '')) <>"
             " (SELECT count(*) FROM attempts a WHERE a.task = t.id AND a.live = 1)"
         )
         == []
@@ -417,13 +424,13 @@ def finish_unfinished(story: Story) -> None:
         story.tell_ok(*left)
     else:
         raise AssertionError("going on never ends")
-    # What is inside of a group waits for that, and what catches for its failure.
+    # What is inside of a group waits for that, what catches for its failure, and members for their turn.
     group = "(SELECT state FROM tasks g WHERE g.id = t.of_group)"
     has_begun = f"(t.of_group = 0 OR (t.name <> 'm' AND {group} NOT IN ('blocked', 'held')))"
     stuck = story.store.rows(
         "SELECT t.id FROM tasks t JOIN runs r ON r.id = t.run WHERE t.state = 'blocked'"
         " AND (t.open_needs = 0 AND r.waiting = 0 AND r.state NOT IN ('held', 'suspended')"
-        f" AND {has_begun}"
+        f" AND {has_begun} AND (t.member = '' OR t.queued_ms IS NOT NULL)"
         " OR r.finished_ms IS NOT NULL OR r.stopping <> '')"
         # What is done finally waits for the rest.
         " AND NOT (t.id > r.last_task - r.kept_last AND r.finished_ms IS NULL AND EXISTS"

@@ -38,6 +38,7 @@ from scheduler.machine.rules.gates import (
     requires,
     rest,
     retry,
+    share,
     stopping,
     suspended,
     turn,
@@ -101,7 +102,9 @@ TICK: tuple[Gate[TickView], ...] = (over, paused_all, paused, turn)
 FIRE: tuple[Gate[FireView], ...] = (blackout, admission)
 RUN: tuple[Gate[RunView], ...] = (overlap,)
 ADMIT: tuple[Gate[AdmitView], ...] = (requires, failures, admission, quota)
-TASK: tuple[Gate[TaskView], ...] = (stopping, waiting, group, needs, rest, when, suspended, held)
+TASK: tuple[Gate[TaskView], ...] = (
+    stopping, waiting, group, needs, rest, when, suspended, held, share,
+)  # fmt: skip
 PLACE: tuple[Gate[PlaceView], ...] = (retry, hold, paused_all, user, kind, locks, agents)
 
 

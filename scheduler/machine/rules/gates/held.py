@@ -19,10 +19,11 @@ def words(verdict: Verdict, view: TaskView, facts: Facts) -> Words:
     task = facts.task
     if task is None or (hold := holds.get(facts.store, view.run.id, task.id)) is None:
         return Words(WAITS.reason, "a release of the task")
-    act = f"run release {view.run.id} {task.name}"
+    of = f"{view.run.id} {task.name}" + (f" --member {task.member}" if task.member else "")
+    act = f"run release {of}"
     why = f": {hold.reason}" if hold.reason else ""
     if hold.failed:
         said = f"it {hold.failed.replace('_', ' ')}{why}, and waits for a person"
-        return Words(said, f"run retry {view.run.id} {task.name}, skip, or {act}: it ends so", hold.since_ms)
+        return Words(said, f"run retry {of}, skip, or {act}: it ends so", hold.since_ms)
     by = f" by {hold.actor}" if hold.actor else ""
     return Words(f"it is held{by}{why}", act, hold.since_ms)

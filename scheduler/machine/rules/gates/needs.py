@@ -2,7 +2,8 @@
 
 Each rule asks for ends of one sort and for a number of them (`CompiledTask.wanted`): of all needs, of one, or
 of N. So it is met as early as it can be, and given up as soon as it cannot be met any more. A task with a
-condition (`gates.when`) waits for the others too, and for the tasks that it asks.
+condition (`gates.when`), or one that is divided over what a task gives, waits for the others too, and for the
+tasks that it asks.
 
 A failure that is allowed counts as a success for `all_success`; a skipped need is none, so it skips too,
 while `none_failed` takes it: there either-or branches meet.
@@ -39,7 +40,8 @@ def judge(view: TaskView) -> Verdict:
     if not view.needs:
         return READY
     if view.met_needs >= view.wanted:
-        return READY if view.when is None or not view.open_needs else WAITS
+        is_early = view.open_needs and (view.when is not None or view.waits_all)
+        return WAITS if is_early else READY
     return NEVER if view.met_needs + view.open_needs < view.wanted else WAITS
 
 

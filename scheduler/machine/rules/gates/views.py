@@ -94,6 +94,18 @@ class Enclosing(NamedTuple):
     is_open: bool  #: what is like the task goes on now
 
 
+class Share(NamedTuple):
+    """How far the members of the task have come of which one is looked at."""
+
+    name: str  #: of the whole
+    had_turn: bool  #: it was let go before
+    parallel_max: int  #: members at a time; 0: all
+    going: int  #: that were let go, and have not ended
+    open_ms: int  #: when the next one may be
+    now_ms: int
+    away: str = ""  #: its agent, which is, and so keeps it from its turn
+
+
 class TaskView(NamedTuple):
     """A task that has not been queued, or is queued again."""
 
@@ -107,6 +119,8 @@ class TaskView(NamedTuple):
     held: bool = False  #: by a person
     kept: bool = False  #: until the rest of its run has ended
     group: Enclosing | None = None
+    share: Share | None = None  #: of a member
+    waits_all: bool = False  #: it is divided over what a task gives that may end later than its rule asks
 
 
 class PlaceView(NamedTuple):
