@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import os
 import ssl
@@ -290,3 +291,24 @@ async def test_only_a_pong_that_renews_renews_leases_and_from_the_sending_of_its
     connection._hear([Pong(2_000, 6, 1, True)])
     assert ears.leases == [2_000 + LEASE_MS]
     assert len(ears.heard) == 2
+
+
+@pytest.mark.parametrize(("status", "serves"), [(b"200 OK", True), (b"503 Service Unavailable", False)])
+async def test_to_see_whether_its_first_node_serves_no_certificates_are_loaded_without_tls(
+    monkeypatch: pytest.MonkeyPatch, status: bytes, serves: bool
+) -> None:
+    """It looks every few seconds, and to load what all the world trusts takes 20 ms of its loop."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"GET /readyz ")
+        writer.write(b"HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % status)
+        writer.close()
+
+    loaded: list[object] = []
+    for name in ("load_verify_locations", "load_default_certs"):
+        monkeypatch.setattr(ssl.SSLContext, name, lambda *given, **named: loaded.append(given))
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        connection = Connection((url,), lambda: "", Trust(None), NodeClock(), Ears())
+        assert await connection._home_serves() is serves
+    assert loaded == []
