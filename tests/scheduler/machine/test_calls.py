@@ -1,4 +1,4 @@
-"""What applying may cost, counted in calls of Python's functions: that comes out the same on every machine.
+"""What applying may cost, and judging a job, in calls of Python's functions: the same on every machine.
 
 A manual run, a tick and a put are applied on each node, so what a gate, a note or a step adds there is paid
 three times. A feature that a job does not use may cost it a comparison, hardly a call: where a bound here is
@@ -8,6 +8,7 @@ was set and a few %; who makes it less lowers it.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,10 +20,23 @@ import pytest
 from scheduler.machine import AppliedEntry
 from scheduler.model import parse_job, prepare
 from scheduler.words import commands as c
-from tests.scheduler.story import Story, job
+from tests.scheduler.story import START_MS, Story, job
 
 TOGETHER = 8  #: of the same in an entry, as under some load: the entry's own part is shared
 TRIGGER = {"cron": "0 3 * * *"}
+
+
+@contextlib.contextmanager
+def counting(calls: Counter[str]) -> Iterator[None]:
+    def note(frame: FrameType, event: str, argument: object) -> None:
+        if event == "call":
+            calls[f"{Path(frame.f_code.co_filename).stem}.{frame.f_code.co_name}"] += 1
+
+    sys.setprofile(note)
+    try:
+        yield
+    finally:
+        sys.setprofile(None)
 
 
 class Counted(Story):
@@ -31,15 +45,8 @@ class Counted(Story):
     calls: Counter[str]
 
     def applied(self, *frames: bytes) -> AppliedEntry:
-        sys.setprofile(self._note)
-        try:
+        with counting(self.calls):
             return super().applied(*frames)
-        finally:
-            sys.setprofile(None)
-
-    def _note(self, frame: FrameType, event: str, argument: object) -> None:
-        if event == "call":
-            self.calls[f"{Path(frame.f_code.co_filename).stem}.{frame.f_code.co_name}"] += 1
 
 
 @pytest.fixture
@@ -90,3 +97,13 @@ def test_what_is_done_most_costs_a_core_few_calls(
     act(counted)
     each = counted.calls.total() / TOGETHER
     assert each <= most, (each, counted.calls.most_common(20))
+
+
+def test_judging_a_job_costs_a_front_few_calls() -> None:
+    """From its data to what the log holds, of a job with a trigger and nothing special."""
+    calls: Counter[str] = Counter()
+    for number in range(2):  # the first loads and remembers
+        calls.clear()
+        with counting(calls):
+            prepare(parse_job(job(f"j{number}", trigger=TRIGGER)), START_MS)
+    assert calls.total() <= 188, (calls.total(), calls.most_common(20))
