@@ -35,6 +35,8 @@ TOLD_MAX = 20
 def judge(store: Store, jobs: Iterable[tuple[PreparedJob, bool]], gone: Sequence[Job] = ()) -> Outcome | None:
     """The refusal of these jobs, put together, each with whether it is new, beside those that are deleted;
     None: they may be."""
+    if not namespaces.any_declared(store):
+        return None
     asked, more = list(jobs), dict[str, int]()
     for each in gone:
         more[each.namespace] = more.get(each.namespace, 0) - 1

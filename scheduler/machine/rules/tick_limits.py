@@ -39,20 +39,15 @@ def judge(
 
     known_as = known_as or stored
     more: dict[str, int] = {}
-
-    def ask(namespace: str, per_day: int) -> None:
-        if per_day:
-            for scope in (namespace, asked.WHOLE):
-                more[scope] = more.get(scope, 0) + per_day
-
     for new in jobs:
         change = judge_job(store, new, known_as(new))
         if isinstance(change, Outcome):
             return change
-        ask(new.namespace, change)
+        if change:
+            more[new.namespace] = more.get(new.namespace, 0) + change
     for job in gone if more else ():  # where nothing more is asked for, none is in the way
-        ask(job.namespace, -asked.of_job(store, job.id))
-    return judge_scopes(store, more.items())
+        more[job.namespace] = more.get(job.namespace, 0) - asked.of_job(store, job.id)
+    return judge_scopes(store, [*more.items(), (asked.WHOLE, sum(more.values()))]) if more else None
 
 
 def judge_job(store: Store, new: PreparedJob, job: int | None) -> int | Outcome:
@@ -67,10 +62,11 @@ def judge_job(store: Store, new: PreparedJob, job: int | None) -> int | Outcome:
 
 def judge_scopes(store: Store, more: Iterable[tuple[str, int]]) -> Outcome | None:
     """The refusal of so many ticks a day more, of each namespace and of all."""
+    limits: asked.Limits | None = None
     for scope, change in more:
         if change <= 0:
             continue
-        limits = asked.limits(store)
+        limits = limits or asked.limits(store)
         most, whose = limits.namespace, "the jobs of one namespace"
         if scope == asked.WHOLE:
             most, whose = limits.cluster, "all jobs of the cluster"

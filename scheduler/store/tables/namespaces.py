@@ -60,6 +60,11 @@ _ANY = "SELECT 1 FROM namespaces LIMIT 1"
 _DAYS = "SELECT days FROM plans WHERE tz = ? AND begin = ?"
 
 
+def any_declared(store: Store) -> bool:
+    """Whether anything was said of any. Asked again and again, so that there is none is remembered."""
+    return store.kept.note("namespaces", _ANY, (), keeps=while_none) is not None
+
+
 def allowance(store: Store, name: str) -> Allowance | None:
     """None: nothing was said of it, as of most."""
     if store.kept.note("namespaces", _ANY, (), keeps=while_none) is None:
