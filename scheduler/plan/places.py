@@ -13,12 +13,15 @@ Rules of this file:
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from scheduler.machine.rules import holdings, selectors, users
 from scheduler.store.connection import Store
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables.agents import Agent
+
+Words = tuple[str, str, str, str]
+"""What a selector asks about: pool, labels, zone, kinds of work."""
 
 
 class Places:
@@ -28,7 +31,7 @@ class Places:
         self._store = store
         self._quiet_nodes = quiet_nodes
         self._agents: dict[int, Agent] | None = None
-        self._alike: dict[tuple[str, str, str, str], list[Agent]] = {}  #: by what a selector asks about
+        self._alike: dict[Words, list[Agent]] = {}
         self._busy: dict[int, int] = {}
         self._heaps: dict[str, list[tuple[float, int]]] = {}
         self._crowded: set[str] = set()
@@ -47,25 +50,31 @@ class Places:
                 }
                 self._busy = {agent.id: agent.busy for agent in connected}
                 for agent in self._agents.values():
-                    alike = (agent.pool, agent.labels, agent.zone, agent.kinds)
-                    self._alike.setdefault(alike, []).append(agent)
+                    self._alike.setdefault(_words_of(agent), []).append(agent)
             wanted = holdings.where(self._store, selector)
             by_name = wanted.asks_name
             allowed = not wanted.user or users.allows(self._store, wanted.namespace, wanted.user)
             heap = [
                 (self._busy[agent.id] / agent.slots, agent.id)
-                for (pool, labels, zone, kinds), agents in self._alike.items()
+                for (pool, labels, zone, kinds), agents in self._among(wanted.agent)
                 if allowed
                 if selectors.offers(wanted, kinds)
                 if selectors.matches(wanted, agent=None, pool=pool, labels=labels, zone=zone, name=None)
                 for agent in agents
-                if wanted.agent in (0, agent.id)
                 if not by_name or _is_named(wanted, agent)
                 if self._busy[agent.id] < agent.slots
             ]
             heapq.heapify(heap)
             self._heaps[selector] = heap
         return heap
+
+    def _among(self, only: int) -> Iterable[tuple[Words, list[Agent]]]:
+        """Agents that are alike: all, or the one that a task is bound to. Of ten thousand members each looks
+        at its own alone."""
+        if not only:
+            return self._alike.items()
+        agent = (self._agents or {}).get(only)
+        return [] if agent is None else [(_words_of(agent), [agent])]
 
     def agent(self, agent: int) -> Agent:
         """One that `take` named."""
@@ -106,6 +115,10 @@ class Places:
 
     def leave_queued(self, selector: str) -> None:
         self._crowded.add(selector)
+
+
+def _words_of(agent: Agent) -> Words:
+    return agent.pool, agent.labels, agent.zone, agent.kinds
 
 
 def _is_named(wanted: selectors.Selector, agent: Agent) -> bool:

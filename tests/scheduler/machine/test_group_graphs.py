@@ -60,10 +60,12 @@ def grouped(draw: Any) -> tuple[Boxes, Boxes, dict[str, list[bool]]]:
             group["sticky"] = draw(st.booleans())
             group["max_parallel"] = draw(st.sampled_from([None, 1, 2]))
             group["locks"] = draw(st.sampled_from([None, ["one"], ["one", "two"], ["two"]]))
-    for task in (task for each in (outer, *(g["inside"] for g in groups.values())) for task in each.values()):
+            group["is_plain"] = not (group["sticky"] or group["max_parallel"] or group["locks"])
+    of_groups = [(task, group["is_plain"]) for group in groups.values() for task in group["inside"].values()]
+    for task, may_be_divided in [*((task, True) for task in outer.values()), *of_groups]:
         if draw(st.integers(0, 3)) == 0:
             task["allow_failure"] = True
-        if draw(st.integers(0, 3)) == 0:
+        if may_be_divided and draw(st.integers(0, 3)) == 0:
             task["members"] = draw(st.integers(1, 4))
             task["join"] = draw(st.sampled_from(["all", "any", draw(st.integers(1, task["members"])), "60%"]))
             task["parallel"] = draw(st.integers(0, 2))
@@ -95,7 +97,7 @@ def document(tasks: Boxes, groups: Boxes) -> dict[str, Any]:
 
 LIVE = (
     "SELECT t.of_group, t.round, count(*), count(DISTINCT a.agent) FROM attempts a"
-    " JOIN tasks t ON t.id = a.task WHERE t.of_group > 0 AND a.live = 1 GROUP BY 1, 2"
+    " JOIN tasks t ON t.id = a.task WHERE t.of_group > 0 AND t.member = '' AND a.live = 1 GROUP BY 1, 2"
 )
 HOLDERS = "SELECT resource, count(*) FROM lock_holds WHERE holder = 'group' GROUP BY 1 HAVING count(*) > 1"
 
