@@ -146,7 +146,7 @@ class _Handled:
         again = [m.at_s for m in self.starts if m.task == TWO and m.attempt != "1"]
         limit_s = late_s(self.case, since_s, min(again, default=since_s))
         came_s = min(again, default=inf)
-        if came_s > since_s + limit_s and not excused(self.case, since_s, min(came_s, since_s + RETRY_S)):
+        if came_s > since_s + limit_s and not excused(self.case, since_s, since_s + limit_s):
             yield "not-retried", f"{TWO} was to be tried at once", since_s
 
     def _sooner(self) -> Iterator[Said]:

@@ -342,8 +342,10 @@ def _ledger_as_told(case: Case) -> Iterator[Offence]:
 
 
 def _behind_the_end(case: Case) -> Iterator[Offence]:
-    """Signs of life of attempts that a node had already told to have ended."""
-    names = {a["id"]: tried for run in case.final["runs"] for tried, a in tries_of(run)}
+    """Signs of life of attempts that a node had already told to have ended. One that never started gave its
+    number to the next, and is known by its fence (`dispatch`)."""
+    tries = [each for run in case.final["runs"] for each in tries_of(run)]
+    names = {attempt["id"]: tried for tried, attempt in tries if attempt["state"] != "unstarted"}
     ended: dict[Tried, tuple[float, str]] = {}
     for events in case.events.values():
         for event in events:

@@ -207,3 +207,13 @@ def test_of_an_agent_that_went_in_good_order_only_what_a_fault_kept_from_startin
     kinds = {offence.kind for offence in results.check(story.case()).offences}
 
     assert ("lost-without-cause" in kinds) is found
+
+
+def test_what_never_started_has_ended_before_the_next_of_its_number_starts() -> None:
+    story = clean()
+    attempts = story.run(5)["tasks"]["main"]["attempts"]
+    attempts.insert(0, {**attempts[0], "id": 77, "state": "unstarted", "fence": 7, "exit_code": None})
+    for events in story.events.values():
+        told = {"t": 104.9, "event": "attempt_ended", "attempt": 77, "run": 5, "exit_code": None}
+        events.append({**told, "id": "4.9", "state": "unstarted"})
+    assert "alive-after-its-end" not in {each.kind for each in results.check(story.case()).offences}

@@ -188,6 +188,7 @@ MUTANTS = (
                 "    return WAITS if view.run.state in KEPT_BACK else READY\n",
                 "    return READY\n",
             ),
+            ("scheduler.machine.attempts", "    if run.state in KEPT_BACK:\n", "    if False:\n"),
         ),
         APPLIED,
         _says("hands: started-while-suspended", "lifecycle: started-kept-back"),
@@ -221,9 +222,9 @@ MUTANTS = (
         "all-is-done-again",
         (
             (
-                "scheduler.machine.rules.reruns",
-                "    return _LETTERS[old.state] if is_good else ANEW\n",
-                "    return ANEW\n",
+                "scheduler.machine.steps.repeating",
+                "        if letter == reruns.ANEW:\n",
+                "        if letter != reruns.LEFT_OUT:\n",
             ),
         ),
         APPLIED,
