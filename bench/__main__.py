@@ -24,6 +24,7 @@ from bench import (
     rolling,
     staged,
     submit,
+    workflows,
 )
 from bench.client import UnansweredError
 from bench.cluster import DeadlineError
@@ -42,6 +43,7 @@ BENCHMARKS: dict[str, Callable[[Options], Result]] = {
     "restart": restart.run,
     "compaction": compaction.run,
     "rolling": rolling.run,
+    "workflows": workflows.run,
 }
 
 
@@ -61,6 +63,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
         restart_jobs=arguments.restart_jobs,
         history=arguments.history,
         rolling_jobs=arguments.rolling_jobs,
+        steps=arguments.steps,
     )
 
 
@@ -92,6 +95,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--restart-jobs", type=int, default=defaults.restart_jobs)
     made.add_argument("--history", type=int, default=defaults.history, help="compaction: finished runs")
     made.add_argument("--rolling-jobs", type=int, default=defaults.rolling_jobs)
+    made.add_argument("--steps", type=int, default=defaults.steps, help="workflows: of chain and graph")
     return made
 
 
