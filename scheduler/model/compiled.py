@@ -229,7 +229,8 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
             [
                 _box(name, groups[name], held.get(name, ())) if name in groups
                 else _task(
-                    name, tasks[name], share, scopes, last, held_by(scopes, name, locks, held), namespace
+                    name, tasks[name], share, scopes, last,
+                    held_by(scopes, name, locks, held) if held else locks, namespace,
                 )
                 for name in order
             ]

@@ -32,7 +32,7 @@ def held_by(
     scopes: Scopes, name: str, of_job: tuple[Lock, ...], of_groups: dict[str, tuple[Lock, ...]]
 ) -> tuple[Lock, ...]:
     """What those hold that the task of this name is inside of."""
-    return (*of_job, *of_groups.get(scopes.of_task(name).group, ())) if of_groups else of_job
+    return (*of_job, *of_groups.get(scopes.of_task(name).group, ()))
 
 
 def compiled_group(
