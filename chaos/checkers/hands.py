@@ -23,7 +23,7 @@ from typing import Any
 
 from chaos.case import Case, Mark, tries_of
 from chaos.checkers import Finding, Offence, finding
-from chaos.checkers.causes import any_fault, excused, late_s
+from chaos.checkers.causes import LATE_S, any_fault, excused, late_s
 from chaos.hands import JOB, ONE, RETRY_S, THREE, TWO
 from chaos.history import Operation
 
@@ -146,7 +146,11 @@ class _Handled:
         again = [m.at_s for m in self.starts if m.task == TWO and m.attempt != "1"]
         limit_s = late_s(self.case, since_s, min(again, default=since_s))
         came_s = min(again, default=inf)
-        if came_s > since_s + limit_s and not excused(self.case, since_s, since_s + limit_s):
+        late = came_s > since_s + limit_s and not excused(self.case, since_s, since_s + limit_s)
+        # Just when it would have been tried by itself: however slow the machine is, that was no haste.
+        ended_s = min((m.at_s for m in self.marks if m.task == TWO and m.what == "E"), default=since_s)
+        waited = since_s + RETRY_S / 2 < ended_s + RETRY_S - 1 <= came_s < inf
+        if late or (waited and not any_fault(self.case, since_s, since_s + LATE_S)):
             yield "not-retried", f"{TWO} was to be tried at once", since_s
 
     def _sooner(self) -> Iterator[Said]:

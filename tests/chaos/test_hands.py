@@ -12,6 +12,7 @@ import pytest
 from chaos.case import Mark
 from chaos.checkers import hands, results, ticks
 from chaos.hands import JOB, ONE, THREE, TWO, body_of
+from chaos.pace import REFERENCE_S
 from chaos.workload import payload
 from scheduler.model import parse_job
 from tests.chaos.stories import Story, clean, instant
@@ -133,6 +134,7 @@ BUGS: list[tuple[str, Bug]] = [
     ("not-stopped", lambda s: never_stopped(s)),
     ("went-on", lambda s: start(s, CANCELLED, TWO, 128)),
     ("not-retried", lambda s: forget(s, RETRIED, TWO, "2")),
+    ("not-retried", lambda s: change_again(s, 152.2)),
     ("tried-too-soon", lambda s: start(s, RETRIED, TWO, 112.5, attempt="2")),
     ("verdict-lost", lambda s: of(s, OVERRIDDEN).update(override=None)),
     ("truth-changed", lambda s: of(s, OVERRIDDEN).update(state="failed")),
@@ -151,6 +153,15 @@ BUGS: list[tuple[str, Bug]] = [
 def never_stopped(story: Story) -> None:
     of(story, STOPPED)["tasks"][ONE].update(state="succeeded")
     forget(story, STOPPED, ONE)
+
+
+def change_again(story: Story, at_s: float) -> None:
+    """It was tried again when its pause was over, on a machine that is so slow that nothing is late."""
+    story.history = [entry for entry in story.history if entry["kind"] != "fault"]
+    story.history += [{"t": 100.0 + n, "kind": "pace", "took_s": 60 * REFERENCE_S} for n in range(60)]
+    for mark in [m for m in story.marks if (m.run, m.task, m.attempt) == (RETRIED, TWO, "2")]:
+        story.marks.remove(mark)
+        story.again(mark, at_s=at_s)
 
 
 def refused(story: Story) -> None:
