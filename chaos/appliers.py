@@ -195,7 +195,7 @@ class _Stager:
                 return False
 
     def _commit(self, api: Api, path: str, told: Mapping[str, Any]) -> None:
-        enough = _Enough(self._over)
+        enough = Enough(self._over)
         while True:
             outcome, status, told_back = api.call("commit", "POST", path, told=told, read=_state)
             if told_back.get("state") == DONE or _is_refused(outcome, status) or enough():
@@ -215,7 +215,7 @@ def _is_refused(outcome: str, status: int) -> bool:
     return outcome == "fail" and status > 0
 
 
-class _Enough:
+class Enough:
     """A limit of what has to come to its end when all is over."""
 
     def __init__(self, over: threading.Event) -> None:
@@ -242,7 +242,7 @@ class _Pruner:
         body = {"objects": documents, "source": SOURCE, "prune": True, "prune_max": len(OWNED)}
         told = {"group": "owned", "generation": generation, "names": [key_of(*each) for each in named]}
         headers = {"idempotency-key": f"owned-{generation}"}
-        enough = _Enough(self._over)
+        enough = Enough(self._over)
         while True:
             outcome, status, _ = api.call("apply", "POST", "/v1/apply", told=told, body=body, headers=headers)
             if outcome == "ok" or _is_refused(outcome, status) or enough():

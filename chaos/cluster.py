@@ -28,6 +28,7 @@ from typing import Any
 
 import httpx2
 
+from chaos import clocks
 from chaos.agents import Agent, own_zone_first, write_agent_config
 from chaos.faults import CLIENT
 from chaos.links import Links, Profile, make_links
@@ -61,6 +62,7 @@ class Shape:
     #: where it can be had, every node has a small disk and the fault shim: for faults of disks and clocks
     breakable: bool = True
     disk_bytes: int = 384 << 20
+    other_zones: str = ""  #: the node whose host has another tzdata (chaos.clocks)
     #: more tables for every node's configuration
     node_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -124,6 +126,9 @@ class Cluster:
             for program in hosts:
                 program.enter = links.enter(program.name)
                 program.environment = dict(shape.environment)
+                if program.name == shape.other_zones:
+                    clocks.lay_down(root / "tzdata")
+                    program.environment = clocks.with_wheel(shape.environment, root.absolute() / "tzdata")
             if shape.breakable:
                 disks = SmallDisks(nodes, size_bytes=shape.disk_bytes)
                 load_shim(nodes, root)

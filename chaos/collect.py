@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 import httpx2
 
 from chaos.appliers import REVISED, generation_of, key_of, path_of
+from chaos.arrivals import HEARD, JOBS
 from chaos.checkers.vacuity import SETTLER
 from chaos.history import History
 from chaos.narrow import JOB, NAMESPACE
@@ -73,10 +74,14 @@ class Reader:
 
     def views(self) -> dict[str, dict[str, Any]]:
         """What every node says of itself."""
+        return self.each("/v1/cluster?consistency=stale")
+
+    def each(self, path: str) -> dict[str, dict[str, Any]]:
+        """What every node says that answers."""
         found = {}
         for node in self.nodes:
             try:
-                reply = self._http.get(f"{node.url}/v1/cluster?consistency=stale")
+                reply = self._http.get(f"{node.url}{path}")
             except httpx2.HTTPError:
                 continue
             if reply.status_code == 200:
@@ -139,16 +144,24 @@ def _narrow(reader: Reader) -> dict[str, Any]:
     return {"job": generation_of(job), "following": following, "revisions": revisions}
 
 
+def _unheard(reader: Reader) -> int:
+    """Notices that a job has yet to hear: after a pause of everything it looks again within ten seconds."""
+    awaits = reader.ask("GET", f"/v1/jobs/{HEARD}/explain")["awaits"]
+    return sum(each["left"] for each in awaits)
+
+
 def collect(
     reader: Reader, folder: Path, *, jobs: Sequence[str], registers: Sequence[str], from_s: float,
-    applies: bool, narrows: bool,
+    applies: bool, narrows: bool, arrives: bool,
 ) -> None:  # fmt: skip
     """Read all of it. `from_s`: wall seconds before the first tick. `applies`: objects were applied;
-    `narrows`: runs were started in a namespace with quotas of them."""
+    `narrows`: runs were started in a namespace with quotas of them; `arrives`: things came that jobs
+    wait for."""
     folder.mkdir(parents=True, exist_ok=True)
     since = datetime.fromtimestamp(from_s, UTC).isoformat().replace("+00:00", "Z")
     until = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     window = {"from": since, "to": until}
+    left = _unheard(reader) if arrives else 0  # before the runs: what is heard meanwhile has one
     runs = reader.items("/v1/runs")
     kept: dict[str, Any] = {
         "jobs": reader.items("/v1/jobs"),
@@ -158,11 +171,15 @@ def collect(
         "audit": reader.items("/v1/audit") if reader.ask("GET", "/v1/audit?limit=1", nothing=403) else [],
         "runs": runs,
         "verify": reader.ask("GET", f"/v1/ledger/verify?{urlencode(window)}"),
+        "proofs": reader.each(f"/v1/ledger/verify?{urlencode(window)}"),
         "nodes": _heads(reader),
     }
     objects = {key_of(*each): each for members in REVISED.values() for each in members}
     if applies:
         kept["objects"] = {key: _revisions(reader, path_of(*each)) for key, each in objects.items()}
+    if arrives:
+        kept["arrivals"] = {job: reader.items(f"/v1/jobs/{job}/ticks", **window) for job in JOBS}
+        kept["arrivals"]["left"] = left
     if narrows:
         kept["narrow"] = _narrow(reader)
     for name, content in kept.items():

@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from chaos import leaks
+from chaos import arrivals, leaks
 from chaos.actions import ACTIONS, View
 from chaos.cluster import Cluster, Shape
 from chaos.collect import Reader, collect, settle
@@ -44,6 +44,7 @@ WARM_S = 60.0
 LEADER_S = 40.0
 HEALED_S = 90.0  #: a limit of waiting for all of it; the liveness checker has its own
 SEEN_S = 20.0
+OTHER_ZONES = "node-3"  #: not the first, which is asked first
 GONE_S = 60.0  #: a node that begins anew on a busy machine
 
 Say = Callable[[str], None]
@@ -102,6 +103,7 @@ def run_plan(plan: Plan, directory: Path, *, shape: Shape | None = None, say: Sa
         visitors=plan.visitors,
         profile=plan.links,  # type: ignore[arg-type]  # read_plan's text; make_links refuses what it knows not
         seed=plan.seed,
+        other_zones=OTHER_ZONES,
     )
     root = directory / "cluster"
     with History(directory / HISTORY) as history:
@@ -170,12 +172,13 @@ def conduct(
         history.write("phase", name="until")
         reader = Reader(cluster.nodes, cluster.token)
         jobs = [job.name for job, _, _ in workload.jobs]
-        settle(reader, jobs, history, narrows=workload.narrows)
+        paced = [arrivals.PACED] if workload.arrives else []
+        settle(reader, [*jobs, *paced], history, narrows=workload.narrows)
         history.anchor()
         history.write("phase", name="final")
         collect(
             reader, directory / "final", jobs=jobs, registers=REGISTERS, from_s=began_s,
-            applies=workload.applies, narrows=workload.narrows,
+            applies=workload.applies, narrows=workload.narrows, arrives=workload.arrives,
         )  # fmt: skip
         reader.close()
     finally:

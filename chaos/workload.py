@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from chaos import appliers, graphs, hands, leaks, licences, needs, senders, workflows
+from chaos import appliers, arrivals, clocks, graphs, hands, leaks, licences, needs, senders, workflows
 from chaos.askers import Runner, Writer
 from chaos.case import Declared
 from chaos.client import ANSWER_S, Api
@@ -112,6 +112,7 @@ def schedule_jobs(load: str) -> list[tuple[Declared, float, int]]:
         (Declared("complains", 3_000, 550, policies=allow, complains=True), 0, 0),
         (Declared("unmade", 3_000, 850, policies=allow, unmade=True), 0, 0),
         (Declared(appliers.JOB, 1_000, 450, policies=allow, sleep_ms=SLEEP_MS), 0, 1),
+        (Declared(clocks.JOB, 2_000, policies=allow), 0, 0),
     ]
     if load == "lease":  # work that outlives its lease, where its agent is gone
         policies = {**allow, "on_lost": "retry", "idempotent": True}
@@ -139,7 +140,7 @@ class Workload:
         self._agents, self._hook, self._load = list(agents), hook, load
         self._history, self._evidence, self._seed = history, evidence, seed
         # A staging cluster may have no key for secrets, and its files and objects are not ours.
-        foreign = () if clock == "host" else (leaks.JOB, appliers.JOB)
+        foreign = () if clock == "host" else (leaks.JOB, appliers.JOB, clocks.JOB)
         self.jobs = [each for each in schedule_jobs(load) if each[0].name not in foreign]
         self._inventory: appliers.Inventory | None = None
         self._narrow = Narrow() if clock == "host" and load != "light" else None
@@ -153,6 +154,11 @@ class Workload:
         return self._inventory is not None
 
     @property
+    def arrives(self) -> bool:
+        """Things come that jobs wait for."""
+        return self._delivers
+
+    @property
     def narrows(self) -> bool:
         """Runs are started in a namespace with quotas of them."""
         return self._narrow is not None
@@ -163,10 +169,13 @@ class Workload:
     def declare(self) -> None:
         """Put every job; each must be acknowledged before anything breaks."""
         self._evidence.mkdir(parents=True, exist_ok=True)
+        self._put_zoned()
         api = self._make("declarer")
         if any(job.name == leaks.JOB for job, _, _ in self.jobs):
             self._put_secret(api)
         for job, sleep_s, beats in self.jobs:
+            if job.name == clocks.JOB:
+                continue  # it came first
             self._history.write("declared", **_facts(job))
             trigger: dict[str, Any] = {"cron": job.cron}
             if job.every_ms:
@@ -204,6 +213,7 @@ class Workload:
             self._until_declared(api, self._narrow.declare, "the namespace")
         if self._delivers:
             self._until_declared(api, needs.declare, "what needs notices")
+            self._until_declared(api, arrivals.declare, "what waits for notices")
         words = {"params": {"word": {"type": "string"}}}
         for name, beats in ((MANUAL, 0), (LONG, 2 * LONG_S)):
             self._must(api, name, {**_job(name, {}, self._payload(0, beats)), **words})
@@ -218,6 +228,16 @@ class Workload:
             self._surely(api, "graph", f"/v1/jobs/{graphs.JOB}", graph, {"graph": graphs.JOB})
             self._put_workflows(api)
         api.close()
+
+    def _put_zoned(self) -> None:
+        """To a node with the zone data of everybody else, before anything with a zone is put."""
+        for job, sleep_s, beats in self.jobs:
+            if job.name == clocks.JOB:
+                api = Api("declarer-zoned", self._urls[:1], self._token, self._history, self._seed)
+                self._history.write("declared", **_facts(job))
+                body = _job(job.name, job.policies, self._payload(sleep_s, beats))
+                self._must(api, job.name, {**body, "triggers": clocks.trigger()})
+                api.close()
 
     def _put_licences(self, api: Api, words: Mapping[str, Any]) -> None:
         for name, document in licences.RESOURCES.items():
@@ -294,7 +314,7 @@ class Workload:
         if self._inventory is not None:
             loops += appliers.people(self._inventory, self._over)
         if self._delivers:
-            loops += needs.people()
+            loops += [*needs.people(), *arrivals.people(self._over)]
         if self._narrow is not None:
             loops += narrow_people(self._narrow)
         for name, act, pause_s in loops:

@@ -193,3 +193,7 @@ def _verified(case: Case) -> Iterable[Offence]:
         yield Offence("ledger", "the product's own check: not ok", case.phases.get("final"))
     for problem in told.get("problems", [])[:20]:
         yield Offence("ledger", f"the product's own check: {problem}", case.phases.get("final"))
+    for node, each in (case.final.get("proofs") or {}).items():  # by the zone data that each of them has
+        if each["ok"] is False:
+            said = f"by {node}: {(each['problems'] or ['not ok'])[0]}"
+            yield Offence("disproved", said, case.phases.get("final"))

@@ -9,6 +9,7 @@ from chaos.case import Case
 from chaos.checkers import (
     Finding,
     Verdict,
+    arrivals,
     audit,
     boots,
     deliveries,
@@ -35,7 +36,7 @@ from chaos.checkers import (
 
 CHECKERS = (
     ticks, results, held, boots, deliveries, graphs, workflows, hands, licences, notices, audit, secrets,
-    objects, narrow, needs, linear, dispatch, durable, lifecycle, liveness, vacuity,
+    objects, narrow, needs, arrivals, linear, dispatch, durable, lifecycle, liveness, vacuity,
 )  # fmt: skip
 
 

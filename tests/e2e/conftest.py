@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from bench.client import RefusedError
-from bench.cluster import Cluster, free_base_port, layout
+from bench.cluster import Cluster, free_base_port, layout, write_node_config
 from tests.e2e.cluster import PORTS, NewCluster
 
 CLUSTERS: pytest.StashKey[list[Cluster]] = pytest.StashKey()
@@ -39,6 +41,12 @@ def founded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A cluster for all tests of a module that leave its members and its state as they should be."""
     root = tmp_path_factory.mktemp("founded") / "cluster"
     made = layout(root, base_port=free_base_port(*PORTS, 3), agents=2, slots=500, boot_ids=True)
+    key = root / "secrets.key"
+    key.touch(0o600)
+    key.write_text(base64.b64encode(os.urandom(32)).decode() + "\n")
+    for node in made.nodes:
+        extra = {"secrets": {"key_file": str(key)}}
+        write_node_config(node, made.nodes, uid=made.uid, token=made.token, extra=extra)
     try:
         made.start()
         yield made

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from bench.cluster import Cluster, Node, wait_for
@@ -15,6 +19,7 @@ from bench.evidence import Every, instant, milliseconds
 from bench.failover import lose_leader, lose_leaders
 from bench.jobs import every_second
 from bench.rows import spread
+from chaos.senders import secret_of, signed
 from tests.e2e.cluster import (
     DEADLINE_S,
     command_line,
@@ -223,3 +228,64 @@ def test_what_happens_inside_a_run_survives_its_leader_and_each_thing_once(clust
     assert len(list(cluster.client.items("/v1/boards/inside/notices"))) == 1
     cluster.wait_ready()
     cluster.client.ask("DELETE", "/v1/jobs/parent")  # as long as it is there the other one stays
+
+
+SEED = 7  #: of the secret by which deliveries are signed
+DELIVERIES = 12
+
+
+def deliver(cluster: Cluster, over: threading.Event) -> None:
+    """Each under one id, to one node after the other, until it is taken."""
+    for number in range(DELIVERIES):
+        name = f"push-{number}"
+        body = json.dumps({"word": name}).encode()
+        urls = itertools.cycle(node.url for node in cluster.nodes)
+        while not over.wait(0.1):
+            with suppress(httpx2.HTTPError):
+                headers = signed(SEED, name, body)
+                if httpx2.post(f"{next(urls)}/v1/hooks/pushes", content=body, headers=headers).is_success:
+                    break
+
+
+def test_deliveries_and_edits_of_a_schedule_outlive_their_leader_and_come_once(cluster: Cluster) -> None:
+    file = cluster.root / "pushed.txt"
+    each = {"every": "1s", "id": "each"}
+    work = f'echo "$CRONCLAVE_PARAM_WORD" >> {file}'
+    words = {"word": {"type": "string", "required": True}}
+    objects = [
+        {"hook": "pushes", "secret": "push-key"},
+        {"schedule": "beat", "triggers": [each]},
+        {"job": "pushed", "run": work, "params": words, "triggers": {"webhook": "pushes", "id": "p"}},
+        {"job": "beats", "noop": True, "policies": {"overlap": "allow"}, "triggers": {"schedule": "beat"}},
+    ]
+    cluster.client.ask("PUT", "/v1/secrets/push-key", {"value": secret_of(SEED)})
+    cluster.client.ask("POST", "/v1/apply", {"objects": objects})
+    from_ms = int(time.time() * 1000)
+    leader, over = cluster.leader(), threading.Event()
+    others = cluster.client_without(leader)
+    sender = threading.Thread(target=deliver, args=(cluster, over), daemon=True)
+    try:
+        sender.start()
+        wait_lines(file, 2)
+        for number in range(8):
+            rare = {"cron": f"{number} 3 29 2 *", "id": "rare"}
+            others.ask("PUT", "/v1/schedules/beat", {"triggers": [each, rare]})
+            if number == 2:
+                leader.kill()
+        leader.start()
+        wait_lines(file, DELIVERIES)
+        sender.join(DEADLINE_S)
+    finally:
+        over.set()
+        others.close()
+    cluster.wait_ready()
+
+    pushed = [run for run in cluster.client.items("/v1/runs", {"job": "pushed"})]
+    assert sorted(run["cause_key"] for run in pushed) == sorted(f"p/push-{n}" for n in range(DELIVERIES))
+    assert sorted(file.read_text().split()) == sorted(f"push-{n}" for n in range(DELIVERIES))
+    query = {"from": instant(from_ms), "to": instant(int(time.time() * 1000) - 1_000)}
+    ticks = [tick for tick in cluster.client.items("/v1/jobs/beats/ticks", query) if tick["at"]]
+    seconds = [milliseconds(tick["at"]) // 1_000 for tick in ticks]
+    assert sorted(seconds) == list(range(min(seconds), max(seconds) + 1)), "each second once"
+    assert len(seconds) >= 4
+    assert verified(cluster, from_ms, int(time.time() * 1000))["problem_count"] == 0

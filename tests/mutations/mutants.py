@@ -632,4 +632,58 @@ MUTANTS = (
         APPLIED,
         _says("narrow: not-followed"),
     ),
+    Mutant(
+        "a-notice-is-passed-over",
+        (
+            (
+                "scheduler.machine.notices",
+                "        elif is_meant(era.spec,",
+                "        elif notice.serial % 3 and is_meant(era.spec,",
+            ),
+        ),
+        QUIET,
+        _says("arrivals: unheard"),
+    ),
+    Mutant(
+        "an-end-is-passed-over",
+        (
+            (
+                "scheduler.machine.dependents",
+                "    fires = after.judge(known).value is True\n",
+                "    fires = end.id % 3 > 0 and after.judge(known).value is True\n",
+            ),
+        ),
+        QUIET,
+        _says("arrivals: not-followed"),
+    ),
+    Mutant(
+        "a-part-is-enough",
+        (("scheduler.model.all_of", "return member.judge(ends).value is True", "return True"),),
+        QUIET,
+        _says("arrivals: incomplete"),
+    ),
+    Mutant(
+        "half-a-delay",
+        (
+            (
+                "scheduler.machine.steps.delaying",
+                "return min(anchor_ms + delay_ms, INSTANT_MS_MAX)",
+                "return min(anchor_ms + delay_ms // 2, INSTANT_MS_MAX)",
+            ),
+        ),
+        QUIET,
+        _says("arrivals: wrong-distance"),
+    ),
+    Mutant(
+        "the-zones-of-the-host",
+        (
+            (
+                "scheduler.ticks.schedule",
+                """"UTC"))) if pin is None else pinned""",
+                """"UTC"))) if True else pinned""",
+            ),
+        ),
+        LEADER_KILLED,
+        _says("durable: disproved"),
+    ),
 )
