@@ -22,7 +22,7 @@ JOB: dict[str, object] = {
         "last": {"noop": True, "needs": ["many"], "rule": "all_done"},
     },
 }  # fmt: skip
-"""More rows than a frame has room for here: members are made, and cut, in slices."""
+"""More rows than a frame has room for here: members are made in slices."""
 
 _RUNS = "(SELECT id FROM runs WHERE name = 'divided' AND cause <> 'orphan')"
 _OF = f"FROM tasks w WHERE w.run IN {_RUNS} AND w.name = 'many' AND w.member = ''"
@@ -56,14 +56,10 @@ _WRONG = {
 class Fanouts:
     def __init__(self) -> None:
         self.joined = 0  #: wholes that ended well, as many as a node knows
-        self.cut = 0  #: members that a failed join cancelled
 
     def judge(self, store: Store) -> Iterator[tuple[str, str]]:
         for what, sql in _WRONG.items():
             if found := store.rows(sql):
                 yield "fanout", f"{what}: {found}"
         joined = store.value(f"SELECT count(*) {_OF} AND w.state = 'succeeded'")
-        cut = store.value(
-            f"SELECT count(*) FROM tasks WHERE run IN {_RUNS} AND member <> '' AND state = 'cancelled'"
-        )
-        self.joined, self.cut = max(self.joined, joined), max(self.cut, cut)
+        self.joined = max(self.joined, joined)
