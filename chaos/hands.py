@@ -28,6 +28,7 @@ WORK_S = 1.0
 RETRY_S = 40.0  #: before `two` is tried again, unless somebody does it now
 STANDS_S = (0.3, 1.6)
 AGAIN_S = 0.25
+UNKNOWN = 404
 LET_GO_S = 60.0  #: a limit of the last releases
 KEPT = 10  #: runs that are repeated, or overridden: of the newest
 REPEATED: Mapping[str, Mapping[str, Any]] = {"failing": {"from_failed": True}, "sleep": {"from": "then"}}
@@ -173,7 +174,8 @@ class Hands:
             body=None if hand == "cancel" else {"reason": reason, **(body or {})},
             read=lambda document, _: {"state": document["state"]},
         )  # fmt: skip
-        return outcome == "ok" or (outcome == "fail" and status > 0)
+        # A node that is behind does not know a run that another one has just made: it is asked again.
+        return outcome == "ok" or (outcome == "fail" and status not in (0, UNKNOWN))
 
     def _surely(self, api: Api, hand: str, run: int, task: str = "") -> None:
         until_s = time.monotonic() + LET_GO_S
