@@ -84,14 +84,35 @@ def test_several_examples_stand_below_each_other() -> None:
 
 
 PROJECT = Path(__file__).parents[2]
-GUIDES = [PROJECT / "README.md", *sorted((PROJECT / "docs" / "guides").glob("*.md"))]
+DOCS = PROJECT / "docs"
+PAGES = [PROJECT / "README.md", *sorted(DOCS.rglob("*.md"))]
+GUIDES = [page for page in PAGES if page.parent == PROJECT or {"guides", "examples"} & {*page.parts}]
 LINE = re.compile(r"^ {4}(?:\$ )?((?:.* \| )?cronclave [\w-]+ .*)$", re.MULTILINE)
+INLINE = re.compile(r"`(cronclave [a-z-]+[^`…:|\\\[]*)`")
+NONE_SUCH = re.compile("No such (command|option)")
 
 
-@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.name)
+def test_what_pages_say_in_passing_is_a_command_with_its_options(there: Path) -> None:
+    """Its arguments may have the names of what stands there."""
+    wrong, looked = [], 0
+    for page in PAGES:
+        for line in INLINE.findall(page.read_text()):
+            looked += 1
+            try:
+                parsed(shlex.split(line.replace(" RUN", " 42")))
+            except click.exceptions.Exit:
+                pass
+            except click.UsageError as error:
+                if NONE_SUCH.search(error.format_message()):
+                    wrong.append(f"{page.relative_to(DOCS.parent)}: {line}")
+    assert looked > 100
+    assert wrong == []
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.relative_to(PROJECT).as_posix())
 def test_what_the_guides_say_is_taken_too(page: Path, there: Path) -> None:
     for line in LINE.findall(re.sub(r"\\\n *", "", page.read_text())):
-        command = re.sub(r" +#.*| …$|[\[\]]|/etc/cronclave/", "", line)
+        command = re.sub(r" +#.*| …$|[\[\]]|/etc/cronclave/", "", line).replace(" RUN", " 42")
         for words in parts(command):
             if words[0] == "cronclave":
                 with contextlib.suppress(click.exceptions.Exit):

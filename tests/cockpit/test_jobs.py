@@ -6,6 +6,7 @@ import asyncio
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -208,9 +209,16 @@ async def test_a_graph_is_a_picture_as_long_as_it_helps(
 ) -> None:
     node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1", "node-2", KINDS))
     tasks = {f"t{n}": {"noop": True, **({"needs": [f"t{n - 1}"]} if n else {})} for n in range(count)}
-    assert (await client.put("/v1/jobs/graph", json={"tasks": tasks})).status_code == 201
-    page = await tab(f"{url}cockpit/jobs/default/graph")
+    job: dict[str, Any] = {"tasks": tasks, "triggers": [{"startup": {"pool": "default"}}]}
     if count <= 300:
-        await expect(page.locator(".box")).to_have_count(count)
+        tasks["fetch"] = {"run": "true"}
+        job["groups"] = {"download": {"tasks": ["fetch"], "sticky": True, "max_parallel": 3}}
+    assert (await client.put("/v1/jobs/graph", json=job)).status_code == 201
+    page = await tab(f"{url}cockpit/jobs/default/graph")
+    await expect(page.get_by_text("or when what its triggers wait for happens")).to_be_visible()
+    if count <= 300:
+        await expect(page.locator(".box")).to_have_count(count + 2)
+        name = page.locator(".box .name", has_text="download")  # its note is long, and gives way
+        assert await name.evaluate("node => node.scrollWidth <= node.clientWidth")
     else:
         await expect(page.get_by_text("301 tasks, too many")).to_be_visible()

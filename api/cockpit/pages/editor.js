@@ -26,7 +26,7 @@ function drawn(graph) {
 const preview = (before) => function Preview({ preview, text }) {
   return html`<section aria-labelledby="would-title"><div class="head"><h2 id="would-title">${t("editor.would")}</h2><${Status} state=${preview.change === "unchanged" ? "pending" : "ok"}>${t(`change.${preview.change}`)}</${Status}></div>
     <div class="card would"><div><h3>${t("job.next")}</h3>${preview.next_ticks.length ? html`<ol class="coming">${preview.next_ticks.slice(0, 6).map((tick) => html`<li key=${`${tick.at} ${tick.trigger}`}><time datetime=${tick.at}>${whole(tick.at)}</time> <span class="note"><${Until} at=${tick.due} /></span></li>`)}</ol>`
-      : html`<p class="note">${t("job.noNext")}</p>`}</div>
+      : html`<p class="note">${t("editor.noNext")}</p>`}</div>
       <div><h3>${tn("graph.label", preview.graph.length)}</h3><${TaskGraph} tasks=${drawn(preview.graph)} /></div>
       ${before ? html`<div><h3>${t("editor.changes")}</h3><${Diff} before=${before} after=${text} label=${t("editor.changes")} /></div>` : null}</div></section>`;
 };

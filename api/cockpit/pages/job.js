@@ -39,11 +39,15 @@ function Charts({ job }) {
 const placesOf = (group) => [t("graph.group"), group.sticky && t("graph.sticky"), group.max_parallel && t("graph.parallel", { n: group.max_parallel }), ...(group.locks || []).map((lock) => lock.resource || lock)].filter(Boolean).join(" · ");
 const graphOf = (job) => [...boxesOf(job).values()].map(({ box, ...at }) => ({ ...at, note: box.tasks ? placesOf(box) : word("work", Object.keys(box).find((field) => box[field] !== null && isKnown("work", field))) }));
 
+// What has no instants of its own happens: a boot, an end of a run, a delivery, a notice.
+const hears = (trigger) => trigger.startup || trigger.after || trigger.webhook || trigger.notice || trigger.all_of || trigger.every?.delay;
+const noNext = (job) => t(job.state !== "disabled" && (job.triggers || []).some(hears) ? "job.noNextHears" : "job.noNext");
+
 function Coming({ job }) {
   const { data, error } = useRead(`${pathOf(job, "next")}&count=${SHOWN}`, { types: mine(job) });
   return html`<section aria-labelledby="next-title"><h2 id="next-title">${t("job.next")}</h2><div class="card">${!data ? html`<${Loading} error=${error} />` : html`
     ${data.paused || data.pauses.length ? html`<p><${Status} state="paused">${t("job.nextPaused")}</${Status}></p>` : null}
-    ${data.items.length ? html`<ol class="coming">${data.items.map((tick) => html`<li key=${`${tick.at} ${tick.trigger}`}><time datetime=${tick.at}>${whole(tick.at)}</time> <span class="note"><${Until} at=${tick.due} /></span></li>`)}</ol>` : html`<p class="note">${t("job.noNext")}</p>`}`}</div></section>`;
+    ${data.items.length ? html`<ol class="coming">${data.items.map((tick) => html`<li key=${`${tick.at} ${tick.trigger}`}><time datetime=${tick.at}>${whole(tick.at)}</time> <span class="note"><${Until} at=${tick.due} /></span></li>`)}</ol>` : html`<p class="note">${noNext(job)}</p>`}`}</div></section>`;
 }
 
 // What the next tick has to pass, as the cluster asks it itself.
