@@ -434,7 +434,10 @@ def endless(story: Story) -> None:
     ("kind", "bug"),
     [
         ("too-little", lambda s: s.plan.update(minimum={"ticks": 10_000})),
-        ("too-little", lambda s: s.plan.update(minimum={"visits": 1})),
+        *(
+            ("too-little", lambda s, what=what: s.plan.update(minimum={what: 1}))
+            for what in ("visits", "told", "reruns", "hands", "rounds", "caught")
+        ),
         ("not-real", unseen),
         ("not-gone", endless),
         ("not-injected", lambda s: s.plan["steps"].append({"action": "leader-killed"})),
