@@ -22,6 +22,7 @@ from scheduler.machine.rules.holdings import asked
 from scheduler.model.locks import GROUP, RUN, TASK
 from scheduler.store.connection import Store
 from scheduler.store.tables import lock_holds, nested
+from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.tasks import Task
 
@@ -56,7 +57,8 @@ def find(store: Store, task: Task, now_ms: int) -> str:
     start = (TASK, task.id)
     for_ever = stuck(found)
     way = circle(start, found, for_ever) if start in for_ever else []
-    return _words(store, found, way) if way else ""
+    run = run_rows.get(store, task.run)
+    return _words(store, found, way, run.namespace if run else "") if way else ""
 
 
 def stuck(waits: Waits) -> frozenset[Node]:
@@ -159,20 +161,33 @@ def _inside(store: Store, kind: str, id: int) -> list[Node]:
     return found
 
 
-def _words(store: Store, waits: Waits, way: Sequence[Node]) -> str:
-    """Runs by their numbers alone: whoever reads the reason may not be one who may read their jobs."""
+def _words(store: Store, waits: Waits, way: Sequence[Node], namespace: str) -> str:
+    """For those who may read in this namespace: runs of others are told by their numbers alone, and so are
+    resources of others for which they wait."""
     told = []
     for node, following in zip(way, [*way[1:], way[0]], strict=True):
+        said, next_one = (_said(store, each, namespace) for each in (node, following))
         if node[0] == TASK:
-            names = [lack.resource for lack in waits.lacks[node] if following in dict(lack.holders)]
-            told.append(f"{_said(store, node)} waits for {names[0]}, which {_said(store, following)} holds")
+            name = next(lack.resource for lack in waits.lacks[node] if following in dict(lack.holders))
+            is_known = name.startswith(f"{namespace}/") or _is_in(store, node, namespace)
+            what = f"{name}, which {next_one} holds" if is_known else f"what {next_one} holds"
+            told.append(f"{said} waits for {what}")
         elif following[0] != TASK:
-            told.append(f"{_said(store, node)} waits for {_said(store, following)}")
+            told.append(f"{said} waits for {next_one}")
     more = "; …" if len(told) > TOLD_MAX else ""
     return f"deadlock: {'; '.join(told[:TOLD_MAX])}{more}"
 
 
-def _said(store: Store, node: Node) -> str:
+def _said(store: Store, node: Node, namespace: str) -> str:
     kind, id = node
     row = None if kind == RUN else task_rows.get(store, id)
-    return f"run {id}" if row is None else f"{kind} {row.name} of run {row.run}"
+    if row is None:
+        return f"run {id}"
+    return f"{kind} {row.name} of run {row.run}" if _is_in(store, node, namespace) else f"run {row.run}"
+
+
+def _is_in(store: Store, node: Node, namespace: str) -> bool:
+    kind, id = node
+    row = None if kind == RUN else task_rows.get(store, id)
+    run = run_rows.get(store, id if row is None else row.run)
+    return run is not None and run.namespace == namespace

@@ -152,6 +152,31 @@ def test_a_circle_of_runs_is_broken_where_a_run_waits_that_another_waits_for(
     assert (story.tasks(run)["run"], held(story)) == ("failed", {})
 
 
+def test_a_circle_tells_of_other_namespaces_the_numbers_of_runs_alone(story: Story) -> None:
+    """Who may read the reason may not be one who may read there."""
+    story.connect()
+    tasks = {"hold": NOOP, "more": {**NOOP, "locks": ["other/b"], "needs": ["hold"]}}
+    other = job("secret", namespace="other", tasks=tasks, policies={"locks": ["a"]})
+    child = job("child", namespace="near", locks=["other/a"])
+    task = {"name": "near/child"}
+    above = {"first": NOOP, "run": {"needs": ["first"], "job": task}}
+    holder = job("j", tasks=above, policies={"locks": ["other/b"]})
+    objects = [resource(name, namespace="other") for name in "ab"]
+    put(story, *objects, child, other, holder)
+    run = run_job(story)
+    beside: int = story.value(c.RunJob("other", "secret", b"{}", story.now_ms), "run")
+    place(story)
+    end(story, "first", "hold")
+    assert place(story) == {}
+    story.now_ms += EACH_MS
+    story.plan_and_apply()
+    (said,) = story.store.row("SELECT reason FROM tasks WHERE run = ?", (beside + 1,)) or ("",)
+    assert said == (
+        f"deadlock: task main of run {beside + 1} waits for other/a, which run {beside} holds;"
+        f" run {beside} waits for what run {run} holds; run {run} waits for run {beside + 1}"
+    )
+
+
 def test_where_somebody_else_gives_enough_back_it_is_no_circle(story: Story) -> None:
     story.connect()
     tasks = {"hold": NOOP, "more": {**NOOP, "locks": ["b"], "needs": ["hold"]}}
