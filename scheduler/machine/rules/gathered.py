@@ -7,9 +7,13 @@ from typing import NamedTuple
 from scheduler.model.after import After
 from scheduler.model.all_of import AllOf, At, Posted
 from scheduler.store.connection import Store
-from scheduler.store.tables import ends, gatherings, hearers
+from scheduler.store.tables import ends, gatherings, hearers, namespaces
 from scheduler.store.tables.ends import End
 from scheduler.store.tables.gatherings import Gathering
+from scheduler.ticks import plan_days
+
+OPEN_MAX = 50
+"""Plan dates of a trigger of which something has come, and not all."""
 
 
 class Come(NamedTuple):
@@ -18,6 +22,14 @@ class Come(NamedTuple):
 
     def lacking(self, all_of: AllOf, at_ms: int, floor_ms: int) -> list[After | Posted | At]:
         return all_of.lacking(self.parts, self.ends, at_ms, floor_ms)
+
+
+def floor_ms(store: Store, namespace: str, all_of: AllOf, plan_day: int) -> int:
+    """Its time of the day on this date; 0: it waits for none."""
+    if all_of.at is None:
+        return 0
+    begins_ms, _ = plan_days.span_of(namespaces.plan_days_of(store, namespace), plan_day)
+    return all_of.at.instant_ms(plan_day, begins_ms)
 
 
 def come(store: Store, gathering: Gathering) -> Come:

@@ -8,8 +8,8 @@ Rules of this file:
    cause is the date. What comes for a date that is over is nothing to it.
 3. Where the queue of its job has no room the firing waits for that (`store.tables.postponed`).
 4. What lacks when its time is over, is missed, and said; of very many dates the oldest.
-5. An edit that keeps the trigger keeps what has come. It fires nothing: what is complete by it is found when
-   more comes, or the time is over.
+5. An edit that keeps the trigger keeps what has come, and its time of the day is the new one (`listening`).
+   It fires nothing: what is complete by it is found when more comes, or the time is over.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from __future__ import annotations
 from scheduler.machine.context import Context
 from scheduler.machine.rules import gathered
 from scheduler.machine.rules.gates import Never
+from scheduler.machine.rules.gathered import OPEN_MAX
 from scheduler.machine.steps import arriving, firing, restoring
 from scheduler.model.all_of import AllOf, read_all_of, words
-from scheduler.store.tables import gatherings, namespaces, postponed
+from scheduler.store.tables import gatherings, postponed
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.ends import End
 from scheduler.store.tables.gatherings import Gathering
@@ -30,9 +31,6 @@ from scheduler.ticks import plan_days
 from scheduler.words import events as e
 from scheduler.words import reasons
 from scheduler.words.causes import Cause, Kind
-
-OPEN_MAX = 50
-"""Plan dates of a trigger of which something has come, and not all."""
 
 
 def hear_end(ctx: Context, era: Trigger, end: End) -> None:
@@ -72,8 +70,9 @@ def go_on(ctx: Context, era: Trigger, row: Gathering) -> None:
     elif ctx.stamp_ms >= row.until_ms:
         lacked = "; ".join(map(words, lacking))
         _miss(ctx, row, restoring.missed(ctx, row.until_ms) or reasons.WINDOW, lacked)
-    else:
-        gatherings.put(ctx.store, row._replace(due_ms=None, at_ms=row.until_ms))
+    else:  # an edit asks for a later time of the day, or for more
+        again_ms = row.floor_ms if row.floor_ms > ctx.stamp_ms else row.until_ms
+        gatherings.put(ctx.store, row._replace(due_ms=None, at_ms=min(again_ms, row.until_ms)))
 
 
 def _read(era: Trigger) -> AllOf:
@@ -95,8 +94,7 @@ def _opened(
     standing = gatherings.open_of(ctx.store, era.id, OPEN_MAX)
     if len(standing) == OPEN_MAX:
         _miss(ctx, standing[0], reasons.BUFFER_FULL, f"{OPEN_MAX} later dates wait")
-    begins_ms, _ = plan_days.span_of(namespaces.plan_days_of(ctx.store, era.namespace), plan_day)
-    floor_ms = 0 if all_of.at is None else all_of.at.instant_ms(plan_day, begins_ms)
+    floor_ms = gathered.floor_ms(ctx.store, era.namespace, all_of, plan_day)
     until_ms = at_ms + all_of.within_ms
     return Gathering(
         era.job, era.key, plan_day, era.id, at_ms, floor_ms, until_ms, None, "", until_ms, "", ""
@@ -107,12 +105,12 @@ def _look(ctx: Context, era: Trigger, all_of: AllOf, row: Gathering, at_ms: int)
     """Something has come for this date."""
     come = gathered.come(ctx.store, row)
     due_ms = max(at_ms if row.due_ms is None else row.due_ms, row.floor_ms)
-    if come.lacking(all_of, due_ms, row.floor_ms):
+    if due_ms > row.until_ms or come.lacking(all_of, due_ms, row.floor_ms):
         gatherings.put(ctx.store, row._replace(due_ms=None, at_ms=row.until_ms))
     elif due_ms <= ctx.stamp_ms:
         _complete(ctx, row, due_ms)
     else:
-        gatherings.put(ctx.store, row._replace(due_ms=due_ms, at_ms=min(due_ms, row.until_ms)))
+        gatherings.put(ctx.store, row._replace(due_ms=due_ms, at_ms=due_ms))
 
 
 def _cause_key(row: Gathering) -> str:

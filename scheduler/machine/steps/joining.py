@@ -54,7 +54,7 @@ def count(ctx: Context, run: Run, graph: Graph, member: Task, state: str) -> Hea
         skipped=now.skipped + (state == "skipped"), going=now.going - (member.queued_ms is not None),
     )  # fmt: skip
     heard = _judge(ctx, run, graph, whole, now)
-    if not run.stopping:
+    if not run.stopping and member.queued_ms is not None:  # its turn is another's
         row = task_rows.get(ctx.store, whole.id)
         assert row is not None
         spreading.let_go(ctx, run, graph, row, fanouts.get(ctx.store, whole.id) or now)

@@ -11,10 +11,11 @@ Rules of this file:
 from __future__ import annotations
 
 from scheduler.machine.context import Context
+from scheduler.machine.rules import gathered
 from scheduler.model.after import EVENT as AFTER
 from scheduler.model.after import read_after
 from scheduler.model.all_of import EVENT as ALL_OF
-from scheduler.model.all_of import boards_of, read_all_of
+from scheduler.model.all_of import AllOf, boards_of, read_all_of
 from scheduler.store.tables import ends, gatherings, hearers, listeners, notices, postponed, results
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables.hearers import Hearer
@@ -26,13 +27,14 @@ def begin(ctx: Context, trigger: int, job: int, event: str, spec: bytes, former:
     """The era of this trigger begins; `former`: in place of that one, 0: of none."""
     for board in boards_of(event, spec):
         _begin_hearing(ctx, trigger, job, board, former)
-    if event == ALL_OF and former:
-        gatherings.hand_on(ctx.store, former, trigger)
-    asked = read_after(spec) or read_all_of(spec)
-    if asked is None or not asked.parents:
+    all_of = read_all_of(spec)
+    asked = all_of or read_after(spec)
+    if asked is None:
         return
     row = job_rows.standing(ctx.store, job)
     assert row is not None, "a job's row is written before its triggers"
+    if all_of is not None and former:
+        _go_on_gathering(ctx, trigger, row.namespace, all_of, former)
     heard = listeners.of_trigger(ctx.store, former) if former else []
     from_end = max((each.until_end or 0 for each in heard), default=ends.last(ctx.store))
     parents = [str(parent) for parent in asked.parents]
@@ -42,6 +44,14 @@ def begin(ctx: Context, trigger: int, job: int, event: str, spec: bytes, former:
     if heard and event == AFTER:
         results.hand_on(ctx.store, former, trigger, parents)
         postponed.hand_on(ctx.store, former, trigger)
+
+
+def _go_on_gathering(ctx: Context, trigger: int, namespace: str, all_of: AllOf, former: int) -> None:
+    gatherings.hand_on(ctx.store, former, trigger)
+    for row in gatherings.open_of(ctx.store, trigger, gathered.OPEN_MAX):
+        floor_ms = gathered.floor_ms(ctx.store, namespace, all_of, row.plan_day)
+        if floor_ms != row.floor_ms:
+            gatherings.put(ctx.store, row._replace(floor_ms=floor_ms))
 
 
 def _begin_hearing(ctx: Context, trigger: int, job: int, board: str, former: int) -> None:

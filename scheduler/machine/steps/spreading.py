@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from scheduler.machine.context import Context
 from scheduler.machine.rules import gates, selectors, task_views
 from scheduler.machine.rules import reruns as repeated
-from scheduler.machine.rules.gates import READY, share
+from scheduler.machine.rules.gates import READY, TaskView, share
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.steps import clock, making, queue
 from scheduler.model.members import (
@@ -203,24 +203,13 @@ def let_go(ctx: Context, run: Run, graph: Graph, whole: Task, before: Fanout) ->
     """Those whose turn it is. `whole`: as it is now."""
     if whole.state not in GOES_ON:
         return before
-    now, wake_ms = before, None
     fanout = graph.of(run, whole).fanout
     assert fanout is not None
-    while now.next < now.made:
-        member = _next(ctx, fanout, now)
-        if member is None and fanout.is_picky:
-            break
-        if member is None:
-            now = now._replace(next=now.made)
-            break
-        if not fanout.is_picky:
-            now = now._replace(next=member.id - now.first_task)
-        view = task_views.of_member(ctx.store, run, graph, member, now, ctx.stamp_ms)
-        if gates.judge(gates.TASK, view) is not READY:
-            if share.waits_for_time(view):
-                wake_ms = now.open_ms
-            break
-        now = _turn(ctx, run, fanout, member, now)
+    now, view = _turns(ctx, run, graph, fanout, before)
+    if view is None and fanout.is_picky and not now.going and now.ended < now.made:
+        # Of an agent that came back not all heard for which very many had waited.
+        now, view = _turns(ctx, run, graph, fanout, now._replace(next=0))
+    wake_ms = now.open_ms if view is not None and share.waits_for_time(view) else None
     if now.look_ms and now.ended < now.members:
         wake_ms = now.look_ms if wake_ms is None else min(wake_ms, now.look_ms)
     if wake_ms != whole.wake_ms:
@@ -228,11 +217,31 @@ def let_go(ctx: Context, run: Run, graph: Graph, whole: Task, before: Fanout) ->
     return _keep(ctx, run, graph, before, now)
 
 
+def _turns(
+    ctx: Context, run: Run, graph: Graph, fanout: CompiledFanout, now: Fanout
+) -> tuple[Fanout, TaskView | None]:
+    """Of one after the other, up to the first that has to wait for it; None: nobody is left. Those are passed
+    by whose agents are away: they are told when these come back (`connected`)."""
+    while now.next < now.made:
+        member = _next(ctx, fanout, now)
+        if member is None:
+            return now._replace(next=now.made), None
+        now = now._replace(next=member.id - now.first_task)
+        view = task_views.of_member(ctx.store, run, graph, member, now, ctx.stamp_ms)
+        if view.share is not None and view.share.away:  # another agent has come under its name
+            now = now._replace(next=now.next + 1)
+        elif gates.judge(gates.TASK, view) is READY:
+            now = _turn(ctx, run, fanout, member, now)
+        else:
+            return now, view
+    return now, None
+
+
 def _turn(ctx: Context, run: Run, fanout: CompiledFanout, member: Task, now: Fanout) -> Fanout:
     """This member's."""
     queue.enqueue(ctx, run, member, TaskEvent.READY, attempts=member.attempts)
     open_ms = ctx.stamp_ms + fanout.stagger_ms if fanout.stagger_ms else 0
-    passed = now.next if fanout.is_picky else max(now.next, member.id - now.first_task + 1)
+    passed = max(now.next, member.id - now.first_task + 1)
     return now._replace(going=now.going + 1, open_ms=open_ms, next=passed)
 
 
@@ -245,22 +254,20 @@ def _keep(ctx: Context, run: Run, graph: Graph, before: Fanout, now: Fanout) -> 
 
 def _next(ctx: Context, fanout: CompiledFanout, now: Fanout) -> Task | None:
     """The first member that waits for its turn, and may have it."""
-    if fanout.is_picky:
-        return task_rows.first_in_turn(ctx.store, now.task, connected=True)
-    task = task_rows.get(ctx.store, now.first_task + now.next)
+    first = now.first_task + now.next
+    task = None if fanout.is_picky else task_rows.get(ctx.store, first)
     if task is not None and task.state == "blocked" and task.queued_ms is None:
         return task
-    return task_rows.first_in_turn(ctx.store, now.task, connected=False)
+    return task_rows.first_in_turn(ctx.store, now.task, first, connected=fanout.is_picky)
 
 
 def connected(ctx: Context, agent: str) -> None:
     """Members that had no turn, as this agent was away, may have it."""
-    for task in task_rows.wait_for_agent(ctx.store, agent, WAITING_MAX) if fanouts.are_any(ctx.store) else ():
-        whole, now = task_rows.get(ctx.store, task), fanouts.get(ctx.store, task)
-        run = run_rows.get(ctx.store, whole.run) if whole is not None else None
-        if whole is not None and now is not None and run is not None:
-            graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
-            let_go(ctx, run, graph, whole, now)
+    if fanouts.are_any(ctx.store):
+        for member in task_rows.wait_for_agent(ctx.store, agent, WAITING_MAX):
+            run = run_rows.get(ctx.store, member.run)
+            assert run is not None
+            go_on(ctx, run, ctx.graph(run.job, run.namespace, run.name, run.revision), member)
 
 
 def look(ctx: Context, whole: Task) -> Tell | None:

@@ -96,7 +96,7 @@ STATEMENTS: tuple[str, ...] = (
         first_task INTEGER NOT NULL,        -- its members have these ids, in their order
         members INTEGER NOT NULL,
         unmade INTEGER NOT NULL,            -- of them the last ones have no row yet: so many
-        next INTEGER NOT NULL,              -- place of the first that may not have had its turn
+        next INTEGER NOT NULL,              -- place of the first that may have its turn
         going INTEGER NOT NULL,             -- that had their turn, and have not ended
         ended INTEGER NOT NULL, succeeded INTEGER NOT NULL, skipped INTEGER NOT NULL,
         open_ms INTEGER NOT NULL,           -- when the next one may have its turn (stagger)

@@ -17,7 +17,7 @@ class Fanout(NamedTuple):
     first_task: int  #: its members have these ids, in their order
     members: int
     unmade: int  #: of them the last ones have no row yet: so many
-    next: int = 0  #: place of the first that may not have had its turn
+    next: int = 0  #: place of the first that may have its turn: those before had it, or are passed by
     going: int = 0  #: that had their turn, and have not ended
     ended: int = 0
     succeeded: int = 0

@@ -135,26 +135,27 @@ def note_turn(store: Store, task: int, queued_ms: int) -> None:
 _WAITS_FOR_TURN = "t.member <> '' AND t.state = 'blocked' AND t.queued_ms IS NULL"
 
 
-def first_in_turn(store: Store, whole: int, *, connected: bool) -> Task | None:
-    """Of the members of this task the first that waits for its turn. `connected`: whose agent is."""
+def first_in_turn(store: Store, whole: int, first: int, *, connected: bool) -> Task | None:
+    """Of the members of this task, from the one with the id `first` on, the first that waits for its turn.
+    `connected`: whose agent is."""
     columns = ", ".join(f"t.{name}" for name in Task._fields)
     agents = " CROSS JOIN agents g ON g.name = t.member AND g.node <> ''" if connected else ""
     row = store.row(
-        f"SELECT {columns} FROM tasks t INDEXED BY tasks_turn{agents} WHERE t.of_group = ?"
+        f"SELECT {columns} FROM tasks t INDEXED BY tasks_turn{agents} WHERE t.of_group = ? AND t.id >= ?"
         f" AND {_WAITS_FOR_TURN} ORDER BY t.id LIMIT 1",
-        (whole,),
+        (whole, first),
     )
     return None if row is None else Task._make(row)
 
 
-def wait_for_agent(store: Store, name: str, limit: int) -> list[int]:
-    """Divided tasks of which a member of this name waits for its turn."""
+def wait_for_agent(store: Store, name: str, limit: int) -> list[Task]:
+    """Members of this name that wait for their turn."""
     rows = store.rows(
-        f"SELECT t.of_group FROM tasks t INDEXED BY tasks_turn_member WHERE t.member = ?"
-        f" AND {_WAITS_FOR_TURN} ORDER BY t.id LIMIT ?",
+        f"SELECT {COLUMNS} FROM tasks t INDEXED BY tasks_turn_member WHERE member = ?"
+        f" AND {_WAITS_FOR_TURN} ORDER BY id LIMIT ?",
         (name, limit),
     )
-    return [row[0] for row in rows]
+    return [Task._make(row) for row in rows]
 
 
 def set_warned(store: Store, task: int) -> None:

@@ -152,6 +152,32 @@ def test_what_lacks_when_its_time_is_over_is_missed_and_said(told: Story) -> Non
     assert len(entries(told)) == 1, "it is over"
 
 
+def test_a_time_of_the_day_that_an_edit_changes_is_that_of_dates_that_wait(told: Story) -> None:
+    told.put(waits(A, B))
+    come(told, "a")
+    told.put(waits(A, B, {"at_least": "09:00"}))
+    come(told, "b")
+    assert entries(told) == []
+    told.put(waits(A, B, {"at_least": "09:30"}))
+    told.now_ms = START_MS + HOUR_MS
+    told.settle()
+    assert entries(told) == [], "the former time"
+    told.now_ms += HOUR_MS // 2
+    told.settle()
+    assert entries(told) == [(f"t/{DATE}", "ran", "")]
+
+
+def test_a_time_of_the_day_after_its_window_is_missed_however_late_that_is_heard(told: Story) -> None:
+    told.put(waits(A, {"at_least": "12:00"}, within="1h"))
+    made = begin(told, "a")
+    while told.run(made).state != "succeeded":
+        told.tell_ok(*[command for command in told.plan() if not isinstance(command, c.FireDependents)])
+        told.work()
+    told.now_ms += 5 * HOUR_MS
+    told.settle()
+    assert entries(told) == [(f"t/{DATE}", "missed", "window")]
+
+
 def test_time_alone_begins_nothing(told: Story) -> None:
     told.put(waits(A, {"at_least": "09:00"}))
     told.now_ms += 90 * HOUR_MS

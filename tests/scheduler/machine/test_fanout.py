@@ -11,6 +11,7 @@ import pytest
 
 from scheduler.machine.rules import joins
 from scheduler.machine.rules.joins import Joined
+from scheduler.machine.steps import spreading
 from scheduler.model.members import CompiledFanout, Join
 from scheduler.store.reads import attempts as attempt_reads
 from scheduler.store.tables import fanouts, outputs
@@ -504,6 +505,46 @@ def test_who_is_away_has_no_turn_and_gets_it_as_it_comes_back(story: Story) -> N
     story.settle()
     assert story.run(run).state == "succeeded"
     closed(story, run)
+
+
+def test_another_agent_under_the_name_of_one_that_is_away_keeps_nobody_from_his_turn(story: Story) -> None:
+    found = hosts(story, away="a")
+    run = begun_on_agents(story, max_parallel=1)
+    story.connect("a", session="s2", installation="another", **WEB)
+    end(story, "b")
+    placed(story)
+    assert states(story, run) == "bsa"
+    end(story, "c")
+    story.disconnect(story.store.value("SELECT id FROM agents WHERE name = 'a'"))
+    story.connect("a", session="s3", **WEB)  # who was meant
+    placed(story)
+    assert story.attempt(assigned(story)["a"]).agent == found["a"]
+    story.settle()
+    assert story.run(run).state == "succeeded"
+    closed(story, run)
+
+
+def test_of_very_many_that_come_back_at_once_each_gets_his_turn(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spreading, "WAITING_MAX", 0)
+    hosts(story, away="a")
+    run = begun_on_agents(story, max_parallel=1)
+    story.connect("a", session="s2", **WEB)
+    story.settle()
+    assert (states(story, run), story.run(run).state) == ("sss", "succeeded")
+    closed(story, run)
+
+
+def test_giving_up_those_that_are_away_looks_at_each_once(story: Story) -> None:
+    hosts(story, "abcdefgh", away="abcdefgh")
+    run = begun_on_agents(story, join="any", ttl="10s", max_parallel=1)
+    told: list[str] = []
+    story.store._connection.set_trace_callback(told.append)
+    after(story, 10)
+    story.store._connection.set_trace_callback(None)
+    assert states(story, run) == "e" * 8
+    assert sum("tasks_turn" in sql for sql in told) < 8, "that would be all of them for each"
 
 
 @pytest.mark.parametrize("how", ["registered", "connected"])
