@@ -171,8 +171,10 @@ class Reading:
     def _ended(self) -> bool:
         """There is no attempt yet: whether there will be none."""
         run, task = self._look()
-        if run["finished"] is not None or (task.get("finished") is not None and self._member is None):
-            return True  # members go on where the whole has ended
+        if run["finished"] is not None or (self._round is not None and self._round < task.get("round", 0)):
+            return True
+        if task.get("finished") is not None:
+            return True
         if held := held_up_by(self._client, run, self._task):
             self._say(f"run {self._run} waits for {held}")
         self._wait_s = WAIT_S
@@ -180,7 +182,13 @@ class Reading:
 
     def _look(self) -> tuple[dict[str, Any], dict[str, Any]]:
         run = self._client.get(path_of("runs", self._run))
-        return run, run["tasks"].get(self._task, {})
+        task: dict[str, Any] = run["tasks"].get(self._task, {})
+        if self._task is None or self._member is None:
+            return run, task
+        # It may have ended long before the whole, or go on behind that.
+        path = path_of("runs", self._run, "tasks", self._task, "members", member=self._member)
+        of: dict[str, Any] = next(iter(self._client.get(path)["items"]), {})
+        return run, {**of, "round": task["round"], "attempts": [of["attempt"]] if of.get("attempt") else []}
 
     def _say(self, text: str) -> None:
         if text not in self._said:

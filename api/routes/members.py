@@ -47,6 +47,7 @@ async def list_members(
     request: Request,
     run: str,
     task: str,
+    member: Annotated[str | None, Query(description="This one alone.")] = None,
     state: Annotated[str | None, Query(description="In this state, or one of several.")] = None,
     cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=1_000, description="Items on one page.")] = 100,
@@ -68,7 +69,10 @@ async def list_members(
             now = _fanout(store, number, task)
             if now is None:
                 return {"items": [], "next_cursor": None}
-            rows, behind = fanout_reads.members(store, now, states, after=after, limit=limit)
+            if member is None:
+                rows, behind = fanout_reads.members(store, now, states, after=after, limit=limit)
+            else:
+                rows, behind = fanout_reads.member(store, now, number, task, member, states), None
             ids = [row.id for row in rows]
             items, tries = fanout_reads.items(store, ids), attempt_reads.last_of_tasks(store, ids)
             outputs = output_reads.of_ids(store, ids)

@@ -56,6 +56,9 @@ async def test_pages_of_members(client: httpx2.AsyncClient, divided: int) -> Non
     assert (found[0]["exit_code"], found[0]["attempt"]["agent"], found[2]["attempt"]) == (3, "agent-1", None)
     odd = (await client.get(path, params={"state": "failed,blocked"})).json()
     assert ([each["member"] for each in odd["items"]], odd["next_cursor"]) == (["0", "4"], None)
+    for asked, names in (("member=2", ["2"]), ("member=9", []), ("member=2&state=held", [])):
+        one = (await client.get(f"{path}?{asked}")).json()
+        assert ([each["member"] for each in one["items"]], one["next_cursor"]) == (names, None)
     listed = (await client.get("/v1/attempts", params={"run": divided})).json()["items"]
     assert [each["member"] for each in listed] == ["1", "0"]
     log = await client.get(f"/v1/runs/{divided}/logs", params={"task": "many", "member": "0"})

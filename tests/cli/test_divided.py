@@ -34,6 +34,8 @@ async def test_members_are_counted_listed_and_read(cronclave: Command, node: Sin
     assert [line.split()[:3] for line in listed.splitlines()[1:]] == [["2", "ap", "queued"]]
     log = await cronclave("run", "logs", str(run), "--task", "many", "--member", "1")
     assert (log.code, log.out) == (0, "member 1\n")
+    live = await cronclave("run", "logs", str(run), "--task", "many", "--member", "0", "-f")
+    assert (live.code, live.out) == (0, "member 0\n"), "it has ended, though the run goes on"
     whole = await cronclave("run", "logs", str(run))
     assert f"many is divided: cronclave run members {run} many" in whole.err
     skipped = await cronclave("run", "skip", str(run), "many", "--member", "2")

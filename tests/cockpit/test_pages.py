@@ -18,11 +18,13 @@ from api.ports import ApiSettings
 from scheduler.words.commands import DisconnectAgent, Finish, MarkUnreachable
 from tests.api.served import served
 from tests.api.single_node import SingleNode, peer
+from tests.api.working import go_on
 from tests.cockpit.accessibility import violations
 from tests.cockpit.conftest import IN_ONE_LOOP, OpenTab
 from tests.cockpit.house import House, furnish, grant
 
 pytestmark = IN_ONE_LOOP
+MEMBERS = 600  #: more than a page shows
 SPILLS = """[...document.querySelectorAll("table.even td")]
   .filter((cell) => cell.checkVisibility() && cell.scrollWidth > cell.clientWidth + 1)
   .map((cell) => [cell.textContent, cell.scrollWidth, cell.clientWidth])"""
@@ -221,6 +223,25 @@ async def test_a_run_leads_to_the_first_cause_and_to_the_runs_that_it_began(
     assert await violations(page) == []
     await began.click()
     await expect(page.get_by_role("heading", name=f"Lauf {child}")).to_be_visible()
+
+
+async def test_a_member_is_looked_at_and_held_though_it_is_none_of_the_first(
+    url: str, tab: OpenTab, client: httpx2.AsyncClient, house: House, node: SingleNode
+) -> None:
+    job = {"tasks": {"many": {"run": "x", "fanout": {"n": MEMBERS}}}}
+    assert (await client.put("/v1/jobs/divided", json=job)).status_code == 201
+    run = (await client.post("/v1/jobs/divided/runs")).json()["id"]
+    last = f"{MEMBERS - 1}"
+    path = f"/v1/runs/{run}/tasks/many/members?member={last}"
+    go_on(node)
+    page = await tab(f"{url}cockpit/runs/{run}?task=many&member={last}")
+    members = page.get_by_role("region", name="Members")
+    await expect(members).to_contain_text(f"of {MEMBERS}")
+    await expect(members.locator("code")).to_have_text(last)
+    await members.get_by_role("button", name="Hold").click()
+    await confirm(page, "Hold")
+    await expect(members.get_by_role("button", name="Release")).to_be_visible()
+    assert [each["state"] for each in (await client.get(path)).json()["items"]] == ["held"]
 
 
 async def test_an_agent_tells_what_it_does_and_is_drained(

@@ -12,9 +12,9 @@ const worstFirst = (members) => members.slice().sort((one, other) => WORST.inclu
 export function Members({ run, task, current, href, act }) {
   const path = `/v1/runs/${run.id}/tasks/${encodeURIComponent(task)}/members`, types = { types: (event) => event.run === run.id, every: 5000 };
   const all = useRead(`${path}?limit=${SHOWN}`, types), odd = useRead(`${path}?limit=50&state=${WORST.join(",")}`, types);
-  const counts = run.tasks[task].members, first = all.data?.items || [], known = new Set(first.map((one) => one.member));
-  const members = worstFirst([...first, ...(odd.data?.items || []).filter((one) => !known.has(one.member))]);
-  const one = members.find((each) => each.member === current);
+  const chosen = useRead(current ? `${path}?member=${encodeURIComponent(current)}` : null, types), one = chosen.data?.items[0]; // it may be none of those shown
+  const counts = run.tasks[task].members, first = all.data?.items || [], known = new Set(first.map((each) => each.member));
+  const members = worstFirst([...first, ...(odd.data?.items || []).filter((each) => !known.has(each.member))]);
   const hands = one && !run.finished && !run.stopping ? HANDS[one.state] || [] : [];
   return html`<section aria-labelledby="members-title"><div class="head"><h2 id="members-title">${t("run.members")}</h2><span class="who">${task}</span>
       <span class="note">${["succeeded", "failed", "skipped", "going"].filter((name) => counts[name]).map((name) => t(`run.members_${name}`, { n: counts[name] })).join(", ")} ${t("run.membersOf", { n: counts.all })}</span>

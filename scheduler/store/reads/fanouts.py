@@ -9,7 +9,7 @@ from scheduler.store.connection import Store
 from scheduler.store.reads.bounds import LOOKED_MAX, chunks, marks
 from scheduler.store.tables.fanouts import COLUMNS, Fanout
 from scheduler.store.tables.tasks import COLUMNS as TASK_COLUMNS
-from scheduler.store.tables.tasks import Task
+from scheduler.store.tables.tasks import Task, newest
 
 
 def of_runs(store: Store, runs: Iterable[int]) -> dict[int, Fanout]:
@@ -39,6 +39,15 @@ def members(
     found = [Task._make(row) for row in rows]
     end = found[-1].id if len(found) == limit else last
     return found, end if end < now.first_task + now.made - 1 else None
+
+
+def member(
+    store: Store, now: Fanout, run: int, name: str, member: str, states: Collection[str]
+) -> list[Task]:  # fmt: skip
+    """This one, where it is made and in one of these states (none: in any)."""
+    row = newest(store, run, name, member) if member else None
+    is_meant = row is not None and row.of_group == now.task and (not states or row.state in states)
+    return [row] if row is not None and is_meant else []
 
 
 def items(store: Store, tasks: Iterable[int]) -> dict[int, str]:
