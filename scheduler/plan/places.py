@@ -16,6 +16,7 @@ import heapq
 from collections.abc import Collection, Iterable
 
 from scheduler.machine.rules import holdings, selectors, users
+from scheduler.machine.rules.selectors import Selector
 from scheduler.store.connection import Store
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables.agents import Agent
@@ -33,13 +34,23 @@ class Places:
         self._agents: dict[int, Agent] | None = None
         self._alike: dict[Words, list[Agent]] = {}
         self._busy: dict[int, int] = {}
-        self._heaps: dict[str, list[tuple[float, int]]] = {}
+        self._wanted: dict[str, Selector] = {}  #: by the text; of thousands of runs the same few
+        self._heaps: dict[Selector, list[tuple[float, int]]] = {}
+        self._free: dict[Selector, int] = {}  #: until somebody takes a place
         self._crowded: set[str] = set()
         self._gone_to: dict[int, int] = {}  #: agents of sticky groups
 
-    def _matching(self, selector: str) -> list[tuple[float, int]]:
+    def _where(self, selector: str) -> Selector:
+        """What it says of agents. Which run and group it is of says nothing of them, nor what it takes."""
+        wanted = self._wanted.get(selector)
+        if wanted is None:
+            wanted = holdings.where(self._store, selector)._replace(locks=(), run=0, group=0, sticky=False)
+            self._wanted[selector] = wanted
+        return wanted
+
+    def _matching(self, wanted: Selector) -> list[tuple[float, int]]:
         """A heap of (load, agent); loads in it may be out of date, `take` looks again."""
-        heap = self._heaps.get(selector)
+        heap = self._heaps.get(wanted)
         if heap is None:
             if self._agents is None:
                 connected = agent_rows.connected(self._store)
@@ -51,7 +62,6 @@ class Places:
                 self._busy = {agent.id: agent.busy for agent in connected}
                 for agent in self._agents.values():
                     self._alike.setdefault(_words_of(agent), []).append(agent)
-            wanted = holdings.where(self._store, selector)
             by_name = wanted.asks_name
             allowed = not wanted.user or users.allows(self._store, wanted.namespace, wanted.user)
             heap = [
@@ -65,7 +75,7 @@ class Places:
                 if self._busy[agent.id] < agent.slots
             ]
             heapq.heapify(heap)
-            self._heaps[selector] = heap
+            self._heaps[wanted] = heap
         return heap
 
     def _among(self, only: int) -> Iterable[tuple[Words, list[Agent]]]:
@@ -83,17 +93,22 @@ class Places:
 
     def free(self, selector: str) -> int:
         """Slots that tasks of this selector could take now."""
-        heap = self._matching(selector)
-        assert self._agents is not None
-        return sum(max(0, self._agents[agent].slots - self._busy[agent]) for _, agent in heap)
+        wanted = self._where(selector)
+        free = self._free.get(wanted)
+        if free is None:
+            heap = self._matching(wanted)
+            assert self._agents is not None
+            free = sum(max(0, self._agents[agent].slots - self._busy[agent]) for _, agent in heap)
+            self._free[wanted] = free
+        return free
 
     def take(self, selector: str) -> int:
         """The agent for one more task, its slot counted; 0: none."""
-        heap = self._matching(selector)
-        assert self._agents is not None
-        group = selectors.sticky_group(selector)
+        wanted, group = self._where(selector), selectors.sticky_group(selector)
         if group in self._gone_to:  # by this plan
-            heap[:] = [entry for entry in heap if entry[1] == self._gone_to[group]]
+            wanted = wanted._replace(agent=self._gone_to[group])
+        heap = self._matching(wanted)
+        assert self._agents is not None
         while heap:
             load, agent = heap[0]
             slots, busy = self._agents[agent].slots, self._busy[agent]
@@ -103,6 +118,7 @@ class Places:
                 heapq.heapreplace(heap, (busy / slots, agent))
             else:
                 self._busy[agent] = busy + 1
+                self._free.clear()
                 heapq.heapreplace(heap, ((busy + 1) / slots, agent))
                 if group:
                     self._gone_to[group] = agent

@@ -111,6 +111,7 @@ def _look(store: Store, task: Task, now_ms: int) -> Waits:
     inside: dict[Node, list[Node]] = {}
     lacks: dict[Node, list[Lack]] = {}
     ways: list[Node] = [(TASK, task.id)]
+    known = set(ways)
     for kind, id in ways:
         if len(inside) + len(lacks) == LOOKED_MAX:
             break
@@ -119,8 +120,10 @@ def _look(store: Store, task: Task, now_ms: int) -> Waits:
             lacks[kind, id] = [] if row is None else _lacks(store, row, now_ms)
         else:
             inside[kind, id] = _inside(store, kind, id)
-        following = _following((kind, id), Waits(inside, lacks))
-        ways += [node for node in dict.fromkeys(following) if node not in ways]
+        for node in _following((kind, id), Waits(inside, lacks)):
+            if node not in known:
+                known.add(node)
+                ways.append(node)
     return Waits(inside, lacks)
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from scheduler.machine.rules import selectors
+from scheduler.model.locks import GROUP, Lock
 from scheduler.plan.passes.queue import SELECTORS_MAX
 from scheduler.plan.places import Places
 from scheduler.words import commands as c
@@ -88,6 +90,18 @@ def test_agents_of_a_quiet_node_take_nothing_new_for_now(story: Story) -> None:
     places = Places(story.store, ["node-b"])
     anybody = '["default",{},null,"noop"]'
     assert [places.take(anybody), places.take(anybody)] == [other, 0]
+
+
+def test_whose_groups_take_locks_look_at_the_agents_once_for_all_runs(story: Story) -> None:
+    """Each run of them has a queue of its own."""
+    agent = story.connect(slots=3)
+    places, anybody = Places(story.store), '["default",{},null,"noop"]'
+    lock = (Lock(GROUP, "default/lock", 1),)
+    queues = [selectors.of_run(anybody, run, run, lock) for run in range(1, 5)]
+    assert [places.free(queue) for queue in queues] == [3] * 4
+    assert [places.take(queue) for queue in queues] == [agent] * 3 + [0]
+    assert [places.free(queue) for queue in (*queues, anybody)] == [0] * 5
+    assert len(places._heaps) == 1
 
 
 def test_tasks_that_nobody_can_take_never_stand_before_others(story: Story) -> None:
