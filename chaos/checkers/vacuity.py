@@ -87,9 +87,8 @@ def _faults(case: Case) -> Iterable[Offence]:
 
 def _contents(case: Case) -> Iterable[Offence]:
     """Final reads that are there and say nothing."""
-    empty = [
-        name for name in ("jobs", "runs", "nodes", "verify") if name in case.final and not case.final[name]
-    ]
+    read = ("jobs", "runs", "nodes", "verify", "proofs")
+    empty = [name for name in read if name in case.final and not case.final[name]]
     for name in empty:
         yield Offence("not-read", f"final/{name}.json is empty")
     registers = {op.arguments["job"] for op in case.operations if op.op == "put" and op.outcome == "ok"}

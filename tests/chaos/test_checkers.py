@@ -443,6 +443,7 @@ def endless(story: Story) -> None:
         ("not-injected", lambda s: s.plan["steps"].append({"action": "leader-killed"})),
         ("not-read", lambda s: s.final.pop("runs")),
         ("not-read", lambda s: s.final["verify"].clear()),
+        ("not-read", lambda s: s.final.update(proofs={})),
         ("not-read", lambda s: s.final["revisions"].clear()),
         ("not-read", lambda s: s.final["ticks"].clear()),
         ("not-read", lambda s: s.history.remove(next(e for e in s.history if e.get("name") == "healed"))),

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from scheduler.model import parse_job
+from scheduler.model.documents import load_yaml
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGES = sorted(DOCS.glob("guides/patterns/*.md"))
@@ -23,7 +23,8 @@ PATTERNS = [
 def test_a_pattern_is_a_job_and_its_picture_shows_it(pattern: str) -> None:
     (picture,) = re.findall(r"```mermaid\n(.*?)```", pattern, re.S)
     (text,) = re.findall(r"```yaml\n(.*?)```", pattern, re.S)
-    job = parse_job(yaml.safe_load(text))
+    (document,) = load_yaml(text, "a pattern")
+    job = parse_job(document.data)
 
     shown = set(re.findall(r"[a-z][a-z0-9-]*", re.sub(r'\["([a-z0-9-]+).*?"\]', r" \1 ", picture)))
     assert set(job.tasks) <= shown
