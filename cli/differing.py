@@ -14,6 +14,7 @@ from cli.exits import Failure
 
 SHOWN_MAX = 20  #: objects of a dry run; `cronclave diff` shows the lines of all
 TICKS_SHOWN = 3
+DECIDE = ("triggers", "enabled")  #: of a job, which ticks it has
 COUNT = 10  #: of coming ticks that are compared, as many as a dry run tells
 Key = tuple[str, str, str]
 """Kind, namespace and name."""
@@ -43,13 +44,16 @@ def show_changes(
     for row in changed[:SHOWN_MAX]:
         key, old = key_of(row), _stored(client, row)
         _show(row, old, new[key])
-        if row["kind"] == "job" and old.get("triggers") != new[key].get("triggers"):
+        if row["kind"] == "job" and any(old.get(name) != new[key].get(name) for name in DECIDE):
             _show_ticks(client, row, _coming(client, row), given[key])
     if len(changed) > SHOWN_MAX:
         click.echo(f"… and {len(changed) - SHOWN_MAX} more that change: cronclave diff shows all", err=True)
-    for row in created[:SHOWN_MAX]:
-        if row["kind"] == "job" and new[key_of(row)].get("triggers"):
-            _show_ticks(client, row, (), given[key_of(row)])
+    with_ticks = [row for row in created if row["kind"] == "job" and new[key_of(row)].get("triggers")]
+    for row in with_ticks[:SHOWN_MAX]:
+        _show_ticks(client, row, (), given[key_of(row)])
+    if len(with_ticks) > SHOWN_MAX:
+        left = len(with_ticks) - SHOWN_MAX
+        click.echo(f"… and {left} more that are new, whose ticks are not shown", err=True)
 
 
 def _stored(client: Client, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from cli.differing import COUNT, moved
+from cli.differing import COUNT, SHOWN_MAX, moved
 from tests.api.planning import planning
 from tests.api.single_node import SingleNode
 from tests.cli.conftest import Command
@@ -58,12 +58,18 @@ async def test_a_dry_run_shows_which_fields_and_which_ticks_are_others(cronclave
     times = job.format("old").replace("0 2 * * *", "0 2,14 * * *")
     more = await cronclave("apply", "-", "--dry-run", stdin=times)
     assert re.findall(r"^[+-] tick \S+T(\d\d)", more.out, re.MULTILINE) == ["14"] * 3
+    none = await cronclave("apply", "-", "--dry-run", stdin=job.format("old") + "enabled: false\n")
+    assert re.findall(r"^([+-]) tick \S+T(\d\d)", none.out, re.MULTILINE) == [("-", "02")] * 3
     bound = times.replace("cron:", "calendar: {exclude: [bank]}, cron:")
     bound += "---\ncalendar: bank\nweekend: [fri]\n"
     unknown = await cronclave("apply", "-", "--dry-run", stdin=bound)
     assert "ticks of default/report: known once what it refers to is there" in unknown.out
     same = await cronclave("job", "apply", "-", "--dry-run", stdin=job.format("old"))
     assert same.out.startswith("0 would be created")
+    many = "---\n".join(job.format("old").replace("report", f"new-{n}") for n in range(SHOWN_MAX + 2))
+    some = await cronclave("apply", "-", "--dry-run", stdin=many)
+    assert len(re.findall(r"^\+ tick", some.out, re.MULTILINE)) == 3 * SHOWN_MAX
+    assert "2 more that are new, whose ticks are not shown" in some.err
 
 
 def test_ticks_are_compared_as_far_as_both_are_known() -> None:
