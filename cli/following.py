@@ -181,14 +181,7 @@ class Reading:
         return False
 
     def _look(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        run = self._client.get(path_of("runs", self._run))
-        task: dict[str, Any] = run["tasks"].get(self._task, {})
-        if self._task is None or self._member is None:
-            return run, task
-        # It may have ended long before the whole, or go on behind that.
-        path = path_of("runs", self._run, "tasks", self._task, "members", member=self._member)
-        of: dict[str, Any] = next(iter(self._client.get(path)["items"]), {})
-        return run, {**of, "round": task["round"], "attempts": [of["attempt"]] if of.get("attempt") else []}
+        return _told(self._client, self._run, self._task, self._member)
 
     def _say(self, text: str) -> None:
         if text not in self._said:
@@ -264,18 +257,38 @@ def follow_run(client: Client, screen: Screen, run: int, attempt: int | None) ->
         pause_s = min(PAUSE_MAX_S, 1.5 * pause_s)
 
 
-def need_success(client: Client, run: int, task: str | None, attempt: int | None) -> None:
+def _told(
+    client: Client, run: int, task: str | None, member: str | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A run, and its task or the member of it that is meant: that may have ended long before the whole, or go
+    on behind it."""
+    found: dict[str, Any] = client.get(path_of("runs", run))
+    whole: dict[str, Any] = found["tasks"].get(task, {})
+    if task is None or member is None:
+        return found, whole
+    items = client.get(path_of("runs", run, "tasks", task, "members", member=member))["items"]
+    of: dict[str, Any] = next(iter(items), {})
+    return found, {**of, "round": whole["round"], "attempts": [of["attempt"]] if of.get("attempt") else []}
+
+
+def need_success(
+    client: Client, run: int, task: str | None, attempt: int | None, *, round: int | None = None,
+    member: str | None = None,
+) -> None:  # fmt: skip
     """Raises Failure where what was followed to its end did not succeed."""
-    found = client.get(path_of("runs", run))
-    what, state = f"run {run}", found["state"]
-    why = found.get("reason")
-    if task is not None:
-        what, state = f"task {task} of run {run}", found["tasks"][task]["state"]
-        why = found["tasks"][task].get("reason")
-    if attempt is not None:
-        name = task if task is not None else next(iter(found["tasks"]))
-        tries = [each for each in found["tasks"][name]["attempts"] if each["number"] == attempt]
+    found, of = _told(client, run, task, member)
+    what, state, why = f"run {run}", found["state"], found.get("reason")
+    if task is not None and of.get("state"):
+        what, state, why = f"task {task} of run {run}", of["state"], of.get("reason")
+        what = what if member is None else f"member {member} of {what}"
+    tries = (of if task is not None else next(iter(found["tasks"].values()), {})).get("attempts", [])
+    if round is not None and round < of["round"]:  # the task is told as it is in the newest
+        tries = [each for each in tries if each["round"] == round]
+        what, state, why = f"round {round + 1} of {what}", "succeeded", None
         if tries:
-            what, state, why = f"attempt {attempt} of run {run}", tries[0]["state"], tries[0].get("reason")
+            state, why = tries[-1]["state"], tries[-1].get("reason")
+    meant = [each for each in tries if each["number"] == attempt]
+    if meant:
+        what, state, why = f"attempt {attempt} of run {run}", meant[0]["state"], meant[0].get("reason")
     if state != "succeeded":
         raise Failure(f"{what} {state}" + (f" ({why})" if why and why != state else ""), code=of_state(state))

@@ -171,7 +171,7 @@ def logs(
         screen.cut()
     else:
         follow_run(client, screen, run_id, attempt)
-    need_success(client, run_id, task, attempt)
+    need_success(client, run_id, task, attempt, round=round, member=member)
 
 
 @run.command("cancel", epilog="Example: cronclave run cancel 42")

@@ -64,6 +64,8 @@ async def test_each_round_is_shown_with_what_it_wrote(cronclave: Command, node: 
     assert (newest.code, newest.out) == (0, "good sum\n")
     older = await cronclave("run", "logs", str(run), "--task", "check", "--round", "1")
     assert (older.code, older.out) == (0, "bad sum\n")
+    followed = await cronclave("run", "logs", str(run), "--task", "check", "--round", "1", "-f")
+    assert (followed.code, followed.out) == (10, "bad sum\n"), "this round failed, whatever came of the task"
     whole = await cronclave("run", "logs", str(run))
     assert "fetched 2\n" in whole.out
     assert "feed" not in whole.out, "a group writes nothing itself"
