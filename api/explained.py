@@ -49,6 +49,7 @@ def condition_json(told: Condition, may_see: MaySee) -> dict[str, Any]:
         "lacks": list(told.lacks),
         "plan_date": None if told.plan_day is None else plan_days.text_of(told.plan_day),
         "until": rfc3339(told.until_ms),
+        "before": told.before or None,
     }
 
 

@@ -79,12 +79,14 @@ def _show_condition(condition: dict[str, Any]) -> None:
         for job, each in ended.items()
     ]
     day = condition["plan_date"]
-    dated, lacks = (f"{day}, until {condition['until']}", "lacks") if day else ("", "no end of")
+    until = f"until {condition['until']}" if condition["until"] else "of which nothing has come"
+    dated, lacks = (f"{day}, {until}", "lacks") if day else ("", "no end of")
     facts(
         [
             ("trigger", condition["trigger"]),
             ("after", condition["after"]),
             *((("plan date", dated),) if dated else ()),
+            *((("before", condition["before"]),) if condition.get("before") else ()),
             ("is", _word(condition["value"]) + (", and waits for room" if condition["waits"] else "")),
             ("ended", "; ".join(heard) or "nothing that is not consumed"),
             *(((lacks, ", ".join(condition["lacks"])),) if condition["lacks"] else ()),

@@ -131,7 +131,7 @@ def _dates_of(store: Store, era: Trigger, all_of: AllOf, from_ms: int, to_ms: in
 
 
 def _date(store: Store, era: Trigger, all_of: AllOf, row: Gathering, at_ms: int) -> Iterator[Problem]:
-    if row.ended not in (gatherings.FIRED, gatherings.MISSED):
+    if not row.is_over:
         return
     key = _key(row)
     entry = ledger.of_cause(store, row.job, Kind.ALL_OF, key)
@@ -160,7 +160,7 @@ def _entries_of(store: Store, era: Trigger, from_ms: int, to_ms: int) -> Iterato
             for entry, _ in page:
                 day = entry.key.rpartition("/")[2]
                 row = gatherings.get(store, era.job, era.key, plan_days.parse(day))
-                if row is None or row.ended not in (gatherings.FIRED, gatherings.MISSED):
+                if row is None or not row.is_over:
                     detail = f"{entry.key} has an outcome, and nothing was gathered for it"
                     yield ("not_due", era.id, era.job, entry.first_ms, entry.seq, detail)
         if len(page) < ROWS_A_SLICE:

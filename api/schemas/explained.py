@@ -56,7 +56,10 @@ class Condition(Reply):
         examples=[["default/load"]],
     )
     plan_date: str | None = Field(description="for which an `all_of` trigger waits", examples=["2026-12-31"])
-    until: Instant | None = Field(description="then that is missed")
+    until: Instant | None = Field(description="then that is missed; null: nothing of it has come")
+    before: str | None = Field(
+        description="what became of the newest plan date that is over", examples=["2026-12-30: run 16"]
+    )
 
 
 class TaskWhen(Reply):

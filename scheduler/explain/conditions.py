@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from scheduler.explain.findings import outcome_text
 from scheduler.machine.rules import gathered
 from scheduler.machine.rules.conditions import Condition as WhenCondition
 from scheduler.machine.rules.gathered import Come
@@ -16,7 +17,7 @@ from scheduler.model.compiled import CompiledJob
 from scheduler.model.expressions import Judged, Value, truth, walk
 from scheduler.store.connection import Store
 from scheduler.store.reads import ends as end_reads
-from scheduler.store.tables import gatherings, postponed, results
+from scheduler.store.tables import gatherings, ledger, namespaces, postponed, results
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.gatherings import Gathering
@@ -59,6 +60,7 @@ class Condition:
     lacks: tuple[str, ...]  #: jobs that it names of which there is no end; of several things what lacks
     plan_day: int | None = None  #: for which it waits for several things together
     until_ms: int | None = None  #: then it is missed
+    before: str = ""  #: what became of the newest plan date that is over
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +97,32 @@ def of_job(store: Store, job: int, now_ms: int) -> tuple[Condition, ...]:
 
 
 def _together(store: Store, era: Trigger, all_of: AllOf, now_ms: int) -> list[Condition]:
-    """Of each plan date of which something has come; else as if nothing had."""
+    """Of each plan date of which something has come; else of the first that is not over: nothing has."""
     rows = gatherings.open_of(store, era.id, CONDITIONS_MAX)
     waits = [each for each in postponed.of_job(store, era.job) if each.trigger == era.id]
     days = [plan_days.parse(each.cause_key.rpartition("/")[2]) for each in waits]
     fired = [row for day in days if (row := gatherings.get(store, era.job, era.key, day)) is not None]
     found = [_gathered(store, era.key, all_of, row, now_ms) for row in (*fired, *rows)]
-    return found or [_all_of(era.key, all_of, Come({}, {}), None, now_ms)]
+    return found or [_nothing_yet(store, era, all_of, now_ms)]
+
+
+def _nothing_yet(store: Store, era: Trigger, all_of: AllOf, now_ms: int) -> Condition:
+    day = plan_days.day_of(namespaces.plan_days_of(store, era.namespace), now_ms)
+    last = gatherings.last_over(store, era.job, era.key)
+    while (row := gatherings.get(store, era.job, era.key, day)) is not None and row.is_over:
+        day += 1
+    told = _all_of(era.key, all_of, Come({}, {}), None, now_ms)
+    return replace(told, plan_day=day, before="" if last is None else _became(store, last))
+
+
+def _became(store: Store, row: Gathering) -> str:
+    date = plan_days.text_of(row.plan_day)
+    entry = ledger.of_cause(store, row.job, Kind.ALL_OF, f"{row.key}/{date}")
+    if entry is None:
+        return f"{date}: its run has not begun"
+    if entry.outcome == "ran":
+        return f"{date}: run {entry.run}"
+    return f"{date}: {outcome_text(entry.outcome, entry.reason)}"
 
 
 def _gathered(store: Store, key: str, all_of: AllOf, row: Gathering, now_ms: int) -> Condition:

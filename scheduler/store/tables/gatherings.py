@@ -26,6 +26,10 @@ class Gathering(NamedTuple):
     ended: str  #: empty: it goes on
     lacked: str
 
+    @property
+    def is_over(self) -> bool:
+        return self.ended in (FIRED, MISSED)
+
 
 COLUMNS = ", ".join(Gathering._fields)
 _MARKS = ", ".join("?" * len(Gathering._fields))
@@ -75,6 +79,16 @@ def due(store: Store, now_ms: int, limit: int) -> list[Gathering]:
 def next_ms(store: Store) -> int | None:
     first: int | None = store.value("SELECT min(at_ms) FROM gatherings")
     return first
+
+
+def last_over(store: Store, job: int, key: str) -> Gathering | None:
+    """Of the last date that is."""
+    row = store.row(
+        f"SELECT {COLUMNS} FROM gatherings WHERE job = ? AND key = ? AND ended IN (?, ?)"
+        " ORDER BY plan_day DESC LIMIT 1",
+        (job, key, FIRED, MISSED),
+    )
+    return None if row is None else Gathering._make(row)
 
 
 def of_trigger(store: Store, trigger: int, after_day: int, limit: int) -> list[Gathering]:

@@ -178,6 +178,25 @@ def test_a_time_of_the_day_after_its_window_is_missed_however_late_that_is_heard
     assert entries(told) == [(f"t/{DATE}", "missed", "window")]
 
 
+def test_what_became_of_a_date_is_said_and_for_which_it_waits(told: Story) -> None:
+    told.put(waits(A, GO))
+
+    def said() -> list[tuple[str, str]]:
+        found = conditions.of_job(told.store, told.job("j").id, told.now_ms)
+        return [(plan_days.text_of(each.plan_day or 0), each.before) for each in found]
+
+    assert said() == [(DATE, "")]
+    come(told, "a")
+    come(told, "go")
+    run_id = told.store.value("SELECT id FROM runs WHERE cause = 'all_of'")
+    assert said() == [("2027-01-16", f"{DATE}: run {run_id}")]
+    come(told, "go", DAY + 1)
+    assert said() == [("2027-01-16", "")]
+    told.now_ms += 2 * HOUR_MS
+    told.settle()
+    assert said() == [("2027-01-17", "2027-01-16: missed(window)")]
+
+
 def test_time_alone_begins_nothing(told: Story) -> None:
     told.put(waits(A, {"at_least": "09:00"}))
     told.now_ms += 90 * HOUR_MS
