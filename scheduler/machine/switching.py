@@ -101,7 +101,7 @@ def _of_required(ctx: Context, command: c.RejudgeRequired) -> None:
         _run(ctx, run)
 
 
-def _of_task(ctx: Context, command: c.Place | c.Wake) -> None:
+def _of_task(ctx: Context, command: c.Place | c.Wake | c.BreakDeadlock) -> None:
     row = tasks.get(ctx.store, command.task)
     if row is not None:
         _run(ctx, row.run)
@@ -177,6 +177,7 @@ TOUCHES: dict[type[c.Command], Callable[[Context, Any], None]] = {
     c.AdmitRuns: _of_admitted,
     c.Place: _of_task,
     c.Wake: _of_task,
+    c.BreakDeadlock: _of_task,
     c.Grant: _of_attempt,
     c.Finish: _of_attempt,
     c.Lose: _of_attempt,

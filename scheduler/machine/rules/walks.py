@@ -9,3 +9,6 @@ DEADLINE = "deadline"  #: expire what never started; the reason why its tick is 
 RESTORED = reasons.RESTORED  #: the same after a restore
 LET_END = "let_end"  #: cancel what has not started, leave what has to its end; also how such a run stops
 GIVE_UP = "give_up"  #: expire what waited when the state was restored
+
+ENDING = frozenset((STOP, DEADLINE, RESTORED, LET_END))
+"""What is queued or kept back meanwhile does not take the place of one of these: what it was to end would stay."""

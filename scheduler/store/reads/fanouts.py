@@ -16,9 +16,7 @@ def of_runs(store: Store, runs: Iterable[int]) -> dict[int, Fanout]:
     """By the whole task."""
     found: dict[int, Fanout] = {}
     for ids in chunks(runs):
-        rows = store.rows(
-            f"SELECT {COLUMNS} FROM fanouts WHERE run IN ({marks(len(ids))}) ORDER BY task", ids
-        )
+        rows = store.rows(f"SELECT {COLUMNS} FROM fanouts WHERE run IN ({marks(len(ids))})", ids)
         found.update((row[0], Fanout._make(row)) for row in rows)
     return found
 

@@ -198,6 +198,23 @@ def test_a_cancelled_run_does_not_stay_suspended(story: Story) -> None:
     assert story.run(run).state == "cancelled"
 
 
+def test_a_run_that_is_cancelled_in_slices_is_not_kept_by_who_lets_it_go_on(tmp_path: Path) -> None:
+    story = Story(tmp_path / "s.db", room=ROW)
+    story.lead()
+    story.put(job(tasks={f"t{number}": {"noop": True} for number in range(5)}))
+    run = run_job(story)
+    while story.run(run).unfinished:
+        story.plan_and_apply()
+    suspend(story, run)
+    story.tell_ok(c.CancelRun(run, ADA))
+    story.plan_and_apply()
+    assert story.run(run).walk == "stop"
+    resume(story, run)
+    while story.run(run).unfinished:
+        story.plan_and_apply()
+    assert story.run(run).state == "cancelled"
+
+
 def test_the_deletion_of_its_job_ends_a_suspended_run(story: Story) -> None:
     story.connect()
     story.put(job(tasks=CHAIN, policies={"timeout": "1h"}))

@@ -65,7 +65,7 @@ def job(**fields: Any) -> dict[str, Any]:
         ({"every": "1.5h"}, "/triggers/every", "whole numbers"),
         ({"every": 5}, "/triggers/every", "a duration is text with a unit, not a number"),
         ({"every": "1ms"}, "/triggers/every", "shortest period"),
-        ({"every": "5m", "tz": "UTC"}, "/triggers", "tz is for `cron` and `iso8601` triggers"),
+        ({"every": "5m", "tz": "UTC"}, "/triggers", "tz is for `cron` and `iso8601` and `all_of` triggers"),
         ({"cron": "0 2 * * *", "start": "2027-01-01T00:00:00Z"}, "/triggers", "start is for `every`"),
         ({"cron": "0 2 * * *", "every": "5m"}, "/triggers", "exclude each other"),
         ({}, "/triggers", "exactly one of cron, every, iso8601, at, schedule, startup, after"),
@@ -76,7 +76,7 @@ def job(**fields: Any) -> dict[str, Any]:
         ({"webhook": "other/x"}, "/triggers/webhook", "a hook's jobs are of its own namespace"),
         ({"webhook": "no name"}, "/triggers/webhook", "a name must not contain"),
         ({"webhook": "x", "jitter": "1m"}, "/triggers", "a jitter means nothing beside it"),
-        ({"webhook": "x", "tz": "UTC"}, "/triggers", "tz is for `cron` and `iso8601` triggers"),
+        ({"webhook": "x", "tz": "UTC"}, "/triggers", "tz is for `cron` and `iso8601` and `all_of` triggers"),
         ({"hook": "x"}, "/triggers/hook", "webhook"),
     ],
 )

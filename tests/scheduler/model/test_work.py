@@ -125,7 +125,7 @@ GIVEN: dict[str, Any] = {
     "on": {"pool": "etl"}, "retry": {"max": 1}, "timeout": "1m", "env": {"A": "1"}, "grace": "1s",
     "output_limit": "1KiB", "secrets": ["A"], "exit": {"warn": [4]}, "stderr": "warn",
     "skip_if_exists": "/a", "umask": "027", "locks": ["a"],
-    "nice": 1, "outputs": ["a"], "limits": {"memory": "1GiB"},
+    "nice": 1, "outputs": ["a"], "limits": {"memory": "1GiB"}, "fanout": {"n": 2}, "join": "any",
 }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from scheduler.words import commands as c
 from tests.golden.log import tables
 from tests.scheduler.story import Story, job
 
-LAYOUT = (55, "af59054b51c4e96e")
+LAYOUT = (59, "f9df1e97871b9bcf")
 DEADLINE_S = 60.0
 
 
