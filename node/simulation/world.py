@@ -72,7 +72,7 @@ KEPT = {"retention": {"runs": 10_000}}  #: what was acknowledged is looked for a
 NOTICE = {"on": ["failed", "recovered"], "webhook": "https://outside.example.org"}
 TELLING = ["allow", "graph", "manual"]
 GAP_TICKS_MAX = 100  #: missed ticks of "gaps" that wait: `max`, when nothing else is said
-QUIET_S = 0.8  #: without new decisions before states are compared
+QUIET_S = 2.0  #: without new decisions before states are compared: what agents hold by then ends meanwhile
 
 
 def _job(name: str, overlap: str, **fields: object) -> dict[str, object]:

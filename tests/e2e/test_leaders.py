@@ -283,9 +283,13 @@ def test_deliveries_and_edits_of_a_schedule_outlive_their_leader_and_come_once(c
     pushed = [run for run in cluster.client.items("/v1/runs", {"job": "pushed"})]
     assert sorted(run["cause_key"] for run in pushed) == sorted(f"p/push-{n}" for n in range(DELIVERIES))
     assert sorted(file.read_text().split()) == sorted(f"push-{n}" for n in range(DELIVERIES))
-    query = {"from": instant(from_ms), "to": instant(int(time.time() * 1000) - 1_000)}
-    ticks = [tick for tick in cluster.client.items("/v1/jobs/beats/ticks", query) if tick["at"]]
-    seconds = [milliseconds(tick["at"]) // 1_000 for tick in ticks]
-    assert sorted(seconds) == list(range(min(seconds), max(seconds) + 1)), "each second once"
-    assert len(seconds) >= 4
+
+    def beats() -> list[int]:
+        query = {"from": instant(from_ms), "to": instant(int(time.time() * 1000) - 1_000)}
+        ticks = cluster.client.items("/v1/jobs/beats/ticks", query)
+        return sorted(milliseconds(tick["at"]) // 1_000 for tick in ticks if tick["at"])
+
+    wait_for(lambda: len(beats()) >= 4, DEADLINE_S, "four seconds, edits and loss among them", 0.2)
+    seconds = beats()
+    assert seconds == list(range(seconds[0], seconds[-1] + 1)), "each second once"
     assert verified(cluster, from_ms, int(time.time() * 1000))["problem_count"] == 0
