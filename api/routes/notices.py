@@ -20,7 +20,6 @@ from api.parameters import EACH, NUMBER_MAX
 from api.problems import FieldError, Problem
 from api.routes.jobs import Cursor, Limit
 from api.services import Services, services_of
-from scheduler.machine.notices import DAY_MAX
 from scheduler.machine.rules.boards import STANDING_MAX, full
 from scheduler.model.fields import type_name
 from scheduler.model.limits import NOTICE_LETTERS_MAX, NOTICE_MS_MAX
@@ -145,10 +144,7 @@ def _fields(document: dict[str, Any], default: str) -> tuple[str, int, int | Non
         day = document.get("plan_date")
         if day is not None and not isinstance(day, str):
             raise ValueError(f"a date is text, not {type_name(day)}")
-        plan_day = None if day is None else plan_days.parse(day)
-        if plan_day is not None and plan_day > DAY_MAX:
-            raise ValueError(f"{day} is too far away")
-        return key, lasts_ms, plan_day
+        return key, lasts_ms, None if day is None else plan_days.parse(day)
     except ValueError as error:
         raise _wrong("/plan_date", str(error), 'Write a date as "2026-12-31".') from None
 

@@ -26,13 +26,13 @@ from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.notices import Notice
 from scheduler.store.tables.triggers import Trigger
+from scheduler.ticks import plan_days
 from scheduler.words import events as e
 from scheduler.words import reasons
 from scheduler.words.causes import Cause, Kind
 from scheduler.words.commands import DeleteNotice, FireNotices, PostNotice
 from scheduler.words.outcomes import Code, Outcome
 
-DAY_MAX = 2_900_000  #: in the year 9909
 HEARD_AT_ONCE_MAX = 20
 LOOK_AGAIN_MS = 10_000
 """While everything, or a namespace, is paused: nobody tells each trigger of the end."""
@@ -50,7 +50,7 @@ def post_notice(ctx: Context, command: PostNotice) -> Outcome:
         return refused(Code.NOT_FOUND, f"no board {command.namespace}/{command.board}")
     if not 1 <= command.lasts_ms <= NOTICE_MS_MAX:
         return refused(Code.INVALID, "a notice stays for a while, ten years at most")
-    if command.plan_day is not None and not 0 <= command.plan_day <= DAY_MAX:
+    if not plan_days.is_one(command.plan_day):
         return refused(Code.INVALID, f"day {command.plan_day} is no date")
     day = command.plan_day
     if day is None:

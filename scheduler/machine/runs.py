@@ -30,6 +30,7 @@ from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables import tells as tell_rows
 from scheduler.store.tables.runs import Run
+from scheduler.ticks import plan_days
 from scheduler.words.causes import Cause, Kind
 from scheduler.words.commands import (
     CONTINUE_RUNS_MAX,
@@ -54,6 +55,8 @@ def run_job(ctx: Context, command: RunJob) -> Outcome:
     job = job_rows.standing_named(ctx.store, command.namespace, command.name)
     if job is None:
         return refused(Code.NOT_FOUND, f"no job {command.namespace}/{command.name}")
+    if not plan_days.is_one(command.plan_day):
+        return refused(Code.INVALID, f"day {command.plan_day} is no date")
     if (refusal := hands.of_reason(command.reason)) is not None:
         return refusal
     placed = ctx.state.last_attempt

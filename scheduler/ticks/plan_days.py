@@ -25,6 +25,7 @@ DAYS_BEFORE = 3 * 366  #: what is computed before the day on which it is declare
 DAYS_AFTER = 20 * 366  #: and after it; what is later goes on as the last of it
 PIECES_MAX = 400
 PLANS_MAX = 200  #: pairs of zone and hour by which namespaces are planned: a Retime brings all of them along
+DAY_MAX = 2_567_000  #: in the year 8998: of later ones no zone tells an instant
 _EPOCH = date(1970, 1, 1).toordinal()
 
 Pieces = tuple[tuple[int, int], ...]
@@ -92,4 +93,11 @@ def parse(text: str) -> int:
     day = date.fromisoformat(text).toordinal() - _EPOCH
     if day < 0:
         raise ValueError(f"{text} is before 1970")
+    if day > DAY_MAX:
+        raise ValueError(f"{text} is too far away")
     return day
+
+
+def is_one(day: int | None) -> bool:
+    """Whether it can be a plan date; None: it is said elsewhere."""
+    return day is None or 0 <= day <= DAY_MAX

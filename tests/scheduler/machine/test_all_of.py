@@ -197,6 +197,16 @@ def test_what_became_of_a_date_is_said_and_for_which_it_waits(told: Story) -> No
     assert said() == [("2027-01-17", "2027-01-16: missed(window)")]
 
 
+@pytest.mark.parametrize("day", [-1, plan_days.DAY_MAX + 1, 1 << 40])
+def test_what_is_no_date_is_refused_and_the_last_one_is_gathered(told: Story, day: int) -> None:
+    told.put(waits(A, {"at_least": "09:00"}))
+    assert told.one(c.RunJob("default", "a", b"{}", told.now_ms, plan_day=day)).code == Code.INVALID
+    come(told, "a", plan_days.DAY_MAX)
+    told.now_ms += 2 * HOUR_MS
+    told.settle()
+    assert entries(told) == [(f"t/{plan_days.text_of(plan_days.DAY_MAX)}", "missed", "window")]
+
+
 def test_time_alone_begins_nothing(told: Story) -> None:
     told.put(waits(A, {"at_least": "09:00"}))
     told.now_ms += 90 * HOUR_MS
