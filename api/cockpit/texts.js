@@ -214,6 +214,7 @@ export const TEXTS = {
   "state.pending": ["pending", "wartet"],
   "state.queued": ["queued", "eingereiht"],
   "state.ran": ["ran", "gelaufen"],
+  "state.ready": ["ready", "bereit"],
   "state.retry_wait": ["waits to retry", "wartet auf Wiederholung"],
   "state.running": ["running", "läuft"],
   "state.skipped": ["skipped", "ausgelassen"],

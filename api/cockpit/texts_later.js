@@ -317,6 +317,8 @@ export default {
   "job.nextPaused": ["paused: these would be skipped", "pausiert: diese würden ausgelassen"],
   "job.nextTick": ["Next tick", "Nächster Tick"],
   "job.noLedger": ["No tick was due yet.", "Noch war kein Tick fällig."],
+  "job.awaits": ["What its triggers wait for", "Worauf seine Auslöser warten"],
+  "job.lacks": ["not yet: {what}", "noch nicht: {what}"],
   "job.noNext": ["No tick comes by itself: it runs when asked.", "Kein Tick kommt von selbst: Er läuft auf Verlangen."],
   "job.noNextHears": ["No tick comes by itself: it runs when asked, or when what its triggers wait for happens.", "Kein Tick kommt von selbst: Er läuft auf Verlangen, oder wenn geschieht, worauf seine Auslöser warten."],
   "job.noTick": ["none", "keiner"],

@@ -209,13 +209,16 @@ async def test_a_graph_is_a_picture_as_long_as_it_helps(
 ) -> None:
     node.apply(ConnectAgent("agent-1", "i", "s", "b", "zone-a", "default", b"{}", 8, "0.1", "node-2", KINDS))
     tasks = {f"t{n}": {"noop": True, **({"needs": [f"t{n - 1}"]} if n else {})} for n in range(count)}
-    job: dict[str, Any] = {"tasks": tasks, "triggers": [{"startup": {"pool": "default"}}]}
+    job: dict[str, Any] = {"tasks": tasks, "triggers": [{"after": "before.succeeded"}]}
     if count <= 300:
         tasks["fetch"] = {"run": "true"}
         job["groups"] = {"download": {"tasks": ["fetch"], "sticky": True, "max_parallel": 3}}
+    await client.put("/v1/jobs/before", json={"noop": True})
     assert (await client.put("/v1/jobs/graph", json=job)).status_code == 201
     page = await tab(f"{url}cockpit/jobs/default/graph")
     await expect(page.get_by_text("or when what its triggers wait for happens")).to_be_visible()
+    awaits = page.get_by_role("region", name="What its triggers wait for")
+    await expect(awaits.get_by_role("listitem")).to_contain_text("before.succeeded not yet: default/before")
     if count <= 300:
         await expect(page.locator(".box")).to_have_count(count + 2)
         name = page.locator(".box .name", has_text="download")  # its note is long, and gives way

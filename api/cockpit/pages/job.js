@@ -50,15 +50,19 @@ function Coming({ job }) {
     ${data.items.length ? html`<ol class="coming">${data.items.map((tick) => html`<li key=${`${tick.at} ${tick.trigger}`}><time datetime=${tick.at}>${whole(tick.at)}</time> <span class="note"><${Until} at=${tick.due} /></span></li>`)}</ol>` : html`<p class="note">${noNext(job)}</p>`}`}</div></section>`;
 }
 
-// What the next tick has to pass, as the cluster asks it itself.
+// What a trigger without instants waits for: a delivery or a notice, or ends of other jobs, of which some may have come.
+const Heard = (one) => html`<li key=${`${one.trigger} ${one.plan_date}`}><${Status} state=${one.verdict || (one.value ? "ready" : "waits")} title=${one.trigger} /> <span>${one.after ? html`<code>${one.after}</code>${one.plan_date ? ` ${one.plan_date}` : ""}` : html`<${Said}>${one.said}</${Said}>`}
+  ${one.lacks?.length ? html` <span class="note">${t("job.lacks", { what: one.lacks.join(", ") })}</span>` : null}${(one.gates || []).filter((gate) => gate.state !== "ready").map((gate) => html` <${Said} class="note">${gate.reason}</${Said}>`)}</span></li>`;
+
+// What the next tick has to pass, as the cluster asks it itself, and what else may make a run.
 function Why({ job }) {
   const { data } = useRead(pathOf(job, "explain"), { types: mine(job), every: 5000 });
-  const tick = data?.ticks[0];
-  if (!tick) return null;
-  const closed = (tick.gates || []).filter((gate) => gate.state !== "ready");
-  return html`<section aria-labelledby="why-title"><div class="head"><h2 id="why-title">${t("job.why")}</h2><span class="note"><${When} at=${tick.at} /></span></div><div class="card why">
+  const tick = data?.ticks[0], heard = [...(data?.awaits || []), ...(data?.conditions || [])];
+  const closed = (tick?.gates || []).filter((gate) => gate.state !== "ready");
+  const copy = html`<${Copy} text=${cliOf("explain", job)}>CLI</${Copy}>`;
+  return html`${tick ? html`<section aria-labelledby="why-title"><div class="head"><h2 id="why-title">${t("job.why")}</h2><span class="note"><${When} at=${tick.at} /></span></div><div class="card why">
     ${closed.length ? html`<ul class="gates">${closed.map((gate) => html`<li key=${gate.gate}><${Status} state=${gate.state} title=${gate.gate}>${word("gate", gate.gate)}</${Status}> <span><${Said}>${gate.reason}</${Said}>${gate.opens ? html` <span class="note">${t("job.opens")} <${Said}>${gate.opens}</${Said}></span>` : null}</span></li>`)}</ul>` : html`<p><${Status} state="ok">${tick.said || t("job.whyNothing")}</${Status}></p>`}
-    <${Copy} text=${cliOf("explain", job)}>CLI</${Copy}></div></section>`;
+    ${copy}</div></section>` : null}${heard.length ? html`<section aria-labelledby="awaits-title"><h2 id="awaits-title">${t("job.awaits")}</h2><div class="card why"><ul class="gates">${heard.map(Heard)}</ul>${copy}</div></section>` : null}`;
 }
 
 // What holds for it since its namespace says so, and not it itself.
