@@ -11,4 +11,4 @@ LET_END = "let_end"  #: cancel what has not started, leave what has to its end; 
 GIVE_UP = "give_up"  #: expire what waited when the state was restored
 
 ENDING = frozenset((STOP, DEADLINE, RESTORED, LET_END))
-"""What is queued or kept back meanwhile does not take the place of one of these: what it was to end would stay."""
+"""What is queued or kept back meanwhile takes the place of none of these: what it was to end would stay."""
