@@ -77,6 +77,11 @@ FIRST_SHOWN: list[tuple[str, dict[str, Any]]] = [
         "a": task("succeeded", finished=1), "waits": task("active", attempts="none", run=7),
         "z": task("blocked", attempts="none"),
     }),
+    ("many", {  # its members have attempts, it itself has none
+        "a": task("succeeded", finished=1),
+        "many": task("active", attempts="none", members={"all": 3, "going": 1}),
+        "z": task("blocked", attempts="none"),
+    }),
     ("a", {"group": task("blocked", attempts="none"), "a": task("blocked", group="group", attempts="none")}),
 ]  # fmt: skip
 #: By how much each clock differs from that of the node that tells of it, and by how much each is wrong.
