@@ -73,7 +73,8 @@ def show_run(found: dict[str, Any], waits_for: str = "") -> None:
 
 
 def _parent_words(parent: dict[str, Any]) -> str:
-    return f"run {parent['run']}, task {parent['task']}"
+    """The task of another namespace has no name here."""
+    return f"run {parent['run']}" + (f", task {parent['task']}" if parent["task"] else "")
 
 
 def _rest_words(rest: dict[str, Any]) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from cli.output import cell_text
-from scheduler.words.commands import ConnectAgent
+from scheduler.store.tables import tasks as task_rows
+from scheduler.words.commands import ConnectAgent, Wake
 from tests.api.single_node import SingleNode, peer
 from tests.cli.conftest import Command
 from tests.scheduler.story import KINDS
@@ -225,3 +227,19 @@ async def test_a_job_that_waits_for_an_event_is_not_said_to_run_when_asked_alone
     asked = (await cronclave("job", "next", "asked")).out
     assert asked.endswith("it is asked to (cronclave job run asked)\n")
     assert "or what its triggers wait for happens" in (await cronclave("job", "next", "boot")).out
+
+
+async def test_a_run_that_another_namespace_began_names_the_run_alone(
+    cronclave: Command, node: SingleNode
+) -> None:
+    for child, words in (("near", "run {}, task t"), ("other/far", "run {}")):
+        namespace, _, name = child.rpartition("/")
+        job = f"job: {name}\nnamespace: {namespace or 'default'}\nnoop: true\n---\n"
+        job += f"job: above\ntasks: {{t: {{job: {{name: {child}}}}}}}\n"
+        assert (await cronclave("apply", "-", stdin=job)).code == 0
+        run = node.store.value("SELECT coalesce(max(id), 0) + 1 FROM runs")
+        assert (await cronclave("job", "run", "above")).code == 0
+        (due,) = task_rows.past_wake(node.store, node.now_ms(), 10)
+        node.apply(Wake(node.machine.state.epoch, *due))
+        shown = (await cronclave("run", "show", str(run + 1))).out
+        assert re.search(rf"^parent +{words.format(run)}$", shown, re.MULTILINE), shown
