@@ -50,8 +50,7 @@ class Waits(NamedTuple):
 
 def find(store: Store, task: Task, now_ms: int) -> str:
     """The circle in which this queued task waits, in words; empty: there is none, as far as one sees."""
-    child = nested.get(store, task.run)
-    if child is None or not child.waits or not selectors.has_locks(task.selector):
+    if not is_waited_for(store, task.run) or not selectors.has_locks(task.selector):
         return ""
     found = _look(store, task, now_ms)
     start = (TASK, task.id)
@@ -59,6 +58,12 @@ def find(store: Store, task: Task, now_ms: int) -> str:
     way = circle(start, found, for_ever) if start in for_ever else []
     run = run_rows.get(store, task.run)
     return _words(store, found, way, run.namespace if run else "") if way else ""
+
+
+def is_waited_for(store: Store, run: int) -> bool:
+    """By a task of another run."""
+    child = nested.get(store, run)
+    return child is not None and child.waits == 1
 
 
 def stuck(waits: Waits) -> frozenset[Node]:

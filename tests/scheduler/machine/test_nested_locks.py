@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from scheduler.machine.rules import deadlocks
 from scheduler.machine.rules.deadlocks import Lack, Node, Waits
+from scheduler.plan.passes import deadlocks as deadlock_pass
 from scheduler.plan.passes.deadlocks import EACH_MS
 from scheduler.plan.planner import wake_ms
 from scheduler.store.tables import tasks as task_rows
@@ -175,6 +176,26 @@ def test_a_circle_tells_of_other_namespaces_the_numbers_of_runs_alone(story: Sto
         f"deadlock: task main of run {beside + 1} waits for other/a, which run {beside} holds;"
         f" run {beside} waits for what run {run} holds; run {run} waits for run {beside + 1}"
     )
+
+
+def test_a_circle_is_found_beside_many_whose_groups_take_locks(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deadlock_pass, "LOOKED_MAX", 1)
+    story.connect()
+    tasks = {"hold": NOOP, "more": {**NOOP, "locks": ["b"], "needs": ["hold"]}}
+    other = job("other", tasks=tasks, policies={"locks": ["a"]})
+    beside = job("beside", tasks={"x": NOOP}, groups={"g": {"tasks": ["x"], "locks": ["a"]}})
+    put(story, resource("a"), resource("b"), job("child", locks=["a"]), other, beside, parent(locks=["b"]))
+    run_job(story)
+    run_job(story, "other")
+    place(story)
+    end(story, "first", "hold")
+    for _ in range(5):
+        run_job(story, "beside")
+    assert place(story) == {}
+    story.now_ms += EACH_MS
+    assert [type(command) for command in story.plan()] == [c.BreakDeadlock]
 
 
 def test_where_somebody_else_gives_enough_back_it_is_no_circle(story: Story) -> None:
