@@ -123,7 +123,9 @@ def _end_groups(ctx: Context, run: Run, open_tasks: int) -> int:
         ends = RunEnds("cancelled", None, run.reason)
         if graph.of(run, row).fanout is not None:
             spread = fanouts.get(ctx.store, row.id)
-            if spread is not None and not spread.unmade:
+            if spread is not None and spread.unmade:
+                fanouts.drop_items(ctx.store, row.id)
+            elif spread is not None:
                 ends = worst_of(ctx, spread.ids, ()) or RunEnds("succeeded", None, "")
         now = rounds.get(ctx.store, row.id)
         if row.state == "active" and now is not None:

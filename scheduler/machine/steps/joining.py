@@ -129,6 +129,8 @@ def go_on(ctx: Context, run: Run, graph: Graph, tell: Tell) -> Heard:
     """What is left to do to the members of a task, as far as there is room."""
     whole = task_rows.get(ctx.store, -tell.place)
     now = None if whole is None else fanouts.get(ctx.store, whole.id)
+    if whole is not None and now is None and whole.state in spreading.GOES_ON:
+        now, whole = spreading.fix(ctx, run, graph, whole), task_rows.get(ctx.store, whole.id)
     if whole is None or now is None:
         return NOTHING
     if tell.state == CUT:
@@ -195,6 +197,5 @@ def _give_up(ctx: Context, run: Run, graph: Graph, now: Fanout, tell: Tell) -> H
 
 def stop(ctx: Context, run: Run, graph: Graph, whole: Task, reason: str) -> Heard:
     """The whole, which goes on, ends as cancelled, and its members are."""
-    now = fanouts.get(ctx.store, whole.id)
-    assert now is not None
+    now = fanouts.get(ctx.store, whole.id) or Fanout(whole.id, run.id, 0, 0, 0)
     return _end(ctx, run, graph, whole, now, RunEnds("cancelled", None, reason))

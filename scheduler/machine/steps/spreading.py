@@ -50,6 +50,7 @@ SPREAD, CUT, AWAY = "spread", "cut", "away"
 agents are away. The place of such a tell is that of no task in the graph (`place_of`)."""
 AGENTS_MAX = 20_000  #: that are looked at for those that it means
 WAITING_MAX = 100  #: divided tasks that an agent lets go on as it comes
+LOOK = 2  #: what an agent, or an item, that is looked at takes of the room
 LOOK_MS, SOON_MS = 60_000, 1_000
 """Until those that are away are looked for again."""
 
@@ -64,7 +65,19 @@ def place_of(whole: int) -> int:
 
 
 def begin(ctx: Context, run: Run, graph: Graph, task: Task) -> Tell:
-    """Of a task that nothing holds up: who its members are is fixed. They are made by who is told."""
+    """Of a task that nothing holds up: who its members are is fixed, or will be by who is told to make them,
+    where others took the room for that: many at once may be divided over thousands."""
+    task_rows.move(
+        ctx.store, task, TaskEvent.BEGUN, open_needs=0, queued_ms=ctx.stamp_ms, started_ms=ctx.stamp_ms,
+        reason="",
+    )  # fmt: skip
+    if ctx.room > 0:
+        fix(ctx, run, graph, task)
+    return Tell(place_of(task.id), SPREAD, 0)
+
+
+def fix(ctx: Context, run: Run, graph: Graph, task: Task) -> Fanout:
+    """Who its members are."""
     fanout = graph.of(run, task).fanout
     assert fanout is not None
     old, wrong = _repeated(ctx, run, graph, task), ""
@@ -76,6 +89,7 @@ def begin(ctx: Context, run: Run, graph: Graph, task: Task) -> Tell:
     else:
         items, wrong = _items(ctx, run, fanout)
     members = fanout.number if fanout.over == NUMBER else len(items)
+    ctx.room -= LOOK * len(items)
     look_ms = ctx.stamp_ms + fanout.ttl_ms if fanout.ttl_ms else 0
     now = Fanout(
         task.id, run.id, ctx.state.last_task + 1, members, unmade=members, look_ms=look_ms,
@@ -83,12 +97,10 @@ def begin(ctx: Context, run: Run, graph: Graph, task: Task) -> Tell:
     )  # fmt: skip
     ctx.state.last_task += members
     fanouts.insert(ctx.store, now, items)
-    task_rows.move(
-        ctx.store, task, TaskEvent.BEGUN, open_needs=0, queued_ms=ctx.stamp_ms, started_ms=ctx.stamp_ms,
-        reason=wrong,
-    )  # fmt: skip
+    if wrong:
+        task_rows.set_reason(ctx.store, task.id, wrong)
     ctx.emit(e.MembersFixed(task.id, run.id, task.name, task.round, members))
-    return Tell(place_of(task.id), SPREAD, 0)
+    return now
 
 
 def _repeated(ctx: Context, run: Run, graph: Graph, task: Task) -> Fanout | None:
@@ -121,7 +133,9 @@ def _agents(ctx: Context, task: Task, fanout: CompiledFanout) -> tuple[Sequence[
     wanted = selectors.parse(task.selector)
     same: dict[tuple[str, str, str], bool] = {}  # agents with the same words are compared once
     found = []
-    for each in agent_rows.known(ctx.store, wanted.pool, AGENTS_MAX, connected=fanout.connected):
+    known = agent_rows.known(ctx.store, wanted.pool, AGENTS_MAX, connected=fanout.connected)
+    ctx.room -= LOOK * len(known)
+    for each in known:
         words = each.pool, each.labels, each.zone
         fits = None if wanted.asks_name else same.get(words)
         if fits is None:

@@ -128,6 +128,10 @@ def set_wake(store: Store, task: int, wake_ms: int | None) -> None:
     store.kept.update(TABLE, task, (wake_ms, task), wake_ms=wake_ms)
 
 
+def set_reason(store: Store, task: int, reason: str) -> None:
+    store.kept.update(TABLE, task, (reason, task), reason=reason)
+
+
 def note_turn(store: Store, task: int, queued_ms: int) -> None:
     store.kept.update(TABLE, task, (queued_ms, task), queued_ms=queued_ms)
 

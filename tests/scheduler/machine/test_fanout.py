@@ -536,6 +536,32 @@ def test_of_very_many_that_come_back_at_once_each_gets_his_turn(
     closed(story, run)
 
 
+@pytest.mark.parametrize("act", ["", "stop", "cancel"])
+def test_many_at_once_that_are_divided_over_many_are_fixed_one_after_the_other(
+    story: Story, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    """Each reads all agents."""
+    monkeypatch.setattr(spreading, "LOOK", 1_000_000)
+    hosts(story)
+    task = {**RUN, **ON_WEB, "fanout": {"all": "registered"}}
+    story.put(job(tasks={"many": task, "more": task, "none": {**task, "on": {"pool": "none"}}}))
+    run = int(story.value(c.RunJob("default", "j", b"{}", story.now_ms), "run"))
+    assert len(fanouts.of_run(story.store, run)) == 1
+    assert set(story.tasks(run).values()) == {"active"}
+    if act == "stop":
+        story.tell_ok(*[c.StopTask(run, name) for name in ("many", "more", "none")])
+    elif act == "cancel":
+        story.tell_ok(c.CancelRun(run))
+    placed(story)
+    story.settle()
+    if act:
+        assert set(story.tasks(run).values()) == {"cancelled"}
+    else:
+        assert (states(story, run), states(story, run)) == ("sss", "sss")
+        assert whole(story, run, "none").reason.startswith("no agent that it means is registered")
+    closed(story, run)
+
+
 def test_giving_up_those_that_are_away_looks_at_each_once(story: Story) -> None:
     hosts(story, "abcdefgh", away="abcdefgh")
     run = begun_on_agents(story, join="any", ttl="10s", max_parallel=1)
