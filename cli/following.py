@@ -196,7 +196,7 @@ def show_tasks(
     """What these tasks have written so far, one after the other."""
     for name in names:
         if found["tasks"][name].get("members") and member is None:
-            screen.note(_divided(found["id"], name))
+            screen.note(divided(found["id"], name))
             continue
         taken = found["tasks"].get(name, {}).get("taken_from")
         whose = "" if taken is None else f", taken over from run {taken}"
@@ -214,7 +214,7 @@ def show_tasks(
         screen.cut()
 
 
-def _divided(run: int, task: str) -> str:
+def divided(run: int, task: str) -> str:
     """Where the output of its members is."""
     return f"{task} is divided: cronclave run members {run} {task} lists what, --member NAME reads one"
 
@@ -230,7 +230,7 @@ def follow_run(client: Client, screen: Screen, run: int, attempt: int | None) ->
         for name, task in found["tasks"].items():
             if task.get("members") and name not in noted:
                 noted.add(name)
-                screen.note(_divided(run, name))
+                screen.note(divided(run, name))
         begun = [
             (each["id"], name, each["round"])
             for name, task in found["tasks"].items()

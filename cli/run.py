@@ -139,7 +139,7 @@ def logs(
     Words about the output (the next attempt begins, bytes are not kept, what a run waits for) go to standard
     error. With -f, the exit code says how what was followed ended, as `run wait` does.
     """
-    from cli.following import Reading, Screen, follow_run, need_success, show_tasks
+    from cli.following import Reading, Screen, divided, follow_run, need_success, show_tasks
 
     screen = Screen(raw=not sys.stdout.isatty() if raw is None else raw)
     found = client.get(path_of("runs", run_id))
@@ -165,6 +165,8 @@ def logs(
         names = [task] if task is not None else all_of_them
         return show_tasks(client, screen, found, names, attempt, round, member)
     if task is not None:
+        if found["tasks"][task].get("members") and member is None:
+            screen.note(divided(run_id, task))
         Reading(
             client, run_id, task, attempt, write=screen.write, note=screen.note, round=round, member=member
         ).follow()

@@ -39,6 +39,8 @@ async def test_members_are_counted_listed_and_read(cronclave: Command, node: Sin
         assert (live.code, live.out) == (code, f"member {member}\n")
     whole = await cronclave("run", "logs", str(run))
     assert f"many is divided: cronclave run members {run} many" in whole.err
+    followed = await cronclave("run", "logs", str(run), "--task", "many", "-f")
+    assert (followed.code, "many is divided" in followed.err) == (0, True)
     skipped = await cronclave("run", "skip", str(run), "many", "--member", "2")
     assert "done to member 2 of task many of" in skipped.out
     assert "1 of 3 members succeeded, 1 failed, 1 skipped" in skipped.out
