@@ -104,7 +104,7 @@ def test_what_nobody_reported_was_told_again() -> None:
     """The stories hold what they are for: tries that arrived, and were repeated."""
     outsides = [told(seed)[0].outside for seed in SEEDS]
     assert sum(len(outside.heard) for outside in outsides) > 20
-    assert sum(outside.times - len(outside.heard) for outside in outsides) > 5
+    assert sum(outside.times - len(outside.heard) for outside in outsides) > 2
 
 
 def test_same_seed_is_the_same_story_in_any_process() -> None:

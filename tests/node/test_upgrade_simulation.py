@@ -70,9 +70,10 @@ class UpgradeWorld(JobsWorld):
                 held = store.rows("SELECT name FROM jobs WHERE held = 1 ORDER BY name")
             if found != (NEXT, NEXT, "") or held != [("held",)]:
                 self.invariants.fail("format", f"{node.name} is at {found}, held are {held}")
+            # By their instants: who ran before the rules changed is in the ledger once an agent began it.
             early = store.value(
-                "SELECT count(*) FROM ledger WHERE reason = 'held' AND seq < (SELECT max(seq) FROM ledger l"
-                " JOIN jobs j ON j.id = l.job WHERE j.name = 'held' AND l.outcome = 'ran')"
+                "SELECT count(*) FROM ledger WHERE reason = 'held' AND first_ms < (SELECT max(last_ms)"
+                " FROM ledger l JOIN jobs j ON j.id = l.job WHERE j.name = 'held' AND l.outcome = 'ran')"
             )
             if early:
                 self.invariants.fail("format", f"{node.name}: the rules changed back and forth")
