@@ -63,6 +63,11 @@ def read(text: bytes, names: Collection[str], bytes_max: int) -> tuple[bytes, st
     return json_text(values), ""
 
 
+def member_bytes_max(share: int, members: int) -> int:
+    """Of one of so many members of a task with this share."""
+    return min(share, RUN_BYTES_MAX // max(1, members))
+
+
 def gathered(
     given: Mapping[int, bytes], members: range, names: Collection[str], bytes_max: int
 ) -> tuple[bytes, str]:

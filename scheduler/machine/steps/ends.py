@@ -31,6 +31,7 @@ from scheduler.machine.steps import (
     stopping,
     telling,
 )
+from scheduler.model.outputs import member_bytes_max
 from scheduler.model.outputs import read as read_outputs
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import doomed, fanouts
@@ -101,7 +102,10 @@ def report(ctx: Context, command: Finish) -> Outcome:
 def _outputs(ctx: Context, run: Run, task: Task, command: Finish) -> tuple[bytes, str]:
     """What the tasks after it get, or what is wrong with it."""
     job = ctx.graph(run.job, run.namespace, run.name, run.revision).job
-    return read_outputs(command.outputs, job.outputs.get(task.name, ()), job.outputs_bytes_max)
+    most, spread = job.outputs_bytes_max, fanouts.get(ctx.store, task.of_group) if task.member else None
+    if spread is not None:
+        most = member_bytes_max(most, spread.members)
+    return read_outputs(command.outputs, job.outputs.get(task.name, ()), most)
 
 
 def _output_bytes(command: Finish) -> int | None:

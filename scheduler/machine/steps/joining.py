@@ -117,8 +117,10 @@ def _close(ctx: Context, run: Run, whole: Task, now: Fanout, ends: RunEnds) -> l
 
 def _gather(ctx: Context, graph: Graph, whole: Task, now: Fanout) -> RunEnds:
     """What its members gave, as lists in their order; how it ends with that."""
-    given = outputs.of_ids(ctx.store, now.ids)
-    text, wrong = gathered(given, now.ids, graph.job.outputs[whole.name], graph.job.outputs_bytes_max)
+    most = graph.job.outputs_bytes_max
+    text, wrong = gathered(
+        outputs.of_ids(ctx.store, now.ids, most), now.ids, graph.job.outputs[whole.name], most
+    )
     if wrong:
         return RunEnds("failed", None, wrong)
     outputs.put(ctx.store, whole.id, text)

@@ -14,11 +14,19 @@ def of_task(store: Store, task: int) -> bytes | None:
     return None if text is None else bytes(text)
 
 
-def of_ids(store: Store, tasks: range) -> dict[int, bytes]:
-    """Of the tasks with these ids, those that gave any."""
-    rows = store.rows(
-        "SELECT task, text FROM outputs WHERE task BETWEEN ? AND ? ORDER BY task",
+def of_ids(store: Store, tasks: range, bytes_max: int) -> dict[int, bytes]:
+    """Of the tasks with these ids, those that gave any, up to the first with which these are more bytes."""
+    sizes = store.rows(
+        "SELECT task, length(text) FROM outputs WHERE task BETWEEN ? AND ? ORDER BY task",
         (tasks.start, tasks.stop - 1),
+    )
+    last, size = tasks.start - 1, 0
+    for task, length in sizes:
+        last, size = task, size + length
+        if size > bytes_max:
+            break
+    rows = store.rows(
+        "SELECT task, text FROM outputs WHERE task BETWEEN ? AND ? ORDER BY task", (tasks.start, last)
     )
     return {task: bytes(text) for task, text in rows}
 

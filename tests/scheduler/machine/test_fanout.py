@@ -12,6 +12,7 @@ import pytest
 from scheduler.machine.rules import joins
 from scheduler.machine.rules.joins import Joined
 from scheduler.machine.steps import spreading
+from scheduler.model import outputs as model_outputs
 from scheduler.model.members import CompiledFanout, Join
 from scheduler.store.reads import attempts as attempt_reads
 from scheduler.store.tables import fanouts, outputs
@@ -534,6 +535,18 @@ def test_of_very_many_that_come_back_at_once_each_gets_his_turn(
     story.settle()
     assert (states(story, run), story.run(run).state) == ("sss", "succeeded")
     closed(story, run)
+
+
+def test_members_give_no_more_together_than_a_run_may(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_outputs, "RUN_BYTES_MAX", 60)
+    run = begun(story, {"n": 3}, outputs=["n"], join="any")
+    placed(story)
+    end(story, "0", outputs=b'{"n":"12345678901234567890"}')
+    assert members(story, run)["0"] == "failed"
+    end(story, "1", outputs=b'{"n":"1234567890"}')
+    assert members(story, run)["1"] == "succeeded"
 
 
 @pytest.mark.parametrize("act", ["", "stop", "cancel"])
