@@ -25,6 +25,7 @@ _INSTANT = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?"
     r"([Zz]|[+-][0-9]{2}:[0-9]{2})?"
 )
+_IN_BRACKETS = re.compile(r"\[[A-Za-z0-9/_+=!-]{1,64}\]$")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -93,6 +94,9 @@ def format_size(size_bytes: int) -> str:
 def parse_instant_ms(text: str) -> int:
     """UTC milliseconds of an RFC 3339 instant; raises ValueError with a reason."""
     match = _INSTANT.fullmatch(text)
+    if match is None and (named := _IN_BRACKETS.search(text)):
+        # The two may contradict each other, by the zone data of one day or of another (RFC 9557).
+        raise ValueError(f"an instant names no zone, since its offset says all: leave {named[0]} out")
     if match is None:
         raise ValueError(f"{shortened(text)} is no instant; write it like 2026-12-31T23:00:00Z")
     if match[8] is None:

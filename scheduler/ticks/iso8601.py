@@ -34,6 +34,7 @@ MONTH_MS = 146_097 * DAY_MS // 4_800  #: on the average: four hundred years have
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _TIMES_MS = {"H": 3_600_000, "M": 60_000, "S": 1_000}
+_IN_BRACKETS = re.compile(r"\[[A-Za-z0-9/_+-]+\]")  # as Temporal writes a zone
 _REPEAT = re.compile(r"R([0-9]*)")
 _PERIOD = re.compile(
     r"P(?:([0-9]+)Y)?(?:([0-9]+)M)?(?:([0-9]+)W)?(?:([0-9]+)D)?"
@@ -200,6 +201,8 @@ def _split(text: str) -> tuple[int | None, str, str]:
     """How often, and the two parts behind it, in capitals."""
     if len(text) > TEXT_CHARACTERS_MAX:
         raise RepeatError("the text is too long")
+    if _IN_BRACKETS.search(text):
+        raise RepeatError("a repeat names no zone in brackets", "name it in tz")
     parts = text.upper().split("/")
     number = _REPEAT.fullmatch(parts[0])
     if number is None:

@@ -44,7 +44,7 @@ def _why_wrong(text: str) -> tuple[str, str] | None:
     except CronError as error:
         return str(error), error.hint
     reason = never_reason(cron_spec(text, salt="any/job"), 0)
-    return None if reason is None else (f"{text[:80]!r}: {reason}", "")
+    return None if reason is None else (f"{text[:80]!r}: {reason}", "other days, or other months")
 
 
 def _schedule(trigger: CronFields) -> dict[str, Any]:
