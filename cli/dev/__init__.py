@@ -5,7 +5,7 @@ Promise: nodes and agents are the very programs of production, each a process tr
 does all that it started: on Ctrl-C and SIGTERM it is the subreaper and waits for the last descendant; on kill
 -9 the kernel's parent-death signal ends nodes and agents, and the spoolers watch for the death themselves.
 
-Reading order: layout.py (names, ports, files), children.py (start, restart, end), facts.py (dev.json),
-demonstration.py and clocks.py (what may be broken in the cockpit), supervisor.py (the loop), opening.py
-(ready? sample jobs, what is printed), samples.py, command.py.
+Reading order: layout.py (names, ports, files), pools.py (agents), children.py (start, restart, end), facts.py
+(dev.json), demonstration.py and clocks.py (what may be broken in the cockpit), supervisor.py (the loop),
+opening.py (ready? sample jobs, what is printed), samples.py, command.py.
 """

@@ -27,6 +27,7 @@ from cli.dev.layout import (
     write_configurations,
 )
 from cli.dev.opening import Opening
+from cli.dev.pools import AGENTS_MAX, PoolSize, one_of_each
 from cli.dev.supervisor import Supervisor
 from cli.exits import CONFLICT, Failure
 
@@ -34,7 +35,12 @@ PORTS_S = 5.0
 
 
 @click.command(
-    "dev", epilog="Example: cronclave dev --nodes 5 --agents 3 --base-port 9000 --data /tmp/try --no-browser"
+    "dev",
+    epilog="""Examples:
+
+\b
+  cronclave dev --nodes 5 --agents 3 --base-port 9000 --data /tmp/try --no-browser
+  cronclave dev --agents web=5 --agents db=3 --data /tmp/site""",
 )
 @click.option(
     "--nodes",
@@ -42,8 +48,9 @@ PORTS_S = 5.0
     help=f"Nodes, each in a zone of its own.  [default: {NODES_DEFAULT}]",
 )
 @click.option(
-    "--agents", type=click.IntRange(0, 64), default=AGENTS_DEFAULT, show_default=True, help="Agents."
-)
+    "--agents", type=PoolSize(), multiple=True, default=[str(AGENTS_DEFAULT)], callback=one_of_each,
+    help=f"So many, {AGENTS_MAX} at most; or so many of a pool, once for each.  [default: {AGENTS_DEFAULT}]",
+)  # fmt: skip
 @click.option(
     "--base-port", type=click.IntRange(1024, 65_534),
     help=f"Node i, from 0, serves HTTP on this + 10·i, Raft on the next.  [default: {BASE_PORT_DEFAULT}]",
@@ -63,7 +70,7 @@ PORTS_S = 5.0
 @click.option("--with-parent", is_flag=True, help="Stop when the process that started this ends.")
 def dev(
     nodes: int | None,
-    agents: int,
+    agents: dict[str, int],
     base_port: int | None,
     data: Path,
     slots: int,
@@ -102,7 +109,7 @@ def dev(
             directory, identity, node_plans, agent_plans,
             jobs=not no_jobs, browser=not no_browser, admitted=lambda agent: children[agent.name].release(),
         )  # fmt: skip
-        click.echo(f"Starting {identity.nodes} nodes and {agents} agents in {directory} …")
+        click.echo(f"Starting {identity.nodes} nodes and {len(agent_plans)} agents in {directory} …")
         Supervisor.hold_signals()
         become_subreaper()
         if with_parent:

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from cli.dev.pools import POOL, agent_name
 from cli.exits import CONFLICT, USAGE, Failure
 from durable.files import replace_file
 
@@ -61,6 +62,7 @@ class AgentPlan:
     name: str
     zone: str
     directory: Path
+    pool: str = POOL
 
     @property
     def config(self) -> Path:
@@ -140,9 +142,12 @@ def plan_nodes(directory: Path, identity: Identity) -> list[NodePlan]:
     return plans
 
 
-def plan_agents(directory: Path, count: int, nodes: int) -> list[AgentPlan]:
+def plan_agents(directory: Path, pools: Mapping[str, int], nodes: int) -> list[AgentPlan]:
+    """So many of each pool, each pool spread over the zones."""
     return [
-        AgentPlan(f"agent-{i + 1}", zone_name(i % nodes), directory / f"agent-{i + 1}") for i in range(count)
+        AgentPlan(name := agent_name(pool, i + 1), zone_name(i % nodes), directory / name, pool)
+        for pool, count in pools.items()
+        for i in range(count)
     ]
 
 
@@ -188,7 +193,7 @@ def write_configurations(
         settings = {
             "name": agent.name,
             "zone": agent.zone,
-            "pool": "default",
+            "pool": agent.pool,
             "slots": slots,
             "nodes": [node.url for node in own_zone_first],
             "token_file": str(agent.token),

@@ -69,7 +69,7 @@ class Opening(threading.Thread):
         if away:
             click.echo(
                 f"Not connected yet: {', '.join(away)}. What only they may run waits; "
-                f"the logs say why: {self._directory}/agent-*/log\n",
+                f"the logs say why: {self._directory}/*/log\n",
                 err=True,
             )
         if self._browser and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):

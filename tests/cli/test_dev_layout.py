@@ -22,8 +22,9 @@ from cli.dev.layout import (
     write_configurations,
 )
 from cli.dev.opening import Opening
+from cli.dev.pools import POOL
 from cli.dev.samples import SAMPLES
-from cli.exits import CONFLICT, Failure
+from cli.exits import CONFLICT, USAGE, Failure
 from scheduler.model import parse_job
 from tests.cli.conftest import Command
 
@@ -67,7 +68,7 @@ def test_nodes_read_their_configuration(tmp_path: Path, identity: Identity) -> N
 
 def test_agents_read_their_configuration(tmp_path: Path, identity: Identity) -> None:
     nodes = plan_nodes(tmp_path, identity)
-    agents = plan_agents(tmp_path, 4, len(nodes))
+    agents = plan_agents(tmp_path, {POOL: 4}, len(nodes))
     write_configurations(identity, nodes, agents, slots=8, parent_pid=os.getpid())
 
     configs = [agent.config.load(["--config", str(plan.config)], {}) for plan in agents]
@@ -79,8 +80,43 @@ def test_agents_read_their_configuration(tmp_path: Path, identity: Identity) -> 
     assert {(c.slots, c.parent_pid) for c in configs} == {(8, os.getpid())}
 
 
+def test_agents_of_pools_are_called_by_them_and_spread_over_the_zones(
+    tmp_path: Path, identity: Identity
+) -> None:
+    nodes = plan_nodes(tmp_path, identity)
+    agents = plan_agents(tmp_path, {POOL: 1, "web": 4, "db": 2}, len(nodes))
+    write_configurations(identity, nodes, agents, slots=8, parent_pid=os.getpid())
+
+    configs = [agent.config.load(["--config", str(plan.config)], {}) for plan in agents]
+
+    assert [(c.name, c.pool) for c in configs] == [
+        ("agent-1", POOL), ("web-1", "web"), ("web-2", "web"), ("web-3", "web"), ("web-4", "web"),
+        ("db-1", "db"), ("db-2", "db"),
+    ]  # fmt: skip
+    assert [c.zone for c in configs[1:5]] == ["zone-a", "zone-b", "zone-c", "zone-a"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["web"], "a number of agents is 0 to 64"), (["web=65"], "a number of agents is 0 to 64"),
+        (["web=-1"], "a number of agents is 0 to 64"), (["node=1"], "'node' cannot be a pool here"),
+        (["=1"], "'' cannot be a pool here"), (["../x=1"], "'../x' cannot be a pool here"),
+        (["web=1", "web=2"], "a pool is named twice"), (["web=40", "25"], "there are 65 agents, 64 may be"),
+    ],
+)  # fmt: skip
+async def test_pools_that_cannot_be_are_refused_before_anything_starts(
+    offline: Command, asked: list[str], said: str
+) -> None:
+    result = await offline("dev", *(word for each in asked for word in ("--agents", each)))
+
+    assert result.code == USAGE
+    assert said in result.err
+    assert not (offline.folder / ".cronclave").exists()
+
+
 def test_secrets_are_private(tmp_path: Path, identity: Identity) -> None:
-    nodes, agents = plan_nodes(tmp_path, identity), plan_agents(tmp_path, 1, 3)
+    nodes, agents = plan_nodes(tmp_path, identity), plan_agents(tmp_path, {POOL: 1}, 3)
     write_configurations(identity, nodes, agents, slots=8, parent_pid=os.getpid())
     children = {
         name: Child(name, "node", config, directory)

@@ -183,6 +183,17 @@ def test_a_task_for_the_host_that_booted_names_its_agent(story: Story) -> None:
     )
 
 
+def test_a_member_of_an_agent_says_so(story: Story) -> None:
+    story.put(job(tasks={"many": {"run": "true", "fanout": {"all": "registered"}}}))
+    agent = story.connect("db-3")
+    story.disconnect(agent)
+    run = start(story)
+    story.plan_and_apply()
+    (member,) = [each for each in of_run(story, run).tasks if each.member]
+    said = closed(member.gates).reason
+    assert said == "it is for db-3, which is disconnected: each agent has a member of its own"
+
+
 def test_the_firing_of_a_boot_is_told_from_the_ledger(story: Story) -> None:
     story.put(job(trigger={"startup": {"delay": "10s"}}))
     story.tell_ok(c.Pause("", "the database is moved"))

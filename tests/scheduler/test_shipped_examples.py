@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from scheduler.model.documents import load_yaml
 from scheduler.store.tables import lock_holds
 from scheduler.store.tables import tasks as task_rows
 from scheduler.verify import verify
@@ -13,7 +17,35 @@ from scheduler.words import commands as c
 from tests.scheduler.machine.test_conditions import ASSIGNED
 from tests.scheduler.story import START_MS, Story
 
-FOLDER = Path(__file__).parents[2] / "docs/examples"
+FILES = b'{"files":"[1,2,3,4]"}'
+DOCS = Path(__file__).parents[2] / "docs"
+FOLDER = DOCS / "examples"
+
+
+def pattern(page: str, number: int) -> dict[str, Any]:
+    """The job of a pattern of this page."""
+    texts = re.findall(r"```yaml\n(.*?)```", (DOCS / f"guides/patterns/{page}.md").read_text(), re.S)
+    (document,) = load_yaml(texts[number], page)
+    assert isinstance(document.data, dict)
+    return document.data
+
+
+def begun(story: Story, name: str) -> int:
+    return int(story.value(c.RunJob("default", name, b"{}", story.now_ms), "run"))
+
+
+def live(story: Story) -> dict[str, int]:
+    """The attempts that agents have, by member, or task."""
+    rows = story.store.rows(
+        "SELECT a.id, t.name, t.member FROM attempts a JOIN tasks t ON t.id = a.task WHERE a.live = 1"
+        " ORDER BY a.id"
+    )
+    return {member or name: attempt for attempt, name, member in rows}
+
+
+def ended(story: Story, attempt: int, *, exit_code: int = 0, outputs: bytes = b"") -> None:
+    assert story.claim(attempt).ok
+    assert story.finish(attempt, exit_code=exit_code, outputs=outputs).ok
 
 
 def test_a_schedule_of_chronos_and_the_jobs_after_it(story: Story) -> None:
@@ -62,3 +94,63 @@ def test_a_workflow_of_js7(story: Story) -> None:
     assert story.store.rows("SELECT cause, state, plan_day FROM runs WHERE name = 'publish'") == [
         ("notice", "succeeded", 20_000)
     ]
+
+
+def member_states(story: Story, run: int, name: str) -> list[str]:
+    return [task.state for task in task_rows.of_run(story.store, run) if task.name == name and task.member]
+
+
+def test_servers_restart_two_at_a_time_and_no_further_after_a_failure(story: Story) -> None:
+    for number in range(5):
+        story.connect(f"web-{number}", pool="web")
+    assert story.apply(pattern("in-batches", 0)).ok
+    run = begun(story, "restart-web")
+    for _ in range(40):
+        story.plan_and_apply()
+        assert not member_states(story, run, "restart") or len(live(story)) <= 2
+        for attempt in list(live(story).values())[:1]:
+            is_third = member_states(story, run, "restart").count("succeeded") == 2
+            ended(story, attempt, exit_code=int(is_third))
+    states = member_states(story, run, "restart")
+    assert sorted(states) == ["cancelled", "cancelled", "failed", "succeeded", "succeeded"]
+    assert (story.run(run).state, member_states(story, run, "rotate")) == ("failed", ["succeeded"] * 5)
+
+
+def test_workers_are_upgraded_with_pauses_and_some_failures_borne(story: Story) -> None:
+    for number in range(10):
+        story.connect(f"worker-{number}", pool="worker")
+    story.connect("other")
+    assert story.apply(pattern("in-batches", 1)).ok
+    run, begins = begun(story, "upgrade-workers"), dict[str, int]()
+    for _ in range(60):
+        story.plan_and_apply()
+        assert len(live(story)) <= 3
+        for member, attempt in live(story).items():
+            begins.setdefault(member, story.now_ms)
+            ended(story, attempt, exit_code=int(member in ("worker-1", "worker-2")))
+        story.now_ms += 10_000
+    instants = sorted(at for member, at in begins.items() if member.startswith("worker"))
+    assert len(instants) == 10
+    assert all(later - before >= 30_000 for before, later in pairwise(instants))
+    assert member_states(story, run, "upgrade").count("failed") == 2
+    assert (story.run(run).state, story.tasks(run)["tell"]) == ("succeeded", "succeeded")
+
+
+def test_licences_are_held_by_members_of_all_runs_together_and_by_a_block_to_its_end(story: Story) -> None:
+    story.connect()
+    assert story.apply(
+        {"resource": "yard-licences", "count": 3}, pattern("licence-pool", 0), pattern("licence-pool", 1)
+    ).ok
+    runs = [begun(story, "convert-all"), begun(story, "simulate"), begun(story, "convert-all")]
+    for _ in range(60):
+        story.plan_and_apply()
+        held = lock_holds.use_of(story.store, "default/yard-licences").held
+        working = story.store.rows(
+            "SELECT t.name FROM attempts a JOIN tasks t ON t.id = a.task WHERE a.live = 1 ORDER BY a.id"
+        )
+        taken = sum({"convert": 1, "mesh": 2, "solve": 2}.get(name, 0) for (name,) in working)
+        assert taken <= held <= 3
+        for name, attempt in list(live(story).items())[:2]:
+            ended(story, attempt, outputs=FILES if name == "list" else b"")
+    assert [story.run(run).state for run in runs] == ["succeeded"] * 3
+    assert lock_holds.use_of(story.store, "default/yard-licences").held == 0

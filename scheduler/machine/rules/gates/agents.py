@@ -6,6 +6,7 @@ from __future__ import annotations
 from scheduler.machine.rules import holdings, selectors
 from scheduler.machine.rules.gates.verdict import READY, Verdict, Waits, Words
 from scheduler.machine.rules.gates.views import Facts, Fits, PlaceView
+from scheduler.model.members import AGENTS
 from scheduler.store.connection import Store
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import tasks as task_rows
@@ -81,6 +82,9 @@ def _why(facts: Facts, wanted: selectors.Selector) -> str:
     other = facts.compiled.same_as if facts.compiled is not None else ""
     if wanted.sticky and facts.compiled is not None:
         return f"its group {facts.compiled.scope.group} is sticky, and has gone there"
+    fanout = facts.compiled.fanout if facts.compiled is not None else None
+    if fanout is not None and fanout.over == AGENTS:
+        return "each agent has a member of its own"
     return f"{other} ran there" if other else "its host has booted"
 
 
