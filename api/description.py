@@ -104,6 +104,7 @@ ANSWERS: Mapping[str, Mapping[int, Answer | None]] = {
     "activateZones": {200: _any(answers.Retimed), 202: _any(answers.Retimed)},
     "getTickLimits": {200: _any(answers.AskedTicks)},
     "setTickLimits": {200: _any(answers.TickLimits)},
+    "exportLedger": {200: ("application/jsonl", _STRING)},
     "exportAudit": {200: ("application/jsonl", _STRING)},
     "getBackup": {200: ("application/vnd.sqlite3", _BYTES)},
     "resendEffect": {200: _any(replies.Effect)},

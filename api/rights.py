@@ -53,7 +53,7 @@ RIGHTS: Mapping[str, Right] = {
             " listSecrets"
             " getOverview streamEvents",
         ),
-        (READ, Of.CLUSTER, "listProofs verifyLedger getTickLimits"),
+        (READ, Of.CLUSTER, "listProofs verifyLedger exportLedger getTickLimits"),
         (READ, Of.ANY, "getJobSchema getObjectSchema getCluster listAgents getAgent getMetrics getPause"),
         (EDIT, Of.NAMED, "putJob createJob applyJobs deleteJob putObject deleteObject"),
         (EDIT, Of.CLUSTER, "getStage dropStage"),  # of one that another token has opened

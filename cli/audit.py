@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import click
 
-from cli.client import Client, lines, path_of
+from cli.client import Client, path_of
 from cli.examples import examples
-from cli.exits import FAILED, Failure
+from cli.exporting import exported
 from cli.instants import milliseconds, rfc3339
 from cli.lazy import Group
 from cli.options import INSTANT, connected, consistency, formatted, stale
 from cli.output import more, show
-from cli.terminal import escaped_json
 
 Command = Callable[..., None]
 
@@ -92,19 +89,5 @@ def list_(client: Client, limit: int, stale: bool, form: str, **given: Any) -> N
 def export(client: Client, after: int, **given: Any) -> None:
     """Print entries as lines of JSON, the oldest first. To go on later, give the last number: there is no gap
     between numbers."""
-    while True:
-        begun_after = after
-        try:
-            for line in lines(client.open("GET", path_of("audit", "export", after=after, **_query(given)))):
-                number = json.loads(line)["number"]
-                click.echo(escaped_json(line))
-                after = number
-        except BrokenPipeError:
-            raise  # whoever read our output has gone, such as head
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise Failure(
-                f"{client.url} broke off behind entry {after}: {error}", code=FAILED,
-                hint=f"Go on with --after {after}.",
-            ) from error  # fmt: skip
-        if after == begun_after:
-            return
+    for line in exported(client, "audit", "number", after, **_query(given)):
+        click.echo(line)

@@ -37,6 +37,7 @@ COMMANDS = {
     "outbox": Lazy("cli.outbox:outbox", "Look at notices that wait to be sent or were given up."),
     "events": Lazy("cli.events:events", "Follow what happens, live."),
     "audit": Lazy("cli.audit:audit", "See who decided what, from where."),
+    "ledger": Lazy("cli.ledger:ledger", "Take the ledger out, to be checked elsewhere."),
     "verify": Lazy("cli.ledger:verify", "Prove that each due tick had exactly one outcome."),
     "doctor": Lazy("cli.doctor.command:doctor", "What is wrong here and with the cluster, and what to do."),
     "ticks": Lazy("cli.ticks:ticks", "When a schedule is due; offline."),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -12,12 +11,11 @@ from api import access, schemas
 from api.call import call_of
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
+from api.exporting import Slice, export
 from api.instants import parse_instant, rfc3339
 from api.parameters import EACH, among
-from api.ports import Scheduler
 from api.services import services_of
-from api.streaming import Streaming
-from api.threads import encode, in_thread, read_reply
+from api.threads import read_reply
 from scheduler.machine.notes import KINDS as DEEDS
 from scheduler.store.reads import audit as audit_reads
 from scheduler.store.reads.audit import Wanted
@@ -27,7 +25,6 @@ from scheduler.words.record import ByPerson
 
 router = APIRouter(tags=["audit"], dependencies=EACH)
 
-EXPORT_MAX = 100_000
 ACTIONS = tuple(sorted({made.verb for made in ALL if issubclass(made, ByPerson)} - {"note"} | {*DEEDS}))
 """All that an entry may say: a person's commands, and what is decided beside the log."""
 
@@ -103,24 +100,13 @@ async def export_audit(
     Numbers have no gap: where the first one is not the one behind `after`, what was between is gone."""
     services, call = services_of(request), call_of(request)
     await settle(call, services.commits)
-    return Streaming(_lines(services.scheduler, after, wanted), media_type="application/jsonl")
 
-
-async def _lines(scheduler: Scheduler, after: int, wanted: Wanted) -> AsyncIterator[bytes]:
-    """In slices, a read for each."""
-    left, number = EXPORT_MAX, after
-
-    def read() -> tuple[list[bytes], int | None]:
-        with scheduler.read() as store:
+    def read(number: int) -> Slice:
+        with services.scheduler.read() as store:
             rows, last = audit_reads.after(store, number, wanted)
-        return [encode(_entry_json(row)) + b"\n" for row in rows[:left]], last
+        return [_entry_json(row) for row in rows], last
 
-    while left:
-        lines, last = await in_thread(read)
-        if last is None:
-            return
-        left, number = left - len(lines), last
-        yield b"".join(lines)
+    return export(read, after)
 
 
 def _entry_json(entry: Entry) -> dict[str, Any]:

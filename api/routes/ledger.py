@@ -11,6 +11,7 @@ from api import access, schemas
 from api.call import call_of
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
+from api.exporting import Slice, export
 from api.instants import parse_instant, rfc3339
 from api.parameters import EACH, among
 from api.services import services_of
@@ -23,6 +24,7 @@ from scheduler.words import causes
 
 router = APIRouter(tags=["ticks"], dependencies=EACH)
 
+EXPORT_SLICE = 2_000
 OUTCOMES = ("ran", "skipped", "coalesced", "missed")
 
 
@@ -72,3 +74,31 @@ async def list_ledger(
         return {"items": items, "next_cursor": None if after is None else make_cursor("ledger", after)}
 
     return await read_reply(read)
+
+
+@router.get("/v1/ledger/export", operation_id="exportLedger", openapi_extra=schemas.read)
+async def export_ledger(
+    request: Request,
+    after: Annotated[int, Query(description="Behind the entry of this number.", ge=0)] = 0,
+) -> Response:
+    """All entries as lines of JSON, in their order, 100,000 at most: go on with `after` and the last `seq`.
+    Each holds what its hash is made of: whoever keeps them can check the chain without this product."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.READ, namespace=access.Reach.ALL)
+    await settle(call, services.commits)
+
+    def read(number: int) -> Slice:
+        with services.scheduler.read() as store:
+            rows = ledger_reads.after(store, number, limit=EXPORT_SLICE)
+            keys = trigger_reads.keys(store, [entry.trigger for entry, _ in rows])
+            names = job_reads.names(store, [entry.job for entry, _ in rows])
+        lines = [
+            {
+                **entry._asdict(), "hash": hash.hex(), "namespace": names[entry.job][0],
+                "job_name": names[entry.job][1], "trigger_id": keys.get(entry.trigger),
+            }
+            for entry, hash in rows
+        ]  # fmt: skip
+        return lines, rows[-1][0].seq if rows else None
+
+    return export(read, after)

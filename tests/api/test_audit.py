@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from api import exporting
 from api.routes import audit
 from scheduler.words.commands import PutToken
 from tests.api.single_node import SingleNode
@@ -114,7 +115,7 @@ async def test_an_export_is_bounded_and_goes_on_behind_a_number(
     client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await changed(client)
-    monkeypatch.setattr(audit, "EXPORT_MAX", 4)
+    monkeypatch.setattr(exporting, "EXPORT_MAX", 4)
     numbers: list[list[int]] = []
     for after in (0, 4, 6):
         reply = await client.get(f"/v1/audit/export?after={after}")

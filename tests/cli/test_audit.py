@@ -1,4 +1,4 @@
-"""`cronclave audit`: a table for people, lines for whoever keeps them."""
+"""`cronclave audit`: a table for people, lines for whoever keeps them; so does `cronclave ledger export`."""
 
 from __future__ import annotations
 
@@ -24,3 +24,9 @@ async def test_who_changed_what_is_listed_and_exported(cronclave: Command) -> No
     later = await cronclave("audit", "export", "--after", str(numbers[1]))
     assert [json.loads(line)["number"] for line in later.out.splitlines()] == [numbers[0]]
     assert (await cronclave("audit", "list", "--since", "soon")).code == 2
+
+
+async def test_the_ledger_is_exported_from_a_number_on(cronclave: Command) -> None:
+    empty = await cronclave("ledger", "export")
+    assert (empty.code, empty.out) == (0, ""), empty.err
+    assert (await cronclave("ledger", "export", "--after", "-1")).code == 2
