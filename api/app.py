@@ -59,6 +59,7 @@ from api.routes import (
     pages,
     past,
     pauses,
+    plan,
     reruns,
     resources,
     runs,
@@ -77,10 +78,10 @@ from scheduler.store.tables import runs as run_rows
 from scheduler.ticks import SpecError
 
 NOUNS = (
-    jobs, namespaces, hooks, notices, resources, objects, definitions, schema, past, apply, stages, bulk,
-    runs, attempts, logs, ticks, ledger, audit, explain, overview, agents, cluster, formats, tick_limits,
-    pauses, backup, events, outbox, secrets, tokens, join, session, health, demonstration, zones, pages,
-    hands, reruns, members,
+    jobs, namespaces, plan, hooks, notices, resources, objects, definitions, schema, past, apply, stages,
+    bulk, runs, attempts, logs, ticks, ledger, audit, explain, overview, agents, cluster, formats,
+    tick_limits, pauses, backup, events, outbox, secrets, tokens, join, session, health, demonstration,
+    zones, pages, hands, reruns, members,
 )  # fmt: skip
 
 

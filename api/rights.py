@@ -44,7 +44,7 @@ RIGHTS: Mapping[str, Right] = {
             "getJob listRevisions listNextTicks listCells listSeries getDefinition listTicks explainJob"
             " getNamespacePause getNamespace listNamespaceRevisions getObject listObjectRevisions"
             " getObjectDiff listReferrers listCalendarDays listScheduleTicks getSecret getObjectDefinition"
-            " getNamespaceDefinition listDeliveries listNotices listHolders listWaiters",
+            " getNamespaceDefinition listDeliveries listNotices listHolders listWaiters getPlan",
         ),
         (READ, Of.LOADED, "getRun listMembers getLogs explainRun"),
         (

@@ -46,9 +46,9 @@ def ticks_page(
         raise never_was(store, namespace, name)
     start_ms = from_ms if after is None else max(from_ms, after[0] - 1)
     streams = [
-        _of_event(store, trigger, start_ms, to_ms, limit + 2)
+        of_event(store, trigger, start_ms, to_ms, limit + 2)
         if trigger.event
-        else _of_trigger(store, trigger, start_ms, to_ms, now_ms, limit + 2)
+        else of_era(store, trigger, start_ms, to_ms, now_ms, limit + 2)
         for job in jobs
         for trigger in trigger_reads.of_job_in(store, job, start_ms, to_ms)
     ]
@@ -68,10 +68,11 @@ def ticks_page(
     return {"items": items, "next_cursor": None}
 
 
-def _of_trigger(
+def of_era(
     store: Store, trigger: Trigger, from_ms: int, to_ms: int, now_ms: int, page: int
 ) -> Iterator[Tick]:
-    """Every tick of one era, in order, read page by page as it is asked for."""
+    """Every tick of one era up to `now_ms`, in order, read page by page as it is asked for; with an instant
+    to come for `now_ms` those that are not due yet are pending too."""
     position_ms = from_ms
     while True:
         rows = ledger_reads.of_trigger(store, trigger.id, position_ms, to_ms, limit=page)
@@ -102,7 +103,7 @@ def _of_trigger(
         position_ms = end_ms
 
 
-def _of_event(store: Store, trigger: Trigger, from_ms: int, to_ms: int, page: int) -> Iterator[Tick]:
+def of_event(store: Store, trigger: Trigger, from_ms: int, to_ms: int, page: int) -> Iterator[Tick]:
     """All that fired a trigger without instants, in order."""
     pending: list[Tick] = [
         (at_ms, trigger.id, UNDECIDED + run, _pending(trigger, at_ms, run, key))

@@ -21,6 +21,7 @@ COMMANDS = {
     "apply": Lazy("cli.apply:apply", "Create or change jobs and what they refer to, from files."),
     "diff": Lazy("cli.apply:diff", "What applying files would change, line by line."),
     "run": Lazy("cli.run:run", "Look at runs, follow their output, cancel them."),
+    "plan": Lazy("cli.plan:plan", "What a day brings and brought: ticks, runs, how long they take."),
     "schedule": Lazy("cli.objects:schedule", "Triggers that many jobs share."),
     "calendar": Lazy("cli.objects:calendar", "Which days are working days."),
     "vars": Lazy("cli.objects:vars", "Named values that jobs share."),

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from api import access, schemas
 from api.call import call_of
+from api.compiled import compiled_by
 from api.consistency import settle
 from api.explained import instant_explained, run_explained
 from api.instants import parse_instant
@@ -19,9 +20,6 @@ from api.routes.runs import run_number
 from api.services import Services, services_of
 from api.threads import read_reply
 from scheduler.explain import Cluster, explain_instant, explain_run
-from scheduler.explain.runs import Compiled
-from scheduler.model.compiled import CompiledJob
-from scheduler.store.connection import Store
 from scheduler.store.reads import jobs as job_reads
 
 router = APIRouter(tags=["runs"], dependencies=EACH)
@@ -53,7 +51,7 @@ async def explain_job(
             jobs = job_reads.ids(store, call.namespace, name)
             if not jobs:
                 raise never_was(store, call.namespace, name)
-            told = explain_instant(store, jobs, at_ms, _cluster(services), _compiled(services, store))
+            told = explain_instant(store, jobs, at_ms, _cluster(services), compiled_by(services, store))
             return instant_explained(call.namespace, name, told, partial(call.principal.may, access.READ))
 
     return await read_reply(read)
@@ -76,7 +74,7 @@ async def explain_one_run(request: Request, run: str) -> Response:
     def read() -> dict[str, Any]:
         with services.scheduler.read() as store:
             row = need_run(store, call, access.READ, number)
-            told = explain_run(store, row, _cluster(services), _compiled(services, store))
+            told = explain_run(store, row, _cluster(services), compiled_by(services, store))
             return run_explained(told, partial(call.principal.may, access.READ))
 
     return await read_reply(read)
@@ -85,12 +83,3 @@ async def explain_one_run(request: Request, run: str) -> Response:
 def _cluster(services: Services) -> Cluster:
     status = services.scheduler.status()
     return Cluster(services.scheduler.now_ms(), status.leader, status.quorum)
-
-
-def _compiled(services: Services, store: Store) -> Compiled:
-    def compiled(job: int, revision: int, namespace: str, name: str) -> CompiledJob:
-        spec = job_reads.spec_of(store, job, revision)
-        assert spec is not None
-        return services.compiled.get(job, revision, lambda: spec)
-
-    return compiled

@@ -15,6 +15,7 @@ from api.schemas.examples import JOB, PARAMS, VARS
 from api.schemas.explained import InstantExplained, RunExplained
 from api.schemas.namespaces import Namespace, NamespaceList
 from api.schemas.overview import Bulk, Overview, Table
+from api.schemas.plan import Plan
 from api.schemas.replies import (
     Agent,
     AgentList,
@@ -379,6 +380,7 @@ runs_replies = _replies(RunList)
 ticks_replies = _replies(TickList)
 instant_replies = _replies(InstantExplained)
 explained_replies = _replies(RunExplained)
+plan_replies = _replies(Plan)
 pause_replies = _replies(Paused)
 namespace_replies = _replies(Namespace)
 namespaces_replies = _replies(NamespaceList)

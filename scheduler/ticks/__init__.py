@@ -12,7 +12,7 @@ by calendars), shared.py (what comes from a named schedule), schedule.py (the ot
 bytes), by_calendar.py (what becomes of one instant), jitter.py.
 """
 
-from scheduler.ticks.by_calendar import is_unknown, nominal_ms, taken_away
+from scheduler.ticks.by_calendar import is_unknown, left_out, nominal_ms, reach_ms, taken_away
 from scheduler.ticks.expression import CronError, Expression, lint, parse_expression
 from scheduler.ticks.iso8601 import PERIOD_MS_MIN, RepeatError
 from scheduler.ticks.jitter import jitter_ms
@@ -70,11 +70,13 @@ __all__ = [
     "is_unknown",
     "iso8601_spec",
     "jitter_ms",
+    "left_out",
     "lint",
     "never_reason",
     "nominal_ms",
     "parse_expression",
     "pins_of",
+    "reach_ms",
     "repinned",
     "ruled",
     "rules_of",

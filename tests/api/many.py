@@ -79,6 +79,7 @@ PAGES = (
     "/v1/agents?limit=100&pool=default&zone=zone-b",
     "/v1/jobs/job-0000007/cells?limit=100&namespace=ns-7",
     "/v1/jobs/job-0000007/series?limit=100&namespace=ns-7",
+    "/v1/plan?limit=100&namespace=ns-7",
     "/v1/overview",
     "/v1/vars?limit=100",
     "/v1/vars?limit=100&q=nothing",

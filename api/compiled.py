@@ -1,0 +1,18 @@
+"""The jobs of any revision as the machine reads them, for what is explained and planned."""
+
+from __future__ import annotations
+
+from api.services import Services
+from scheduler.explain.runs import Compiled
+from scheduler.model.compiled import CompiledJob
+from scheduler.store.connection import Store
+from scheduler.store.reads import jobs as job_reads
+
+
+def compiled_by(services: Services, store: Store) -> Compiled:
+    def compiled(job: int, revision: int, namespace: str, name: str) -> CompiledJob:
+        spec = job_reads.spec_of(store, job, revision)
+        assert spec is not None
+        return services.compiled.get(job, revision, lambda: spec)
+
+    return compiled

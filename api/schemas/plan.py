@@ -1,0 +1,54 @@
+"""The shapes of the plan of a day (docs/reference/api.md)."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from api.schemas.replies import Instant, Reply
+
+
+class Usual(Reply):
+    """Of the newest runs of the job that succeeded."""
+
+    median_ms: int = Field(description="how long half of them took at most", examples=[64_000])
+    p90_ms: int = Field(description="how long nine in ten of them took at most", examples=[81_000])
+    runs: int = Field(description="that were measured", examples=[50])
+
+
+class Expected(Reply):
+    start: Instant
+    end: Instant | None = Field(description="by the median; null: no run of the job has succeeded of late")
+
+
+class PlanLine(Reply):
+    """A tick, or what else fires a job on that date; without `at`, why a trigger has no tick then."""
+
+    namespace: str = Field(examples=["default"])
+    job: str = Field(examples=["nightly-report"])
+    plan_date: str = Field(examples=["2026-12-24"])
+    trigger: str | None = Field(examples=["nightly"])
+    at: Instant | None
+    due: Instant | None
+    outcome: str | None = Field(examples=["pending"])
+    reason: str | None
+    run: int | None
+    state: str | None = Field(description="of its run")
+    started: Instant | None
+    finished: Instant | None
+    forecast: str | None = Field(
+        description="to come: `runs`, or how it would end as things stand", examples=["skipped(blackout)"]
+    )
+    said: str | None = Field(description="in words: why it does not run, or what it waits for")
+    expected: Expected | None = Field(description="null: it has ended, or would not run")
+    usual: Usual | None = Field(description="null: no run of the job has succeeded of late")
+    waits: list[str] = Field(description="what its run waits for by its job's own words")
+    more: bool = Field(description="the job has more ticks that day than are told: from here on")
+
+
+class Plan(Reply):
+    namespace: str = Field(examples=["default"])
+    date: str = Field(examples=["2026-12-24"])
+    from_: Instant = Field(alias="from", description="when the date begins")
+    until: Instant = Field(description="when the next one does")
+    items: list[PlanLine]
+    next_cursor: str | None

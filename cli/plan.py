@@ -1,0 +1,116 @@
+"""`cronclave plan`: the plan of a day."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import click
+
+from cli import output
+from cli.client import Client, path_of
+from cli.examples import examples
+from cli.lazy import Group
+from cli.options import connected, consistency, formatted, namespaced, stale
+
+NEAR = {"yesterday": -1, "today": 0, "tomorrow": 1}
+COLUMNS = ("tick", "job", "trigger", "outcome", "run", "start", "end", "usually", "why")
+
+
+class PlanDate(click.ParamType[str]):
+    """A date, or a word for one that is near."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value in NEAR:
+            return str(value)
+        try:
+            return date.fromisoformat(value).isoformat()
+        except ValueError:
+            self.fail(f"{value!r} is no date; write 2026-12-31, or {', '.join(NEAR)}", param, ctx)
+
+
+PLAN_DATE = PlanDate()
+
+
+@click.group("plan", cls=Group, epilog="Example: cronclave plan show tomorrow")
+def plan() -> None:
+    """What a day brings and brought: ticks, runs, how long they take."""
+
+
+@plan.command(
+    "show",
+    epilog=examples(
+        "cronclave plan show  # today's",
+        "cronclave plan show 2026-12-24 -n finance",
+        "cronclave plan show tomorrow --each 5 -o json",
+    ),
+)
+@click.argument("day", metavar="[DATE]", type=PLAN_DATE, default="today")
+@click.option(
+    "--each", type=click.IntRange(1, 1_000), default=24, show_default=True, help="Ticks of one job at most."
+)
+@click.option("--limit", type=click.IntRange(1, 1_000_000), default=1_000, show_default=True, help="At most.")
+@namespaced
+@stale
+@formatted
+@connected
+def show(
+    client: Client, day: str, each: int, limit: int, namespace: str, stale: bool, form: str
+) -> None:  # fmt: skip
+    """What the jobs of a namespace have on a plan date, in order of time: what became of each tick, or
+    when it is expected to start and end (~), what keeps it back, and which triggers rest that day.
+
+    Expectations go by the median of the newest runs that succeeded; "usually" tells it, and how long nine in
+    ten took at most.
+    """
+    asked = {"namespace": namespace, "consistency": consistency(stale)}
+    path = path_of("plan", **asked, date=date_of(client, day, asked), each=each)
+    items, there_is_more = client.items(path, limit)
+    output.show(form, items, COLUMNS, lambda: [_row(item) for item in sorted(items, key=_place)])
+    output.more(there_is_more, len(items))
+
+
+def date_of(client: Client, day: str, asked: dict[str, Any]) -> str | None:
+    """The date that a word means, by the days of the namespace; None: its today."""
+    if day not in NEAR:
+        return day
+    if not NEAR[day]:
+        return None
+    today = client.get(path_of("plan", **asked, limit=1))["date"]
+    return (date.fromisoformat(today) + timedelta(days=NEAR[day])).isoformat()
+
+
+def _place(item: dict[str, Any]) -> tuple[bool, str, str, str]:
+    return item["at"] is None, item["at"] or "", item["job"], item["trigger"] or ""
+
+
+def _row(item: dict[str, Any]) -> tuple[object, ...]:
+    said = item["said"] or ("; ".join(f"waits for {each}" for each in item["waits"]) or None)
+    if item["more"]:
+        return (item["at"], item["job"], item["trigger"], "…", None, None, None, None, said)
+    expected, usual = item["expected"] or {}, item["usual"]
+    start = item["started"] or _about(expected.get("start"))
+    usually = usual and f"{_seconds(usual['median_ms'])}, p90 {_seconds(usual['p90_ms'])}"
+    return (
+        item["at"], item["job"], item["trigger"], _outcome(item), item["run"], start,
+        item["finished"] or _about(expected.get("end")), usually, said,
+    )  # fmt: skip
+
+
+def _outcome(item: dict[str, Any]) -> str | None:
+    if item["outcome"] in (None, "pending"):
+        told: str | None = item["state"] or item["forecast"] or item["outcome"]
+        return told
+    if item["state"]:
+        return str(item["state"])
+    return f"{item['outcome']}({item['reason']})" if item["reason"] else str(item["outcome"])
+
+
+def _about(instant: str | None) -> str | None:
+    return None if instant is None else f"~{instant}"
+
+
+def _seconds(milliseconds: int) -> str:
+    return f"{milliseconds / 1000:.1f}s" if milliseconds < 100_000 else f"{milliseconds / 60_000:.1f}m"

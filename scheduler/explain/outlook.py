@@ -1,0 +1,65 @@
+"""What will become of a job's coming ticks as things stand: for the plan of a day.
+
+The gates that are asked are the machine's own. Those that depend on what other runs do at that moment, and on
+agents, are left out: nobody knows it yet (`explain_instant` tells how it is now).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scheduler.explain.findings import READY_WORD, Finding, ask
+from scheduler.machine.rules import gates
+from scheduler.machine.rules.gates import Facts, FireView, TickView, blackout
+from scheduler.model.compiled import CompiledJob
+from scheduler.store.connection import Store
+from scheduler.store.tables import pauses, zones
+from scheduler.store.tables import triggers as trigger_rows
+
+RUNS = "runs"
+
+
+class Outlook(NamedTuple):
+    forecast: str  #: runs, or how it would end: `skipped(paused)`
+    said: str  #: why, in words; empty: nothing is in its way
+    starts_ms: int | None  #: when it would start; None: it would not
+    waits: tuple[str, ...]  #: what its run waits for by its job's own words
+
+
+class Outlooks:
+    """Of the ticks of one job. It reads its part of the state once."""
+
+    def __init__(self, store: Store, namespace: str, job: CompiledJob, now_ms: int) -> None:
+        self._facts = Facts(store, now_ms, namespace)
+        self._pauses = pauses.of(store, namespace)
+        self._job = job
+        admission = None if job.openings is None else job.openings.admission
+        self._zone = zones.in_force(store, "" if admission is None else admission.tz)
+        self._admission = admission
+        self._requires = () if job.requires is None else tuple([each.text for each in job.requires.each])
+
+    def of(self, trigger: int, due_ms: int) -> Outlook:
+        """Of a tick that is not decided and has no run."""
+        closed = next((each for each in self._asked(trigger, due_ms) if each.state != READY_WORD), None)
+        if closed is not None:
+            starts_ms = None if closed.outcome else closed.opens_ms
+            return Outlook(closed.outcome or RUNS, closed.reason, starts_ms, ())
+        starts_ms, waits = max(due_ms, self._facts.now_ms), list(self._requires)
+        if self._admission is not None:
+            opening = self._admission.at(self._zone, starts_ms)
+            if not opening.is_open:
+                starts_ms = opening.until_ms
+                waits.append(f"an admission window: {', '.join(self._admission.texts)}")
+        return Outlook(RUNS, "", starts_ms, tuple(waits))
+
+    def _asked(self, trigger: int, due_ms: int) -> list[Finding]:
+        facts, openings = self._facts, self._job.openings
+        row = trigger_rows.firing(facts.store, trigger)
+        if row is None:
+            return []
+        paused = any(each.covers(due_ms, facts.now_ms) for each in self._pauses)
+        found = ask(gates.TICK, TickView(row, paused), facts)
+        if openings is not None:
+            asked = gates.FIRE if openings.skips else (blackout,)
+            found += ask(asked, FireView(openings, self._zone, due_ms, facts.now_ms), facts)
+        return found

@@ -1,0 +1,183 @@
+"""The plan of a day over HTTP: past, present and to come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import pytest
+
+from api.day_plan import JOBS_MAX
+from scheduler.store.reads import jobs as job_reads
+from scheduler.store.tables import triggers as trigger_rows
+from scheduler.ticks import plan_days
+from scheduler.words import commands as c
+from tests.api.single_node import SingleNode
+from tests.api.working import connect, must, run_it
+
+NOOP: dict[str, Any] = {"noop": True}
+DAY = "2099-12-25"  # a Friday
+
+
+async def put(client: httpx2.AsyncClient, name: str, **fields: Any) -> None:
+    reply = await client.put(f"/v1/jobs/{name}", json={**NOOP, **fields})
+    assert reply.status_code in (200, 201), reply.text
+
+
+async def plan(client: httpx2.AsyncClient, date: str = DAY, **asked: Any) -> list[dict[str, Any]]:
+    reply = await client.get("/v1/plan", params={"date": date, **asked})
+    assert reply.status_code == 200, reply.text
+    items: list[dict[str, Any]] = reply.json()["items"]
+    return items
+
+
+async def test_what_is_to_come_by_job_and_instant(client: httpx2.AsyncClient) -> None:
+    await put(client, "b", triggers=[{"cron": "30 6,18 * * *", "id": "t"}])
+    await put(client, "a", triggers=[{"at": f"{DAY}T12:00:00Z", "id": "noon"}])
+    await put(client, "c", triggers=[{"cron": "0 0 * * 1", "id": "mondays"}])
+
+    items = await plan(client)
+
+    assert [(each["job"], each["at"], each["forecast"]) for each in items] == [
+        ("a", f"{DAY}T12:00:00Z", "runs"),
+        ("b", f"{DAY}T06:30:00Z", "runs"),
+        ("b", f"{DAY}T18:30:00Z", "runs"),
+    ]
+    assert items[0]["expected"] == {"start": f"{DAY}T12:00:00Z", "end": None}
+    assert (items[0]["outcome"], items[0]["plan_date"]) == ("pending", DAY)
+
+
+async def test_how_it_stands_with_a_tick_to_come(client: httpx2.AsyncClient) -> None:
+    tick = [{"at": f"{DAY}T12:00:00Z", "id": "t"}]
+    span = {"from": f"{DAY}T11:00:00Z", "until": f"{DAY}T13:00:00Z", "reason": "freeze"}
+    windows = {"windows": ["20:00-22:00"], "outside": "wait"}
+    await put(client, "blacked-out", triggers=tick, policies={"blackout": [span]})
+    await put(client, "disabled", triggers=tick, enabled=False)
+    await put(client, "paused", triggers=tick)
+    assert (await client.post("/v1/jobs/paused/pause")).status_code == 200
+    await put(client, "waits", triggers=tick, policies={"admission": windows}, requires=[{"job": "paused"}])
+    await put(client, "listens", triggers=[{"after": "paused.succeeded", "id": "end"}])
+
+    told = {each["job"]: each for each in await plan(client)}
+
+    assert told["blacked-out"]["forecast"] == "skipped(blackout)"
+    assert "freeze" in told["blacked-out"]["said"]
+    assert told["blacked-out"]["expected"] is None
+    assert told["paused"]["forecast"] == "skipped(paused)"
+    assert told["disabled"]["at"] is None
+    assert told["disabled"]["said"] == "the job is disabled (enabled: false)"
+    assert told["waits"]["expected"]["start"] == f"{DAY}T20:00:00Z"
+    assert told["waits"]["waits"] == [
+        "a run of paused succeeded since the last run", "an admission window: 20:00-22:00",
+    ]  # fmt: skip
+    assert (told["listens"]["at"], told["listens"]["trigger"]) == (None, "end")
+    assert "event" in told["listens"]["said"]
+
+
+async def test_a_calendar_takes_a_day_away_and_moves_another(client: httpx2.AsyncClient) -> None:
+    closed = {"calendar": "bank", "exclude": [DAY]}
+    assert (await client.put("/v1/calendars/bank", json=closed)).status_code == 201
+    left_out = {"cron": "0 9 * * *", "id": "t", "calendar": {"exclude": ["bank"], "nonworking": "suppress"}}
+    moved = {"cron": "0 9 25 12 *", "id": "t", "calendar": {"exclude": ["bank"], "nonworking": "after"}}
+    last = {"cron": "0 9 * * *", "id": "t", "calendar": {"exclude": ["bank"]},
+            "workday": {"nth": -1, "of": "month"}}  # fmt: skip
+    await put(client, "left-out", triggers=[left_out])
+    await put(client, "month-end", triggers=[last])
+    await put(client, "moved", triggers=[moved])
+
+    on_the_day = await plan(client)
+    later = await plan(client, "2099-12-28")
+
+    assert [(each["job"], each["at"]) for each in on_the_day] == [
+        ("left-out", None), ("month-end", None), ("moved", "2099-12-28T09:00:00Z"),
+    ]  # fmt: skip
+    assert on_the_day[0]["said"] == "it is off in calendar default/bank"
+    assert on_the_day[1]["said"] == "it is off in calendar default/bank"
+    assert on_the_day[2]["plan_date"] == DAY
+    assert [each["job"] for each in later if each["at"]] == ["left-out"]
+    last_day = await plan(client, "2099-12-31")
+    assert [each["job"] for each in last_day if each["at"]] == ["left-out", "month-end"]
+    (told,) = [each for each in later if not each["at"]]
+    assert (told["job"], told["said"]) == ("month-end", "it is not working day 1 last of its month")
+
+
+async def test_what_became_of_ticks_and_how_long_runs_take(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    node.skew_ms = -60_000
+    await put(client, "job", triggers={"every": "1s", "id": "t"}, policies={"overlap": "allow"})
+    node.skew_ms = 0
+    agent, epoch = connect(node), node.machine.state.epoch
+    with node.read() as store:
+        trigger = trigger_rows.live(store, job_reads.ids(store, "default", "job")[0])[0]
+    first = trigger.next_due_ms
+    assert first is not None
+    ran = must(node, c.Fire(epoch, trigger.id, first, first + 1_000, agent))["run"]
+    run_it(node, ran, agent)
+    second, third, fourth = (first + 1_000 * more for more in (1, 2, 3))
+    must(node, c.Account(epoch, trigger.id, second, third, 2, fourth, "missed", "window"))
+    going = must(node, c.Fire(epoch, trigger.id, fourth, fourth + 1_000, agent))["run"]
+
+    date = plan_days.text_of(first // 86_400_000)
+    items = await plan(client, date, each=6)
+
+    assert [(each["outcome"], each["run"]) for each in items[:5]] == [
+        ("ran", ran), ("missed", None), ("missed", None), ("pending", going), ("pending", None),
+    ]  # fmt: skip
+    assert items[0]["state"] == "succeeded"
+    assert items[0]["finished"] is not None
+    assert items[0]["usual"]["runs"] == 1
+    assert items[0]["expected"] is None
+    assert items[3]["forecast"] is None  # it has its run
+    assert items[3]["expected"]["end"] is not None
+    assert items[4]["forecast"] == "runs"
+    assert [each["more"] for each in items] == [False] * 6 + [True]
+
+    await client.delete("/v1/jobs/job")  # what was stays in the plan of its day
+    past = await plan(client, date, each=2)
+    assert [each["run"] for each in past] == [ran, None, None]
+
+
+async def test_pages_follow_each_other_by_job(client: httpx2.AsyncClient) -> None:
+    for number in range(5):
+        await put(client, f"job-{number}", triggers=[{"cron": "0 6,18 * * *", "id": "t"}])
+    seen: list[str] = []
+    cursor, pages = None, 0
+    while True:
+        asked: dict[str, Any] = {"date": DAY, "limit": 3} | ({"cursor": cursor} if cursor else {})
+        document = (await client.get("/v1/plan", params=asked)).json()
+        seen += [each["job"] for each in document["items"]]
+        pages += 1
+        cursor = document["next_cursor"]
+        if cursor is None:
+            break
+
+    assert seen == [f"job-{number}" for number in range(5) for _ in range(2)]
+    assert pages == 3
+    assert JOBS_MAX < 1_000
+
+
+async def test_dates_are_those_of_the_namespace(client: httpx2.AsyncClient) -> None:
+    told = await client.put(
+        "/v1/namespaces/night", json={"plan": {"tz": "Europe/Berlin", "begin": "06:00"}}
+    )
+    assert told.status_code == 201, told.text
+    reply = await client.put(
+        "/v1/jobs/late?namespace=night", json={**NOOP, "triggers": [{"cron": "0 2 * * *", "id": "t"}]}
+    )
+    assert reply.status_code == 201, reply.text
+
+    document = (await client.get("/v1/plan", params={"date": "2030-12-24", "namespace": "night"})).json()
+
+    assert (document["from"], document["until"]) == ("2030-12-24T05:00:00Z", "2030-12-25T05:00:00Z")
+    assert [each["at"] for each in document["items"]] == ["2030-12-25T02:00:00Z"]
+
+
+@pytest.mark.parametrize(
+    "asked", ["date=tomorrow", "date=2026-02-30", "date=1969-12-31", "cursor=x", "each=0"]
+)
+async def test_what_is_no_date_is_refused(client: httpx2.AsyncClient, asked: str) -> None:
+    reply = await client.get(f"/v1/plan?{asked}")
+
+    assert reply.status_code == 422
+    assert reply.json()["type"] == "/problems/validation"

@@ -1,0 +1,44 @@
+"""`cronclave plan`: a day, as a table and as JSON."""
+
+from __future__ import annotations
+
+import json
+
+from tests.cli.conftest import Command
+
+JOBS = """\
+job: b
+noop: true
+triggers: {cron: "0 9 * * *", id: t}
+---
+job: a
+noop: true
+triggers: {cron: "30 8 * * *", id: t}
+policies: {blackout: [{from: 2099-12-25T00:00:00Z, until: 2099-12-26T00:00:00Z, reason: holiday}]}
+"""
+
+
+async def test_a_day_in_order_of_time(cronclave: Command) -> None:
+    assert (await cronclave("job", "apply", "-", stdin=JOBS)).code == 0
+
+    told = await cronclave("plan", "show", "2099-12-25")
+    items = json.loads((await cronclave("plan", "show", "2099-12-25", "-o", "json")).out)
+
+    first, second = told.out.splitlines()[1:]
+    assert first.split()[:4] == ["2099-12-25T08:30:00Z", "a", "t", "skipped(blackout)"]
+    assert "holiday" in first
+    at = "2099-12-25T09:00:00Z"
+    assert second.split() == [at, "b", "t", "runs", "-", f"~{at}", "-", "-", "-"]
+    assert [item["job"] for item in items] == ["a", "b"]
+
+
+async def test_near_days_have_names_and_what_is_none_is_refused(cronclave: Command) -> None:
+    assert (await cronclave("job", "apply", "-", stdin=JOBS)).code == 0
+
+    today = json.loads((await cronclave("plan", "show", "-o", "json")).out)
+    tomorrow = json.loads((await cronclave("plan", "show", "tomorrow", "-o", "json")).out)
+    wrong = await cronclave("plan", "show", "2026-13-01")
+
+    assert {each["plan_date"] for each in today} < {each["plan_date"] for each in [*today, *tomorrow]}
+    assert wrong.code == 2
+    assert "write 2026-12-31" in wrong.err
