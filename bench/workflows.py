@@ -1,15 +1,20 @@
-"""Workflows: a chain of jobs by `after`, and a graph of very many tasks, beside manual runs of one task.
+"""Workflows: chains of jobs by `after`, and a graph of very many tasks, beside manual runs of one task.
 
-A step of the chain follows the end of another: nothing goes on beside it, and each round of the log carries
-one step. So it is held against manual runs by one client, one after the other; the graph, whose layers are as
-wide as there are clients, against those of all of them. All of it is no-ops on one cluster, one after the
-other, and CPU is of all processes of the product.
+A step of one chain follows the end of another: nothing goes on beside it, and each round of the log carries
+one step. So it is held against manual runs by one client, one after the other; as many chains side by side
+as there are clients, and the graph, whose layers are as wide, against those of all of them. All of it is
+no-ops on one cluster, one after the other, and CPU is of all processes of the product.
+
+A chain that goes on alone leaves processors idle between its rounds, and nodes, agents and spoolers have a
+pulse: what the same cluster takes in the same time while nothing is done is measured, told, and taken off
+both the step and the run that it is held against. The rows of many at once take nothing off.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from bench.cluster import Cluster, running, wait_for
 from bench.figures import Spending
@@ -17,12 +22,12 @@ from bench.jobs import NOOP, RUNS_KEPT
 from bench.options import Options
 from bench.rows import NONE, Result, Row
 from bench.traffic import closed_loop, request
-from bench.turns import WORK, longest_ms, read_turns
+from bench.turns import WORK, Turns, longest_ms, read_turns
 
 TIMES_MAX = 1.3  #: of what a manual run takes
 TURN_MS_MAX = 50
 STEP_S_MAX = 0.5  #: a limit of waiting, for each step
-LOOK_S = 0.5
+LOOK_S = 0.25
 ENDED = ("succeeded", "failed", "timed_out", "cancelled", "lost", "expired")
 POLICIES = {"overlap": "allow", "retention": {"runs": RUNS_KEPT}}
 
@@ -30,45 +35,87 @@ POLICIES = {"overlap": "allow", "retention": {"runs": RUNS_KEPT}}
 def run(options: Options) -> Result:
     steps, wide = options.steps, options.clients
     with running(ports=options.ports, slots=4_000, parent=options.data) as cluster:
+        idle = idle_ms(cluster, options.duration_s)
         alone = manual(cluster, 1, options.duration_s)
         beside = manual(cluster, wide, options.duration_s)
+        chain = _chains(cluster, 1, steps)
+        chains = _chains(cluster, wide, steps)
         turns = read_turns(cluster, WORK)
-        chain, chain_s = _measured(cluster, steps, chain_of(steps), "link-0", f"link-{steps - 1}")
-        graph, graph_s = _measured(cluster, steps, [graph_of(steps, wide)], "graph", "graph")
-        turn_ms = max(longest_ms(turns, read_turns(cluster, WORK)).values())
-    what = f"a chain of {steps:,} jobs by after, a graph of {steps:,} tasks"
+        graph, graph_s = _graph(cluster, steps, wide)
+        graph_ms = _turn_ms(cluster, turns)
+    what = f"a chain of {steps:,} jobs by after, {wide} chains, a graph of {steps:,} tasks"
+    longest = (chain.turn_ms, chains.turn_ms, graph_ms)
     step, task = f"a step of a chain of {steps:,} jobs by after", f"a task of a graph of {steps:,}"
     rows = [
-        _row(f"{step}: CPU beside a manual run, one client", chain, alone),
-        _row(f"{task}: CPU beside a manual run, {wide} clients", graph, beside),
+        _alone(step, chain.whole, alone, idle),
+        _row(f"a step of {wide} chains of {steps // wide:,} jobs: CPU beside a manual run, {wide} clients",
+             chains.whole.ms, beside.ms),
+        _row(f"{task}: CPU beside a manual run, {wide} clients", graph, beside.ms),
+        _row(f"{step}: CPU of the last tenth beside the first", chain.last.own(idle), chain.first.own(idle)),
         Row(
-            f"{what}: longest turn of a core, CPU", f"{TURN_MS_MAX} ms", f"up to {turn_ms:.0f} ms",
-            turn_ms <= TURN_MS_MAX,
+            f"{what}: longest turn of a core, CPU", f"{TURN_MS_MAX} ms",
+            f"up to {', '.join(f'{turn_ms:.0f}' for turn_ms in longest)} ms", max(longest) <= TURN_MS_MAX,
         ),
-        Row(f"{what}: time", NONE, f"{chain_s:.1f} s, {graph_s:.1f} s"),
+        Row(f"{what}: time", NONE, f"{chain.seconds:.1f} s, {chains.seconds:.1f} s, {graph_s:.1f} s"),
     ]  # fmt: skip
     return Result(rows)
 
 
-def _row(what: str, step_ms: float, manual_ms: float) -> Row:
-    times = step_ms / manual_ms
-    told = f"× {times:.2f} ({step_ms:.2f} of {manual_ms:.2f} ms)"
+class Each(NamedTuple):
+    """What one of many took."""
+
+    ms: float  #: CPU
+    wall_ms: float
+
+    def own(self, idle: float) -> float:
+        """Without what the cluster takes in that time anyway. `idle`: CPU milliseconds a second."""
+        return self.ms - idle * self.wall_ms / 1_000
+
+
+class Course(NamedTuple):
+    """A chain that ran through."""
+
+    whole: Each
+    first: Each  #: of its first tenth
+    last: Each
+    seconds: float
+    turn_ms: float  #: the longest of a core, from its first run on
+
+
+def _row(what: str, step_ms: float, other_ms: float) -> Row:
+    times = step_ms / other_ms
+    told = f"× {times:.2f} ({step_ms:.2f} of {other_ms:.2f} ms)"
     return Row(what, f"× {TIMES_MAX}", told, times <= TIMES_MAX)
 
 
-def manual(cluster: Cluster, clients: int, duration_s: float) -> float:
-    """CPU milliseconds of one."""
+def _alone(step: str, chain: Each, one: Each, idle: float) -> Row:
+    row = _row(f"{step}: CPU beside a manual run, one client", chain.own(idle), one.own(idle))
+    whole = f"with {idle:.0f} ms a second of idling × {chain.ms / one.ms:.2f}"
+    took = f"{chain.ms:.2f} of {one.ms:.2f} ms, {chain.wall_ms:.0f} of {one.wall_ms:.0f} ms long"
+    return replace(row, measured=f"{row.measured}; {whole} ({took})")
+
+
+def idle_ms(cluster: Cluster, duration_s: float) -> float:
+    """CPU milliseconds a second of a cluster on which nothing is done: the load of a while, for which nothing
+    can be waited."""
+    spending, began_s = Spending(cluster), time.monotonic()
+    time.sleep(duration_s)
+    spending.end()
+    return spending.per(time.monotonic() - began_s).total
+
+
+def manual(cluster: Cluster, clients: int, duration_s: float) -> Each:
     jobs = [f"manual-{clients}-{i}" for i in range(clients)]
     cluster.client.apply([{"job": name, "policies": POLICIES, **NOOP} for name in jobs])
 
     def make(url: str, number: int) -> bytes:
         return request("POST", url, f"/v1/jobs/{jobs[number % clients]}/runs", cluster.token, b"{}")
 
-    spending = Spending(cluster)
+    spending, began_s = Spending(cluster), time.monotonic()
     accepted = closed_loop(cluster.client.urls, clients, duration_s, make).accepted
     wait_for(lambda: not _open(cluster), STEP_S_MAX * accepted, "every accepted run ended", LOOK_S)
     spending.end()
-    return spending.per(accepted).total
+    return Each(spending.per(accepted).total, 1_000 * (time.monotonic() - began_s) / accepted)
 
 
 def _open(cluster: Cluster) -> bool:
@@ -76,11 +123,11 @@ def _open(cluster: Cluster) -> bool:
     return any(next(iter(cluster.client.items("/v1/runs", {"state": state})), None) for state in states)
 
 
-def chain_of(steps: int) -> list[dict[str, Any]]:
+def chain_of(steps: int, name: str = "link") -> list[dict[str, Any]]:
     """Jobs of which each follows the one before it."""
-    first: dict[str, Any] = {"job": "link-0", "policies": POLICIES, **NOOP}
+    first: dict[str, Any] = {"job": f"{name}-0", "policies": POLICIES, **NOOP}
     links = (
-        {"job": f"link-{i}", "triggers": {"after": f"link-{i - 1}.succeeded"}, **NOOP}
+        {"job": f"{name}-{i}", "triggers": {"after": f"{name}-{i - 1}.succeeded"}, **NOOP}
         for i in range(1, steps)
     )
     return [first, *links]
@@ -95,21 +142,58 @@ def graph_of(tasks: int, wide: int) -> dict[str, Any]:
     return {"job": "graph", "policies": POLICIES, "tasks": made}
 
 
-def _measured(
-    cluster: Cluster, steps: int, jobs: list[dict[str, Any]], first: str, last: str
-) -> tuple[float, float]:
-    """CPU milliseconds a step, and seconds in all, from the first run of `first` to the end of the run of
-    `last`."""
-    cluster.client.apply(jobs)
+def _chains(cluster: Cluster, wide: int, steps: int) -> Course:
+    """So many chains side by side, of so many steps together."""
+    long = max(1, steps // wide)
+    names = [f"link-{wide}-{i}" for i in range(wide)]
+    for name in names:
+        cluster.client.apply(chain_of(long, name))
+    turns = read_turns(cluster, WORK)
+    marks = [(0.0, time.monotonic())]
+    spending = Spending(cluster)
+    for name in names:
+        cluster.client.ask("POST", f"/v1/jobs/{name}-0/runs", b"{}")
+    tenth = max(1, long // 10)
+    for length in (tenth, long - tenth, long):
+        for name in names:
+            _wait(cluster, f"{name}-{length - 1}", long * wide)
+        spending.end()
+        marks.append((spending.per(1).total, time.monotonic()))
+    (began, began_s), (first, first_s), (late, late_s), (end, end_s) = marks
+    return Course(
+        _each(end - began, end_s - began_s, long * wide),
+        _each(first - began, first_s - began_s, tenth * wide),
+        _each(end - late, end_s - late_s, tenth * wide),
+        end_s - began_s,
+        _turn_ms(cluster, turns),
+    )
+
+
+def _turn_ms(cluster: Cluster, before: dict[str, Turns]) -> float:
+    return max(longest_ms(before, read_turns(cluster, WORK)).values())
+
+
+def _each(ms: float, seconds: float, count: int) -> Each:
+    return Each(ms / count, 1_000 * seconds / count)
+
+
+def _graph(cluster: Cluster, tasks: int, wide: int) -> tuple[float, float]:
+    """CPU milliseconds a task, and seconds in all."""
+    cluster.client.apply([graph_of(tasks, wide)])
     spending, began_s = Spending(cluster), time.monotonic()
-    cluster.client.ask("POST", f"/v1/jobs/{first}/runs", b"{}")
+    cluster.client.ask("POST", "/v1/jobs/graph/runs", b"{}")
+    _wait(cluster, "graph", tasks)
+    spending.end()
+    return spending.per(tasks).total, time.monotonic() - began_s
+
+
+def _wait(cluster: Cluster, job: str, steps: int) -> None:
+    """Until its run has ended, and well."""
 
     def state() -> str | None:
-        page = cluster.client.get("/v1/runs", {"job": last, "limit": 1, "brief": "true"})["items"]
+        page = cluster.client.get("/v1/runs", {"job": job, "limit": 1, "brief": "true"})["items"]
         return page[0]["state"] if page and page[0]["state"] in ENDED else None
 
-    ended = wait_for(state, STEP_S_MAX * steps, f"the run of {last} ended", LOOK_S)
-    spending.end()
+    ended = wait_for(state, STEP_S_MAX * steps, f"the run of {job} ended", LOOK_S)
     if ended != "succeeded":
-        raise RuntimeError(f"the run of {last} is {ended}")
-    return spending.per(steps).total, time.monotonic() - began_s
+        raise RuntimeError(f"the run of {job} is {ended}")

@@ -12,7 +12,17 @@ from __future__ import annotations
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.rules import selectors
 from scheduler.machine.rules.gates import READY, locks
-from scheduler.machine.steps import admitting, beginning, ends, locking, placing, sticking, stopping, windows
+from scheduler.machine.steps import (
+    admitting,
+    beginning,
+    ends,
+    hearing,
+    locking,
+    placing,
+    sticking,
+    stopping,
+    windows,
+)
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import jobs as job_rows
@@ -177,7 +187,11 @@ def revoke(ctx: Context, command: Revoke) -> Outcome:
 
 
 def finish(ctx: Context, command: Finish) -> Outcome:
-    return ends.report(ctx, command)
+    ctx.has_end = False
+    outcome = ends.report(ctx, command)
+    if ctx.has_end:
+        hearing.hear_soon(ctx, command.agent)
+    return outcome
 
 
 def mark_unreachable(ctx: Context, command: MarkUnreachable) -> Outcome:

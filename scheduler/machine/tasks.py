@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from scheduler.machine.context import OK, Context, refused
 from scheduler.machine.rules import deadlocks
-from scheduler.machine.steps import acting, ends, trying
+from scheduler.machine.steps import acting, ends, hearing, trying
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.words.commands import BreakDeadlock, Wake
@@ -22,7 +22,11 @@ def wake(ctx: Context, command: Wake) -> Outcome:
     run = run_rows.get(ctx.store, task.run)
     assert run is not None
     if task.state != "retry_wait":
-        return acting.act(ctx, run, task)
+        ctx.has_end = False
+        outcome = acting.act(ctx, run, task)
+        if ctx.has_end:
+            hearing.hear_soon(ctx)
+        return outcome
     if ends.never_starts(ctx, run, task):
         return OK
     if not ends.waits_with_run(ctx, run, task, attempts=task.attempts):

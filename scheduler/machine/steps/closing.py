@@ -280,6 +280,7 @@ def _note_end(
     ctx: Context, run: Run, parent: str, state: str, exit_code: int | None, warned: int
 ) -> None:
     """Triggers wait for it. What the cluster before a restore may have seen fires nothing."""
+    ctx.has_end = True
     ends.note(
         ctx.store, parent=parent, run=run.id, state=state, exit_code=exit_code, warned=warned,
         at_ms=ctx.stamp_ms, plan_day=run.plan_day,

@@ -29,6 +29,12 @@ def is_doubtful(ctx: Context, run: int) -> bool:
     return restore is not None and not restore.catchup and run <= hold.held_through(restore)
 
 
+def is_holding(ctx: Context) -> bool:
+    """Whether agents still have time to tell what ran before the latest restore."""
+    restore = restores.latest(ctx.store) if ctx.state.restores else None
+    return restore is not None and restore.phase == restores.HOLDING
+
+
 def held_through(ctx: Context) -> int:
     """Tasks of runs with ids up to here are not placed now."""
     return hold.held_through(restores.latest(ctx.store)) if ctx.state.restores else 0

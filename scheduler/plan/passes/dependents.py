@@ -1,5 +1,5 @@
-"""Ends of runs that triggers wait for, in their order, and firings that wait for room among the runs of their
-job."""
+"""Ends of runs that triggers wait for, in their order, as far as no entry that ended one looked at
+them, and firings that wait for room among the runs of their job."""
 
 from __future__ import annotations
 

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from scheduler.explain import conditions
+from scheduler.machine.context import ROOM
 from scheduler.machine.rules import cycles
+from scheduler.machine.steps.hearing import AT_ONCE, AT_ONCE_MAX
 from scheduler.model import parse_job, prepare
 from scheduler.store.reads import ledger as ledger_reads
 from scheduler.store.tables import ends, listeners, postponed, results
@@ -34,12 +36,17 @@ def begin(story: Story, name: str) -> int:
 
 
 def run(story: Story, name: str, exit_code: int = 0) -> int:
-    """A run of the job, from its beginning to its end; what follows from it is left to the planner."""
+    """A run of the job, from its beginning to its end, and what follows from that at once."""
     made = begin(story, name)
     while story.run(made).state not in ("succeeded", "failed"):
         assert story.plan_and_apply()
         story.work(exit_code=exit_code)
     return made
+
+
+def crowd(story: Story, name: str) -> None:
+    """So many hear of the job that ends of its runs are left to the planner."""
+    story.put(*(after(f"other-{n}", f"{name}.lost") for n in range(AT_ONCE_MAX)))
 
 
 def entries(story: Story) -> list[tuple[str, str, str]]:
@@ -163,6 +170,92 @@ def test_a_chain_runs_to_its_end(told: Story) -> None:
     assert [len(fired(told, f"c{n}")) for n in range(60)] == [1] * 60
 
 
+def states(story: Story, name: str) -> list[str]:
+    """Of the attempts of the job's runs."""
+    rows = story.store.rows(
+        "SELECT a.state FROM attempts a JOIN runs r ON r.id = a.run WHERE r.name = ? ORDER BY a.id", (name,)
+    )
+    return [row[0] for row in rows]
+
+
+def test_a_step_of_a_chain_begins_in_the_entry_that_ends_the_one_before(told: Story) -> None:
+    told.put(*(after(f"c{n}", f"c{n - 1}.succeeded" if n else "a.succeeded") for n in range(3)))
+    run(told, "a")
+    for n in range(3):
+        assert states(told, f"c{n}") == ["assigned"]
+        assert told.plan() == []
+        assert told.work()
+    assert [state for _, state in told.runs()] == ["succeeded"] * 4
+
+
+def test_a_step_goes_to_the_planner_where_its_agent_is_not_the_least_loaded(told: Story) -> None:
+    told.put(after("c", "a.succeeded"), after("d", "a.succeeded"))
+    run(told, "a")
+    assert (states(told, "c"), states(told, "d")) == (["assigned"], []), "the first of them has the agent now"
+    told.settle()
+    assert (states(told, "c"), states(told, "d")) == (["succeeded"], ["succeeded"])
+
+
+def test_a_step_passes_by_nobody_who_waits_in_a_queue(told: Story) -> None:
+    told.put(after("c", "a.succeeded"), job("w", on={"pool": "nowhere"}))
+    begin(told, "w")
+    run(told, "a")
+    assert (len(fired(told, "c")), states(told, "c")) == (1, [])
+    told.settle()
+    assert states(told, "c") == ["succeeded"]
+
+
+def test_ends_keep_their_order_where_one_of_them_is_left_to_the_planner(told: Story) -> None:
+    told.put(after("j", "a.succeeded and b.succeeded"), after("k", "b.succeeded"))
+    crowd(told, "a")
+    begin(told, "a")
+    other = begin(told, "b")
+    told.plan_and_apply()
+    told.work()
+    assert fired(told, "k") == [], "the end before it was not looked at"
+    told.settle()
+    assert (fired(told, "j"), fired(told, "k")) == ([f"t/1,{other}"], [f"t/{other}"])
+
+
+def test_a_frame_of_very_many_ends_leaves_those_behind_to_the_planner(told: Story) -> None:
+    count = 2 * ROOM // AT_ONCE
+    told.put(*(job(f"p{n}") for n in range(count)), *(after(f"c{n}", f"p{n}.ended") for n in range(count)))
+    for n in range(count):
+        begin(told, f"p{n}")
+    told.connect(name="wide", slots=count)
+    while told.plan_and_apply():
+        pass
+    told.work()
+    at_once = told.store.value("SELECT count(*) FROM runs WHERE cause = 'after'")
+    assert 0 < at_once <= ROOM // AT_ONCE
+    told.settle()
+    assert len(entries(told)) == count
+
+
+def test_while_a_restore_holds_no_end_is_heard(told: Story) -> None:
+    told.put(after("j", "a.succeeded"))
+    restore(told)
+    told.lead()
+    told.now_ms += 1_000
+    told.connect(session="s2")
+    again = run(told, "a")
+    assert (fired(told, "j"), told.plan()) == ([], [])
+    told.now_ms += 3_600_000
+    told.settle()
+    assert fired(told, "j") == [f"t/{again}"]
+
+
+def test_a_chain_that_ends_without_an_agent_takes_a_command_a_step(told: Story) -> None:
+    """A run that begins and ends where an end is heard is not heard there itself."""
+    ends = {"x": {"finish": "succeeded"}}
+    links = (after(f"c{n}", f"c{n - 1}.succeeded" if n else "a.succeeded", tasks=ends) for n in range(40))
+    told.put(job("a", tasks={"w": {"sleep": "1s"}}), *links)
+    begin(told, "a")
+    told.now_ms += 1_000
+    told.settle()
+    assert [len(fired(told, f"c{n}")) for n in range(40)] == [1] * 40
+
+
 def test_a_paused_job_skips_and_consumes_nothing(told: Story) -> None:
     told.put(after("j", "a.succeeded and b.succeeded"))
     told.tell_ok(c.PauseJob("default", "j"))
@@ -259,6 +352,7 @@ def test_an_edit_of_its_condition_goes_on_with_what_was_heard(told: Story) -> No
 
 def test_an_end_that_nobody_looked_at_yet_is_heard_by_the_edited_trigger(told: Story) -> None:
     told.put(after("j", "a.failed"))
+    crowd(told, "a")
     run(told, "a")
     told.put(after("j", "a.succeeded"))
     told.settle()
@@ -276,11 +370,12 @@ def test_a_disabled_job_hears_nothing(told: Story) -> None:
 
 def test_the_same_ends_fire_once_whoever_asks(told: Story) -> None:
     told.put(after("j", "a.succeeded"))
+    crowd(told, "a")
     run(told, "a")
     (command,) = [each for each in told.plan() if isinstance(each, c.FireDependents)]
     told.tell_ok(command)
     assert told.one(command).code == Code.SUPERSEDED
-    assert told.one(c.FirePostponed(told.epoch, told.triggers()[0].id, "t/1")).code == Code.SUPERSEDED
+    assert told.one(c.FirePostponed(told.epoch, told.triggers("j")[0].id, "t/1")).code == Code.SUPERSEDED
     assert told.one(c.FireDependents(told.epoch - 1, command.end)).code == Code.STALE_EPOCH
     told.settle()
     assert fired(told, "j") == ["t/1"]
@@ -297,6 +392,7 @@ def test_every_end_counts_of_whatever_cause(told: Story) -> None:
 
 def test_in_a_restored_state_what_the_cluster_before_may_have_fired_is_missed(told: Story) -> None:
     told.put(after("j", "a.succeeded"))
+    crowd(told, "a")
     run(told, "a")
     assert ends.first_open(told.store) is not None
     restore(told)
@@ -531,3 +627,17 @@ def test_circles_are_found_among_what_is_staged_and_what_stands(told: Story) -> 
     run(told, "b")
     told.settle()
     assert [fired(told, name) for name in "xyz"] == [["t/1"], ["t/2"], ["t/3"]]
+
+
+def test_an_end_while_a_stage_goes_live_is_judged_by_what_was_staged(told: Story) -> None:
+    told.put(after("j", "a.failed"))
+    begin(told, "a")
+    told.plan_and_apply()
+    stage(told, *(job(f"filler-{n}") for n in range(80)), after("j", "a.succeeded"), name="live")
+    while row(told, "live").state != "switching":
+        assert told.plan_and_apply()
+    assert told.job().revision == 1, "it has not had its turn"
+    told.work()
+    assert told.run(1).state == "succeeded"
+    told.settle()
+    assert fired(told, "j") == ["t/1"]
