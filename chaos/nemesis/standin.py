@@ -14,6 +14,7 @@ import asyncio
 import json
 import random
 from typing import Any
+from urllib.parse import unquote
 
 from chaos.nemesis.standin_proxy import Proxy
 from chaos.nemesis.standin_toxics import ATTRIBUTES, Toxic
@@ -39,7 +40,8 @@ class Api:
         self._proxies: dict[str, Proxy] = {}
 
     async def answer(self, method: str, path: str, body: bytes) -> Answer:
-        parts = tuple(part for part in path.partition("?")[0].split("/") if part)
+        # The links' own names have a `>` ("node-1>node-2"), which clients write as %3E.
+        parts = tuple(unquote(part) for part in path.partition("?")[0].split("/") if part)
         given = _json(body) if method in ("POST", "PATCH") and parts != ("reset",) else {}
         changes = method in ("POST", "PATCH")
         match parts:

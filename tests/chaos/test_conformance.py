@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from multiprocessing.connection import wait
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -65,13 +66,26 @@ def server(request: pytest.FixtureRequest) -> Iterator[ToxiControl]:
 def control(server: ToxiControl) -> Iterator[ToxiControl]:
     yield server
     for name in list(call(server, "GET", "/proxies")[1]):
-        assert call(server, "DELETE", f"/proxies/{name}")[0] == 204
+        assert call(server, "DELETE", f"/proxies/{quote(name)}")[0] == 204
 
 
 @pytest.fixture
 def listen(control: ToxiControl, upstream: str) -> str:
     """The address of a proxy called px."""
     return control.create("px", upstream, f"{LOOPBACK}:{FREE.take()}")
+
+
+def test_a_proxy_of_a_links_own_name_is_made_again_with_its_toxics(
+    control: ToxiControl, upstream: str
+) -> None:
+    """`>` is written as %3E in a path: what the harness calls its links must be found again."""
+    control.create("node-1>node-2", upstream, f"{LOOPBACK}:{FREE.take()}")
+    cut = Toxic("cut-upstream", "timeout", "upstream", {"timeout": 0})
+
+    control.renew("node-1>node-2", [cut])
+
+    assert control.enabled("node-1>node-2")
+    assert control.toxics("node-1>node-2") == {cut.name: cut}
 
 
 def call(
