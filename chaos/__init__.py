@@ -13,5 +13,5 @@ role), `plan`, `scenarios`, `workload` (what runs meanwhile: `client`, `askers` 
 runs, `workflows`, `operators` who pause and drain, and `receiver`, who is told of failures), `observer`
 (what the nodes say meanwhile), `pace` (how fast the machine is), `run` (the conductor), `collect` (what
 the product says in the end), `case` (a finished run as data), `checkers`, `report`, `suite` (several
-runs, one verdict), `commands`.
+runs, one verdict), `abreast` (several at once), `commands`.
 """

@@ -12,11 +12,13 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from chaos import doctor, interpreter, scenarios
+from chaos.abreast import abreast
 from chaos.drill import run_drill
 from chaos.links import make_links
 from chaos.nemesis import NemesisError
@@ -34,6 +36,8 @@ from chaos.suite import (
     verdict_of_all,
     write_suite,
 )
+
+_Task = tuple[Plan, Path, tuple[int, int]]  # a plan, its folder, the ports that it may take of
 
 SEED_MAX = 1 << 31
 PORTS = (27_000, 28_000)
@@ -72,6 +76,9 @@ def _parser() -> argparse.ArgumentParser:
         "--skip-missing", action="store_true", help="of ci: leave out what this machine cannot run"
     )
     run.add_argument("--cluster", type=Path, metavar="FILE", help="the staging cluster of a drill")
+    run.add_argument(
+        "--at-once", type=int, default=1, metavar="N", help="so many scenarios of ci beside each other"
+    )
     _add_ports(run)
     replay = command("replay", _replay, "Run the stored plan of DIR again.")
     replay.add_argument("directory", type=Path, metavar="DIR")
@@ -101,8 +108,16 @@ def _ports(text: str) -> tuple[int, int]:
     return int(low), int(high)
 
 
-def _say(text: str) -> None:
-    print(f"  {time.strftime('%H:%M:%S')} {text}", flush=True)
+def _at_once(options: argparse.Namespace) -> int:
+    most = len(scenarios.CI) if options.profile == "ci" else 1
+    if not 1 <= options.at_once <= most:
+        why = f"1 to {most}" if most > 1 else "only scenarios of the ci profile run beside each other"
+        raise ValueError(f"--at-once {options.at_once}: {why}")
+    return int(options.at_once)
+
+
+def _say(text: str, *, of: str = "") -> None:
+    print(f"  {time.strftime('%H:%M:%S')} {of and f'{of}: '}{text}", flush=True)
 
 
 # -- the commands
@@ -123,7 +138,7 @@ def _doctor(_: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     directory: Path = options.out
     _must_be_new(directory)
-    ports = _ports(options.ports)
+    ports, at_once = _ports(options.ports), _at_once(options)
     seed = random.SystemRandom().randrange(SEED_MAX) if options.seed is None else options.seed
     print(f"profile {options.profile}, seed {seed}")
     if options.profile == "drill":
@@ -146,7 +161,7 @@ def _run(options: argparse.Namespace) -> int:
         plans = [replace(plan, skips_allowed=options.skip_missing) for plan in plans]
     else:
         plans = scenarios.soak_plans(seed, choices)
-    return _conduct_all(plans, directory, ports, seed, minutes, options.profile)
+    return _conduct_all(plans, directory, ports, seed, minutes, options.profile, at_once)
 
 
 def _tell_missing(*, must_have_all: bool) -> None:
@@ -199,29 +214,45 @@ def _conduct_one(plan: Plan, directory: Path, ports: tuple[int, int]) -> int:
 
 
 def _conduct_all(
-    plans: Iterable[Plan], directory: Path, ports: tuple[int, int], seed: int, minutes: float, profile: str
+    plans: Iterable[Plan],
+    directory: Path,
+    ports: tuple[int, int],
+    seed: int,
+    minutes: float,
+    profile: str,
+    at_once: int,
 ) -> int:
+    until_s = time.monotonic() + minutes * 60
+    names: list[str] = []
+
+    def tasks() -> Iterator[_Task]:
+        for number, plan in enumerate(plans):
+            if profile == "soak" and time.monotonic() > until_s:
+                break
+            name = f"{number:03d}-{plan.name}"
+            names.append(name)
+            write_suite(directory, names, {"profile": profile, "seed": seed})
+            print(f"{name}, links {plan.links}: {', '.join(step.action for step in plan.steps)}", flush=True)
+            yield plan, directory / name, ports
+
+    def tell(judged: Judged) -> None:
+        _tell_findings(judged, only_bad=True)
+
+    return _tell(directory, abreast(_conduct_and_judge, tasks(), at_once=at_once, tell=tell))
+
+
+def _conduct_and_judge(task: _Task) -> Judged:
     from chaos.cluster import Shape
 
-    until_s = time.monotonic() + minutes * 60
-    found: list[Judged] = []
-    names: list[str] = []
-    for number, plan in enumerate(plans):
-        if profile == "soak" and time.monotonic() > until_s:
-            break
-        name = f"{number:03d}-{plan.name}"
-        names.append(name)
-        write_suite(directory, names, {"profile": profile, "seed": seed})
-        print(f"{name}, links {plan.links}: {', '.join(step.action for step in plan.steps)}")
-        try:
-            run_plan(plan, directory / name, shape=Shape(ports=ports), say=_say)
-        except (NemesisError, DeadlineError) as error:
-            print(f"  error: {error}", file=sys.stderr)  # the checkers call it invalid: reads are missing
-        judged = judge_case(directory / name)
-        write_report(judged.directory, [judged])
-        _tell_findings(judged, only_bad=True)
-        found.append(judged)
-    return _tell(directory, found)
+    plan, folder, ports = task
+    try:
+        run_plan(plan, folder, shape=Shape(ports=ports), say=partial(_say, of=plan.name))
+    except (NemesisError, DeadlineError) as error:
+        # The checkers call it invalid: reads are missing.
+        print(f"  error: {plan.name}: {error}", file=sys.stderr, flush=True)
+    judged = judge_case(folder)
+    write_report(judged.directory, [judged])
+    return judged
 
 
 def _replay(options: argparse.Namespace) -> int:
