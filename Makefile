@@ -1,7 +1,7 @@
 # make dev     a three-node cluster with agents and sample jobs; Ctrl-C stops it all
 # make test    make check, then every test: quick and clusters
 # make quick   the others that start no cluster, on all cores
-# make clusters   the tests that start a cluster, two at a time, then those that want the machine alone
+# make clusters   the tests that start a cluster, a few at a time, then those that want the machine alone
 # make check   lint, types, architecture, and the tests that hold the files against each other; before every push
 # make bench   the benchmarks of docs/benchmarks.md (ONLY="failover load" KILLS=200 STOPS=20 DURATION=30)
 # make chaos   the chaos harness, its CI profile: six scenarios, two at once, some three minutes (SEED=7 OUT=DIR ABREAST=1)
@@ -38,7 +38,7 @@ TRIPLES ?= 200000
 PYTEST_ARGS ?=
 # One more than there are cores: tests that wait for a browser or a process leave theirs idle.
 WORKERS ?= $(shell echo $$(($$(nproc) + 1)))
-CLUSTERS ?= 2
+CLUSTERS ?= $(WORKERS)
 ABREAST ?= 2
 DEV_ARGS ?=
 SEED ?=
@@ -62,7 +62,7 @@ help:
 dev: $(VENV)/.installed
 	@exec $(BIN)/cronclave dev --with-parent $(DEV_ARGS)
 
-# Clusters want the cores to themselves, and some the whole machine. All parts run, whatever the first says.
+# Clusters beside nothing else, and some want the whole machine. All parts run, whatever the first says.
 test: $(VENV)/.installed-dev
 	@code=0; took=; \
 	for part in check quick clusters; do \

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,9 +31,9 @@ from bench.client import Client, UnansweredError
 # The processes and ports of a machine are one concept, which the chaos harness owns.
 from chaos.ports import claim, is_free
 from chaos.programs import DeadlineError as DeadlineError
+from chaos.programs import Started, pids_of_node, start_process, write_toml
 from chaos.programs import alive as alive
 from chaos.programs import command_line as command_line
-from chaos.programs import pids_of_node, start_process, write_toml
 from chaos.programs import processes_naming as processes_naming
 from chaos.programs import signal_all as signal_all
 from chaos.programs import tail_of as tail_of
@@ -41,6 +41,7 @@ from chaos.programs import tree as tree
 from chaos.programs import wait_for as wait_for
 
 READY_S = 60.0
+Starter = Callable[..., Started]  # of a command, with `log` and `cwd`
 PORTS_A_NODE = 10
 
 
@@ -62,9 +63,10 @@ class Program:
     zone: str
     directory: Path
     module: str
-    process: subprocess.Popen[bytes] | None = None
+    process: Started | None = None
     launcher: str = ""  #: the module to start in place of `module`: another version of it
     build: Build = HERE
+    starter: Starter = start_process  #: how: tests fork what is loaded already (tests/e2e/forked.py)
 
     @property
     def config(self) -> Path:
@@ -82,7 +84,7 @@ class Program:
         """Start it without waiting for anything."""
         if self.process is not None and self.process.poll() is None:
             raise RuntimeError(f"{self.name} runs already")
-        self.process = start_process(
+        self.process = self.starter(
             [self.build.python, "-m", self.launcher or self.module, "--config", str(self.config)],
             log=self.log,
             cwd=self.build.project,

@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import tomli_w
 
@@ -104,6 +104,23 @@ def tail_of(log: Path) -> str:
     return log.read_bytes()[-LOG_BYTES_SHOWN:].decode(errors="replace")
 
 
+class Started(Protocol):
+    """A process that was started: what is used of subprocess.Popen."""
+
+    pid: int
+    returncode: int | Any  #: None until its end was seen
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def send_signal(self, sig: int) -> None: ...
+
+    def terminate(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+
 def start_process(
     command: Sequence[str],
     *,
@@ -139,7 +156,7 @@ def start_process(
     return _STARTER.submit(start).result()
 
 
-def pids_of_node(process: subprocess.Popen[bytes] | None, data: Path) -> dict[str, int]:
+def pids_of_node(process: Started | None, data: Path) -> dict[str, int]:
     """Of a node: its supervisor, the core and the front, as far as they run by its own word."""
     if process is None or process.poll() is not None:
         return {}

@@ -19,7 +19,7 @@ from chaos.nemesis.disk import why_no_own_disks
 from chaos.programs import wait_for
 from tests.chaos.conftest import NewCluster
 
-pytestmark = [pytest.mark.cluster, pytest.mark.alone]
+pytestmark = pytest.mark.cluster
 DEADLINE_S = 60.0
 HOUR_MS = 3_600_000
 

@@ -24,7 +24,7 @@ from chaos.nemesis.arsenal import Arsenal, arsenal
 from chaos.programs import wait_for
 from tests.chaos.conftest import NewCluster
 
-pytestmark = [pytest.mark.cluster, pytest.mark.alone]
+pytestmark = pytest.mark.cluster
 DEADLINE_S = 60.0
 
 

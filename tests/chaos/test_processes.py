@@ -12,7 +12,7 @@ from chaos.nemesis.process import ProcessDriver
 from chaos.programs import alive, wait_for
 from tests.chaos.conftest import NewCluster
 
-pytestmark = [pytest.mark.cluster, pytest.mark.alone]
+pytestmark = pytest.mark.cluster
 DEADLINE_S = 60.0
 
 

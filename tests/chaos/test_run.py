@@ -50,7 +50,6 @@ def test_a_payload_writes_its_start_and_end_on_the_harnesss_clock(tmp_path: Path
 
 
 @pytest.mark.cluster
-@pytest.mark.alone
 def test_a_leader_is_killed_and_the_run_is_judged(tmp_path: Path) -> None:
     directory = tmp_path / "run"
     steps = (Step(500, 1_000, "leader-killed"),)

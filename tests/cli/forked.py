@@ -16,6 +16,7 @@ import importlib
 import json
 import os
 import pkgutil
+import select
 import selectors
 import signal
 import socket
@@ -36,6 +37,10 @@ class Running:
     pid: int
     told: int  #: gives its exit code once it has ended
 
+    def ended(self, within_s: float | None) -> bool:
+        """Whether it has ended, or does by then; None waits for ever."""
+        return bool(select.select([self.told], [], [], within_s)[0])
+
     def wait(self) -> int:
         """Its exit code, as subprocess tells it. Blocks."""
         with open(self.told, "rb", closefd=False) as end:
@@ -51,7 +56,8 @@ class Running:
 class Server:
     """The process that forks, started when it is first needed; it ends with ours."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str = __name__) -> None:
+        self._module = module
         self._ours: socket.socket | None = None
 
     def start(
@@ -75,7 +81,7 @@ class Server:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(theirs.fileno())],
+                [sys.executable, "-m", self._module, str(theirs.fileno())],
                 cwd=PROJECT,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -12,6 +12,7 @@ import pytest
 from bench.client import RefusedError
 from bench.cluster import Cluster, free_base_port, layout, write_node_config
 from tests.e2e.cluster import PORTS, NewCluster
+from tests.e2e.forked import forking
 
 CLUSTERS: pytest.StashKey[list[Cluster]] = pytest.StashKey()
 NODES_MAX = 5  #: port pairs that a cluster may come to use
@@ -28,7 +29,7 @@ def new_cluster(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[NewC
         cluster = layout(
             root, base_port=base_port, nodes=nodes, agents=agents, slots=slots, boot_ids=boot_ids
         )
-        made.append(cluster)
+        made.append(forking(cluster))
         return cluster
 
     yield make
@@ -40,7 +41,7 @@ def new_cluster(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[NewC
 def founded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A cluster for all tests of a module that leave its members and its state as they should be."""
     root = tmp_path_factory.mktemp("founded") / "cluster"
-    made = layout(root, base_port=free_base_port(*PORTS, 3), agents=2, slots=500, boot_ids=True)
+    made = forking(layout(root, base_port=free_base_port(*PORTS, 3), agents=2, slots=500, boot_ids=True))
     key = root / "secrets.key"
     key.touch(0o600)
     key.write_text(base64.b64encode(os.urandom(32)).decode() + "\n")

@@ -13,13 +13,14 @@ from tests.e2e.conftest import cluster as cluster
 from tests.e2e.conftest import founded as founded
 from tests.e2e.conftest import new_cluster as new_cluster
 from tests.e2e.conftest import pytest_runtest_makereport as pytest_runtest_makereport
+from tests.e2e.forked import forking
 from tests.hostile.siege import siege
 
 
 @pytest.fixture(scope="session")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Three nodes and two agents that stay up from the first attack to the last."""
-    cluster = layout(tmp_path_factory.mktemp("hostile"), base_port=free_base_port(*PORTS, 3))
+    cluster = forking(layout(tmp_path_factory.mktemp("hostile"), base_port=free_base_port(*PORTS, 3)))
     try:
         cluster.start()
         yield cluster
