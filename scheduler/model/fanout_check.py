@@ -43,17 +43,16 @@ def fanout_problems(
 
 
 def _inside(tasks: Mapping[str, Task], groups: object) -> list[Problem]:
-    """What of groups means nothing for members yet."""
+    """Each agent has a member of its own, and all of a sticky group goes to one."""
     problems: list[Problem] = []
-    for fields in groups.values() if isinstance(groups, Mapping) else ():
-        said = [word for word in ("sticky", "locks", "max_parallel") if fields.get(word)]
-        inside = [*fields.get("tasks", ()), *(fields.get("catch") or ())] if said else []
+    for group, fields in groups.items() if isinstance(groups, Mapping) else ():
+        inside = [*fields.get("tasks", ()), *(fields.get("catch") or ())] if fields.get("sticky") else []
         for name in inside:
-            if tasks[name].fanout is not None:
-                what = " and ".join(said)
-                detail = f"a divided task in a group with {what} is not available in this version"
-                hint = "leave that out of the group, or take the task out of it"
-                problems.append(Problem(pointer_of("tasks", name, "fanout"), detail, hint))
+            fanout = tasks[name].fanout
+            if fanout is not None and fanout.all is not None:
+                detail = f"its members are for an agent each, and group {group} is sticky: for one agent"
+                hint = "take the task out of the group, or divide it over a list or a number"
+                problems.append(Problem(pointer_of("tasks", name, "fanout", "all"), detail, hint))
     return problems[:PROBLEMS_MAX]
 
 

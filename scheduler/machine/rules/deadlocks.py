@@ -160,13 +160,19 @@ def _inside(store: Store, kind: str, id: int) -> list[Node]:
     found: list[Node] = [
         (TASK, task.id)
         for task in task_rows.queued_of(store, run, BESIDE_MAX)
-        if group in (0, task.of_group) and selectors.has_locks(task.selector)
+        if group in (0, _group_of(store, task)) and selectors.has_locks(task.selector)
     ]
     for child in nested.of_parent(store, run, BESIDE_MAX):
         task = task_rows.get(store, child.task) if group else None
         if child.waits and not child.state and (task is None or task.of_group == group):
             found.append((RUN, child.run))
     return found
+
+
+def _group_of(store: Store, task: Task) -> int:
+    """Of a member that of its whole."""
+    whole = task_rows.get(store, task.of_group) if task.member else None
+    return task.of_group if whole is None else whole.of_group
 
 
 def _words(store: Store, waits: Waits, way: Sequence[Node], namespace: str) -> str:

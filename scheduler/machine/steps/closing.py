@@ -70,7 +70,7 @@ def end_task(
     )  # fmt: skip
     if task.selector == selectors.OF_BOX:
         locking.give_back_group(ctx, task.run, task.id)
-    if is_in_state:
+    if is_in_state and fanouts.get(ctx.store, task.id) is None:
         ctx.emit(e.TaskEnded(task.id, task.run, task.name, task.member, task.round, state))
     return state
 

@@ -14,10 +14,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scheduler.machine.context import ROW, Context
-from scheduler.machine.rules import joins, task_views
+from scheduler.machine.rules import joins, selectors, task_views
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.rules.verdicts import RunEnds
-from scheduler.machine.steps import breaking, clock, closing, grouping, holding, spreading
+from scheduler.machine.steps import breaking, clock, closing, grouping, holding, locking, spreading
 from scheduler.machine.steps.spreading import AWAY, CUT
 from scheduler.model.outputs import gathered
 from scheduler.store.tables import fanouts, outputs
@@ -54,11 +54,19 @@ def count(ctx: Context, run: Run, graph: Graph, member: Task, state: str) -> Hea
         skipped=now.skipped + (state == "skipped"), going=now.going - (member.queued_ms is not None),
     )  # fmt: skip
     heard = _judge(ctx, run, graph, whole, now)
+    _give_back(ctx, whole, now)
     if not run.stopping and member.queued_ms is not None:  # its turn is another's
         row = task_rows.get(ctx.store, whole.id)
         assert row is not None
         spreading.let_go(ctx, run, graph, row, fanouts.get(ctx.store, whole.id) or now)
     return heard
+
+
+def _give_back(ctx: Context, whole: Task, now: Fanout) -> None:
+    """What their group held longer than it went on, as they did."""
+    group = task_rows.get(ctx.store, whole.of_group) if whole.of_group and now.ended == now.made else None
+    if group is not None and group.state in TASK_ENDS and group.selector == selectors.OF_BOX:
+        locking.give_back_group(ctx, whole.run, group.id)
 
 
 def _judge(ctx: Context, run: Run, graph: Graph, whole: Task, now: Fanout) -> Heard:
@@ -169,7 +177,10 @@ def _cut(ctx: Context, run: Run, graph: Graph, now: Fanout, tell: Tell) -> Heard
             moved += moves
     if moved:
         clock.count(ctx, run, graph, -moved)
-    fanouts.change(ctx.store, now, ended=now.ended + ended, going=now.going - going)
+    now = fanouts.change(ctx.store, now, ended=now.ended + ended, going=now.going - going)
+    whole = task_rows.get(ctx.store, now.task)
+    assert whole is not None
+    _give_back(ctx, whole, now)
     return Heard([tell._replace(told=at)] if at < now.made else [], ended)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from scheduler.machine.context import Context
 from scheduler.machine.rules import selectors
 from scheduler.store.tables import attempts as attempt_rows
-from scheduler.store.tables import nested, rounds
+from scheduler.store.tables import fanouts, nested, rounds
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.rounds import Round
 
@@ -34,4 +34,10 @@ def has_begun(ctx: Context, now: Round) -> bool:
     assert run is not None
     box = ctx.graph(run.job, run.namespace, run.name, run.revision).boxes[now.task - run.first_task]
     inside = range(now.first_task, now.first_task + box.end - box.first)
-    return attempt_rows.any_begun_of(ctx.store, inside) or nested.any_of(ctx.store, inside)
+    if attempt_rows.any_begun_of(ctx.store, inside) or nested.any_of(ctx.store, inside):
+        return True
+    return fanouts.are_any(ctx.store) and any(
+        attempt_rows.any_begun_of(ctx.store, each.ids)
+        for each in fanouts.of_run(ctx.store, now.run)
+        if each.task in inside
+    )

@@ -60,12 +60,10 @@ def grouped(draw: Any) -> tuple[Boxes, Boxes, dict[str, list[bool]]]:
             group["sticky"] = draw(st.booleans())
             group["max_parallel"] = draw(st.sampled_from([None, 1, 2]))
             group["locks"] = draw(st.sampled_from([None, ["one"], ["one", "two"], ["two"]]))
-            group["is_plain"] = not (group["sticky"] or group["max_parallel"] or group["locks"])
-    of_groups = [(task, group["is_plain"]) for group in groups.values() for task in group["inside"].values()]
-    for task, may_be_divided in [*((task, True) for task in outer.values()), *of_groups]:
+    for task in [*outer.values(), *(task for group in groups.values() for task in group["inside"].values())]:
         if draw(st.integers(0, 3)) == 0:
             task["allow_failure"] = True
-        if may_be_divided and draw(st.integers(0, 3)) == 0:
+        if draw(st.integers(0, 3)) == 0:
             task["members"] = draw(st.integers(1, 4))
             task["join"] = draw(st.sampled_from(["all", "any", draw(st.integers(1, task["members"])), "60%"]))
             task["parallel"] = draw(st.integers(0, 2))
@@ -96,21 +94,27 @@ def document(tasks: Boxes, groups: Boxes) -> dict[str, Any]:
 
 
 LIVE = (
-    "SELECT t.of_group, t.round, count(*), count(DISTINCT a.agent) FROM attempts a"
-    " JOIN tasks t ON t.id = a.task WHERE t.of_group > 0 AND t.member = '' AND a.live = 1 GROUP BY 1, 2"
+    "SELECT g.id, t.round = max(t.round) OVER (PARTITION BY g.id), count(*), count(DISTINCT a.agent)"
+    " FROM attempts a JOIN tasks t ON t.id = a.task"
+    " LEFT JOIN tasks w ON t.member <> '' AND w.id = t.of_group"
+    " JOIN tasks g ON g.id = coalesce(w.of_group, t.of_group) WHERE a.live = 1 GROUP BY g.id, t.round"
 )
 HOLDERS = "SELECT resource, count(*) FROM lock_holds WHERE holder = 'group' GROUP BY 1 HAVING count(*) > 1"
 
 
 def check_places(story: Story, groups: Boxes) -> None:
     """Of a sticky group one agent has all, of one with `max_parallel` no more are on agents; who holds a lock
-    is alone."""
-    for group, _, most, agents in story.store.rows(LIVE):
+    is alone, and so is whose tasks and members are on agents under it."""
+    working: dict[str, set[int]] = {}
+    for group, is_newest, most, agents in story.store.rows(LIVE):
         row = task_rows.get(story.store, group)
         assert row is not None
         said = groups[row.name]
-        assert agents == 1 or not said["sticky"]
+        assert agents == 1 or not said["sticky"] or not is_newest
         assert most <= (said["max_parallel"] or most)
+        for resource in said["locks"] or ():
+            working.setdefault(resource, set()).add(group)
+    assert not [resource for resource, by in working.items() if len(by) > 1], working
     assert story.store.rows(HOLDERS) == []
 
 

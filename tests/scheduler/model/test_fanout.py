@@ -80,15 +80,6 @@ def test_refused(fanout: Any, fields: dict[str, Any], pointer: str, detail: str,
     assert hint in told.hint
 
 
-def test_a_group_that_says_where_holds_no_divided_task() -> None:
-    shape = document({"n": 2}, needs=[])
-    shape["groups"]["g"] = {"tasks": ["inside", "many"], "sticky": True}
-    with pytest.raises(JobError) as refused:
-        parse_job(shape)
-    (told,) = refused.value.problems
-    assert (told.pointer, "sticky is not available" in told.detail) == ("/tasks/many/fanout", True)
-
-
 def test_work_in_the_state_is_not_divided() -> None:
     with pytest.raises(JobError) as refused:
         parse_job({"job": "j", "tasks": {"many": {"sleep": "1s", "fanout": {"n": 2}}}})
