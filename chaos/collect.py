@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 import httpx2
 
+from chaos import many
 from chaos.appliers import REVISED, generation_of, key_of, path_of
 from chaos.arrivals import HEARD, JOBS
 from chaos.checkers.vacuity import SETTLER
@@ -144,6 +145,16 @@ def _narrow(reader: Reader) -> dict[str, Any]:
     return {"job": generation_of(job), "following": following, "revisions": revisions}
 
 
+def _members(reader: Reader) -> dict[int, tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """Of each run with divided tasks their members, and the run's attempts. All of it has come to rest."""
+    found = {}
+    for run in reader.items("/v1/runs", job=many.JOB, brief="true"):
+        path = f"/v1/runs/{run['id']}/tasks"
+        members = {name: reader.items(f"{path}/{name}/members") for name in many.DIVIDED}
+        found[run["id"]] = members, reader.items("/v1/attempts", run=run["id"])
+    return found
+
+
 def _unheard(reader: Reader) -> int:
     """Notices that a job has yet to hear: after a pause of everything it looks again within ten seconds."""
     awaits = reader.ask("GET", f"/v1/jobs/{HEARD}/explain")["awaits"]
@@ -162,7 +173,11 @@ def collect(
     until = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     window = {"from": since, "to": until}
     left = _unheard(reader) if arrives else 0  # before the runs: what is heard meanwhile has one
+    divided = _members(reader) if arrives else {}
     runs = reader.items("/v1/runs")
+    for run in runs:
+        if run["id"] in divided:
+            many.with_members(run, *divided[run["id"]])
     kept: dict[str, Any] = {
         "jobs": reader.items("/v1/jobs"),
         "revisions": {job: reader.items(f"/v1/jobs/{job}/revisions") for job in registers},

@@ -46,7 +46,8 @@ MINIMUM = {
     },
     "ci": {
         "operations": 60, "ticks": 100, "starts": 100, "faults": 2, "visits": 1, "pauses": 3,
-        "applies": 10, "stages": 2, "deliveries": 5, "rounds": 5, "hands": 5,
+        "applies": 10, "stages": 2, "deliveries": 5, "rounds": 5, "members": 10,
+        "hands": 5,
         "told": 5,
     },
     "soak": {

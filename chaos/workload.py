@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from chaos import appliers, arrivals, clocks, graphs, hands, leaks, licences, needs, senders, workflows
+from chaos import appliers, arrivals, clocks, graphs, hands, leaks, licences, many, needs, senders, workflows
 from chaos.askers import Runner, Writer
 from chaos.case import Declared
 from chaos.client import ANSWER_S, Api
@@ -46,7 +46,8 @@ CLOCKS = {"host": 'IFS=" " read -r up rest < /proc/uptime', "wall": 'up="@$(date
 _LINE = (
     '{clock}; printf "%s\\n" "{what}|$CRONCLAVE_JOB|$CRONCLAVE_RUN|'
     "$CRONCLAVE_ATTEMPT|$CRONCLAVE_FENCE|${{CRONCLAVE_TICK:--}}|$CRONCLAVE_AGENT|$up|"
-    '${{CRONCLAVE_PARAM_WORD:--}}|{given}|$CRONCLAVE_TASK|$CRONCLAVE_ROUND" >> {folder}/"$CRONCLAVE_AGENT"'
+    "${{CRONCLAVE_PARAM_WORD:--}}|{given}|$CRONCLAVE_TASK${{CRONCLAVE_MEMBER:+/$CRONCLAVE_MEMBER}}|"
+    '$CRONCLAVE_ROUND" >> {folder}/"$CRONCLAVE_AGENT"'
 )
 
 
@@ -227,6 +228,8 @@ class Workload:
             graph = graphs.job_of(_job(graphs.JOB, {}, ""))
             self._surely(api, "graph", f"/v1/jobs/{graphs.JOB}", graph, {"graph": graphs.JOB})
             self._put_workflows(api)
+            divided = many.body_of(_beside(many.JOB), partial(payload, self._evidence, clock=self._clock))
+            self._surely(api, "divided", f"/v1/jobs/{many.JOB}", divided, {"divided": many.JOB})
         api.close()
 
     def _put_zoned(self) -> None:
@@ -240,7 +243,7 @@ class Workload:
                 api.close()
 
     def _put_licences(self, api: Api, words: Mapping[str, Any]) -> None:
-        for name, document in licences.RESOURCES.items():
+        for name, document in {**licences.RESOURCES, **many.RESOURCES}.items():
             self._surely(api, "resource", f"/v1/resources/{name}", document, {"resource": name})
         work = {name: _job(name, {}, self._payload(licences.WORK_S, 0)) for name in licences.LIMITS}
         for name, body in licences.jobs_of(work).items():
@@ -308,6 +311,7 @@ class Workload:
         ]
         if self._delivers:
             loops += [("sender", senders.Sender(self._seed), 0.6), ("grapher", graphs.ask, 2.0)]
+            loops += [("divider", many.ask, 4.0)]
             person = hands.Hands(self._seed, self._over, [job.name for job, _, _ in self.jobs])
             loops += [("asker", workflows.Asker(), 2.4), ("hands", person, 0.3)]
             loops += [(f"takes-{name}", Runner(name, self._seed), WAIT_S[name]) for name in licences.LIMITS]

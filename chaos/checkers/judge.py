@@ -23,6 +23,7 @@ from chaos.checkers import (
     lifecycle,
     linear,
     liveness,
+    many,
     narrow,
     needs,
     notices,
@@ -35,8 +36,8 @@ from chaos.checkers import (
 )
 
 CHECKERS = (
-    ticks, results, held, boots, deliveries, graphs, workflows, hands, licences, notices, audit, secrets,
-    objects, narrow, needs, arrivals, linear, dispatch, durable, lifecycle, liveness, vacuity,
+    ticks, results, held, boots, deliveries, graphs, workflows, hands, many, licences, notices, audit,
+    secrets, objects, narrow, needs, arrivals, linear, dispatch, durable, lifecycle, liveness, vacuity,
 )  # fmt: skip
 
 

@@ -1,10 +1,10 @@
 """Did enough happen to say anything? If not, the run is INVALID, however green the rest.
 
-Rules: operations, due ticks, starts, pauses, applies, deliveries, notices, rounds, hands, reruns and visits
-of agents reach the plan's minimum; every planned fault was injected, seen by a canary while it lasted and
-seen gone afterwards, or the plan says why it could not run here; every phase began, all nodes were heard,
-all final reads were made and hold what they must; no file is torn, cut or gone; the clock of the harness did
-not jump.
+Rules: operations, due ticks, starts, pauses, applies, deliveries, notices, rounds, members, hands, reruns
+and visits of agents reach the plan's minimum; every planned fault was injected, seen by a canary while it
+lasted and seen gone afterwards, or the plan says why it could not run here; every phase began, all nodes
+were heard, all final reads were made and hold what they must; no file is torn, cut or gone; the clock of
+the harness did not jump.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ def _counts(case: Case) -> dict[str, int]:
         "deliveries": sum(op.op == "deliver" and op.outcome == "ok" for op in case.operations),
         "rounds": sum(mark.round > 0 for mark in case.starts),
         "caught": sum((mark.job, mark.task) == (workflows.JOB, workflows.RESCUE) for mark in case.starts),
+        "members": sum("/" in mark.task for mark in case.starts),
         "hands": sum(op.op == "hand" and op.outcome == "ok" for op in case.operations),
         "told": sum(op.op == "tell" and op.outcome == "ok" for op in case.operations),
         "reruns": sum(op.op == "rerun" and op.outcome == "ok" for op in case.operations),

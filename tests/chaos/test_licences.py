@@ -7,12 +7,14 @@ import pytest
 from chaos.case import Mark
 from chaos.checkers import licences
 from chaos.licences import EXCLUSIVE, LICENCES, LICENSED
+from chaos.many import GUARD, SEATS
 from tests.chaos.stories import Story, clean
 
 
 def work(story: Story, job: str, run: int, from_s: float, *ends_s: float) -> None:
     lines = [("S", from_s), *(("E", at_s) for at_s in ends_s)]
-    story.marks += [Mark(what, job, run, str(run), run, None, "agent-1", at_s) for what, at_s in lines]
+    fence = round(from_s * 100)
+    story.marks += [Mark(what, job, run, str(run), fence, None, "agent-1", at_s) for what, at_s in lines]
 
 
 def told() -> Story:
@@ -30,7 +32,7 @@ def told() -> Story:
 def test_as_many_as_may_pass() -> None:
     found = licences.check(told().case())
     assert (found.verdict, found.offences) == ("pass", ())
-    assert found.counts == {LICENSED: 2 * LICENCES, EXCLUSIVE: 4}
+    assert found.counts == {LICENSED: 2 * LICENCES, EXCLUSIVE: 4, SEATS: 0, GUARD: 0}
 
 
 @pytest.mark.parametrize(("job", "from_s"), [(LICENSED, 101.0), (EXCLUSIVE, 100.5), (EXCLUSIVE, 104.5)])

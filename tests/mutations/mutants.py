@@ -573,6 +573,55 @@ MUTANTS = (
         _says("licences: held-twice"),
     ),
     Mutant(
+        "a-block-gives-back-between-its-tasks",
+        (
+            (
+                "scheduler.machine.steps.locking",
+                "    _give_back(ctx, TASK, task, run)\n",
+                "    _give_back(ctx, TASK, task, run)\n"
+                "    row = task_rows.get(ctx.store, task)\n"
+                "    if row is not None:\n"
+                "        give_back_group(ctx, run, row.of_group)\n",
+            ),
+        ),
+        QUIET,
+        _says("licences: held-twice"),
+    ),
+    Mutant(
+        "one-success-less-is-enough",
+        (("scheduler.machine.rules.joins", "now.succeeded >= asked", "now.succeeded >= asked - 1"),),
+        QUIET,
+        _says("many: joined-early", "many: joined-without"),
+    ),
+    Mutant(
+        "members-all-at-once",
+        (("scheduler.machine.rules.gates.share", "return bool(share.parallel_max) and", "return False and"),),
+        QUIET,
+        _says("many: over-parallel"),
+    ),
+    Mutant(
+        "a-member-counts-twice",
+        (("scheduler.machine.steps.joining", '+ (state == "succeeded")', '+ 2 * (state == "succeeded")'),),
+        QUIET,
+        _says("many: other-counts", "many: joined-early"),
+    ),
+    Mutant(
+        "a-verdict-is-told-again",
+        (
+            (
+                "scheduler.machine.steps.joining",
+                "    joined = None if whole.state in TASK_ENDS else joins.judge(fanout, now)\n",
+                "    joined = joins.judge(fanout, now)\n"
+                "    if whole.state in TASK_ENDS and joined is not None:\n"
+                "        told = whole.id, run.id, whole.name, whole.round, joined.state, 0, 0, 0\n"
+                "        ctx.emit(e.MembersJoined(*told))\n"
+                "        joined = None\n",
+            ),
+        ),
+        QUIET,
+        _says("many: verdict-twice"),
+    ),
+    Mutant(
         "active-runs-ignored",
         (
             (
