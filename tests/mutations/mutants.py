@@ -697,7 +697,7 @@ MUTANTS = (
         "an-end-is-passed-over",
         (
             (
-                "scheduler.machine.dependents",
+                "scheduler.machine.steps.hearing",
                 "    fires = after.judge(known).value is True\n",
                 "    fires = end.id % 3 > 0 and after.judge(known).value is True\n",
             ),
