@@ -3,6 +3,7 @@ audit."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -47,6 +48,7 @@ from scheduler.store.tables import idempotency
 from scheduler.words import codec
 from scheduler.words import commands as c
 from scheduler.words.outcomes import Code, Outcome
+from scheduler.words.record import newer_fields
 
 APPLY: dict[type[Any], Callable[[Context, Any], Outcome]] = {
     c.PutJobs: jobs.put_jobs,
@@ -145,37 +147,47 @@ APPLY: dict[type[Any], Callable[[Context, Any], Outcome]] = {
 }
 
 
+@functools.cache
+def _newest_needed(kind: type[c.Command]) -> int:
+    """The format that suffices for every command of this type."""
+    return max([kind.since_format, *(newer.format for newer in newer_fields(kind))])
+
+
 def apply(ctx: Context, command: c.Command) -> Outcome:
     """Change the state by one command; its events are in `ctx.events`. The index was raised already."""
-    if codec.needs(command) > ctx.state.format:
+    if _newest_needed(type(command)) > ctx.state.format and codec.needs(command) > ctx.state.format:
         return refused(Code.FORMAT, f"{type(command).__name__} needs format {codec.needs(command)}")
     if isinstance(command, c.ByPlanner) and command.epoch != ctx.state.epoch:
         return refused(Code.STALE_EPOCH, f"epoch {command.epoch}, now {ctx.state.epoch}")
     if ctx.state.stage and (refusal := switching.before(ctx, command)):
         return refusal
     if isinstance(command, c.Keyed) and command.key:
-        return _apply_once(ctx, command, command.key, command.body)
-    return _apply_now(ctx, command)
-
-
-def _apply_now(ctx: Context, command: c.Command) -> Outcome:
+        return _apply_once(ctx, command)
     outcome = APPLY[type(command)](ctx, command)
-    if outcome.ok and isinstance(command, c.ByPerson):
-        ctx.note(command.actor, command.verb)
-    ctx.changes.clear()
+    if ctx.changes:
+        _audit(ctx, command, outcome)
     return outcome
 
 
-def _apply_once(ctx: Context, command: c.Command, key: str, body: bytes) -> Outcome:
+def _audit(ctx: Context, command: c.Command, outcome: Outcome) -> None:
+    if outcome.ok and isinstance(command, c.ByPerson):
+        ctx.note(command.actor, command.verb)
+    ctx.changes.clear()
+
+
+def _apply_once(ctx: Context, command: c.Keyed) -> Outcome:
     """The outcome of the first accepted use of the key. A refusal changed nothing, so it is judged anew."""
-    known = idempotency.find(ctx.store, key)
+    known = idempotency.find(ctx.store, command.key)
     if known is not None:
-        if known[0] != body:
+        if known[0] != command.body:
             return refused(Code.KEY_REUSED, "the Idempotency-Key was used for another request")
         return codec.decode_outcomes(known[1])[0]
-    outcome = _apply_now(ctx, command)
+    outcome = APPLY[type(command)](ctx, command)
+    if ctx.changes:
+        _audit(ctx, command, outcome)
     if outcome.ok:
         idempotency.remember(
-            ctx.store, key, body=body, outcome=codec.encode_outcomes([outcome]), stamp_ms=ctx.stamp_ms
-        )
+            ctx.store, command.key, body=command.body, outcome=codec.encode_outcomes([outcome]),
+            stamp_ms=ctx.stamp_ms,
+        )  # fmt: skip
     return outcome

@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count, repeat
 
 from scheduler.formats import NewerFormatError
 from scheduler.machine import dispatch
@@ -162,8 +163,7 @@ class Machine:
             return Outcome(Code.INVALID, str(error))
         outcome = dispatch.apply(context, command)
         if context.events:
-            index = context.state.idx
-            events += [(index, number, event) for number, event in enumerate(context.events)]
+            events.extend(zip(repeat(context.state.idx), count(), context.events, strict=False))
             context.events.clear()
         return outcome
 

@@ -201,12 +201,12 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
     if isinstance(beyond, dict):
         beyond, most = beyond["then"], beyond["max"]
     params = shape.get("params") or {}
-    defaults = {name: each["default"] for name, each in params.items() if each.get("default") is not None}
+    defaults = _defaults(params) if params else {}
     catchup, retention = policies["catchup"], policies["retention"]
     last = frozenset(shape.get("finally", ()))
     groups = shape.get("groups", {})
-    boxes = {**tasks, **groups}
-    scopes = Scopes(groups)
+    boxes = {**tasks, **groups} if groups else tasks
+    scopes = Scopes(groups) if groups else _NO_SCOPES
     order = scopes.ordered({name: box["needs"] for name, box in boxes.items()})
     if len(order) != len(boxes):
         raise ValueError("not a canonical job: its tasks need each other in a cycle")
@@ -216,11 +216,7 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
     share = share_of(len(outputs))
     namespace = shape["namespace"]
     locks = compiled_locks(policies["locks"], namespace, RUN) if "locks" in policies else ()
-    held = {
-        name: compiled_locks(group["locks"], namespace, GROUP, locks)
-        for name, group in groups.items()
-        if "locks" in group
-    }
+    held = _held(groups, namespace, locks) if groups else {}
     return CompiledJob(
         namespace=namespace,
         name=shape["job"],
@@ -252,16 +248,12 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
         retention_runs=retention["runs"],
         retention_age_ms=parse_duration_ms(retention["age"]),
         params=_text(defaults),
-        of_triggers={
-            trigger.get("id") or trigger[KIND]: OfTrigger(
-                trigger.get("overlap", ""), _text({**defaults, **trigger.get("params", {})})
-            )
-            for trigger in shape.get("triggers", ())
-            if "params" in trigger or "overlap" in trigger
-        },
+        of_triggers=_of_triggers(shape["triggers"], defaults) if shape.get("triggers") else {},
         labels=_text(shape.get("labels") or {}),
-        notify=tuple([_notice(notice, shape["owner"]) for notice in shape.get("notify", ())]),
-        vars=tuple([resolved(text, shape["namespace"]) for text in shape.get("vars", ())]),
+        notify=tuple([_notice(each, shape["owner"]) for each in shape["notify"]])
+        if shape.get("notify")
+        else (),
+        vars=tuple([resolved(text, namespace) for text in shape["vars"]]) if shape.get("vars") else (),
         not_restartable=policies.get("not_restartable", False),
         secrets={
             name: compiled_uses(task, shape["namespace"]) for name, task in tasks.items() if "secrets" in task
@@ -286,9 +278,36 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
                 for place, name in enumerate(order)
                 if name in groups
             ]
-        ),
+        )
+        if groups
+        else (),
         spec_bytes=spec_bytes,
     )
+
+
+_NO_SCOPES = Scopes(None)
+
+
+def _defaults(params: dict[str, Any]) -> dict[str, Any]:
+    return {name: each["default"] for name, each in params.items() if each.get("default") is not None}
+
+
+def _held(groups: dict[str, Any], namespace: str, locks: tuple[Lock, ...]) -> dict[str, tuple[Lock, ...]]:
+    return {
+        name: compiled_locks(group["locks"], namespace, GROUP, locks)
+        for name, group in groups.items()
+        if "locks" in group
+    }
+
+
+def _of_triggers(triggers: list[dict[str, Any]], defaults: dict[str, Any]) -> dict[str, OfTrigger]:
+    return {
+        trigger.get("id") or trigger[KIND]: OfTrigger(
+            trigger.get("overlap", ""), _text({**defaults, **trigger.get("params", {})})
+        )
+        for trigger in triggers
+        if "params" in trigger or "overlap" in trigger
+    }
 
 
 _NO_RETRY: dict[str, Any] = {"max": 0, "backoff": "constant", "first": "10s", "cap": "10m"}

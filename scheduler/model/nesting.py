@@ -13,10 +13,15 @@ JOB = "job"
 _MAY = b'"job":{'
 
 
+def may_wait(spec: bytes) -> bool:
+    """As cheap as can be: False of what waits for none."""
+    return _MAY in spec
+
+
 @lru_cache(maxsize=1_024)
 def waited_for(spec: bytes) -> tuple[tuple[str, str], ...]:
     """Namespace and name of the jobs for whose runs tasks of this canonical job wait, each once."""
-    if _MAY not in spec:  # as cheap as can be for what has none
+    if not may_wait(spec):
         return ()
     shape = json.loads(spec)
     found = [task[JOB] for task in shape["tasks"].values() if JOB in task]

@@ -140,6 +140,7 @@ class Effects(NamedTuple):
 
     finds: tuple[str, ...]  #: tables whose rows it may look at, or change
     changes: tuple[str, ...]  #: those of whose rows it may change some that were there
+    fills: bool  #: it may put rows into the tables that it names
 
 
 _TABLES = tuple(re.findall(r"CREATE TABLE (\w+)", "".join(schema.STATEMENTS)))
@@ -150,10 +151,13 @@ _HARMLESS = re.compile(r"\s*(SELECT|WITH|BEGIN|COMMIT|ROLLBACK|PRAGMA|INSERT (OR
 def effects_of(sql: str) -> Effects:
     words = set(re.findall(r"\w+", sql))
     names = tuple(name for name in _TABLES if name in words)
+    fills = "INSERT" in words or "REPLACE" in words
     if _HARMLESS.match(sql) and "DO UPDATE" not in sql:
-        return Effects(names, ())
+        return Effects(names, (), fills)
     changed = re.match(r"\s*(?:UPDATE|DELETE FROM|INSERT (?:OR REPLACE )?INTO)\s+(\w+)", sql)
-    return Effects(_TABLES, _TABLES) if changed is None else Effects(names, (changed.group(1),))
+    if changed is None:
+        return Effects(_TABLES, _TABLES, True)
+    return Effects(names, (changed.group(1),), fills)
 
 
 class Kept:
@@ -166,6 +170,8 @@ class Kept:
         self._is_on = False
         self._of: dict[str, _Rows] = {name: _Rows(name) for name in _TABLES}
         self._waiting: dict[str, _Rows] = {}
+        self._empty: set[str] = set()  #: tables that are known to have no row
+        self._full: set[str] = set()  #: or to have had one since anything was taken from them
         self.written: list[Parameters] | None = None
         """When a list: every value that is stored is appended to it, for the running hash of the state."""
 
@@ -179,6 +185,8 @@ class Kept:
             for part in (rows.known, rows.new, rows.changed, rows.later, rows.named, rows.notes):
                 part.clear()
         self._waiting.clear()
+        self._empty.clear()
+        self._full.clear()
 
     # -- rows -------------------------------------------------------------------------------------
 
@@ -208,6 +216,7 @@ class Kept:
             self._connection.execute(table.insert, row)
             return
         rows = self._of[table.name]
+        self._empty.discard(table.name)
         self._keep(rows, table, row[0], row)
         rows.new[row[0]] = None
         self._waiting[table.name] = rows
@@ -262,19 +271,21 @@ class Kept:
             self._connection.execute(sql, parameters)
             return
         rows = self._of[table]
+        self._empty.discard(table)
         waiting = rows.later.setdefault(sql, {})
         waiting[len(waiting) if instead is None else instead] = parameters
         rows.named.add(name)
         self._waiting[table] = rows
 
-    def first(self, table: str, sql: str, name: Parameters) -> tuple[Any, ...] | None:
-        """The first row that a query of this table finds by a name. What waits is written before where it may
-        be of that name: many that are put one after the other go in together."""
+    def first(self, tables: tuple[str, ...], sql: str, name: Parameters) -> tuple[Any, ...] | None:
+        """The first row that a query of these tables finds by a name. What waits is written before where it
+        may be of that name: many that are put one after the other go in together."""
         if not self._is_on:
             return self._read_through(sql, name)
-        rows = self._waiting.get(table)
-        if rows is not None and (rows.changed or rows.new or name in rows.named or EACH in rows.named):
-            self._flush(rows)
+        for table in tables:
+            rows = self._waiting.get(table)
+            if rows is not None and (rows.changed or rows.new or name in rows.named or EACH in rows.named):
+                self._flush(rows)
         row: tuple[Any, ...] | None = self._connection.execute(sql, name).fetchone()
         return row
 
@@ -306,6 +317,22 @@ class Kept:
         if (sql, parameters) in notes:
             notes[sql, parameters] = value
 
+    def are_empty(self, tables: frozenset[str]) -> bool:
+        """Whether none of these has a row. What hardly anybody uses is asked for here in one step, and then
+        by nobody: of tables without a row that is known until one comes."""
+        return tables <= self._empty or (self._full.isdisjoint(tables) and self._look(tables))
+
+    def _look(self, tables: frozenset[str]) -> bool:
+        for name in sorted(tables - self._empty):
+            if name in self._waiting:
+                self._flush(self._waiting[name])
+            is_empty = self._first(f"SELECT 1 FROM {name} LIMIT 1", ()) is None
+            if self._is_on:
+                (self._empty if is_empty else self._full).add(name)
+            if not is_empty:
+                return False
+        return True
+
     def tell(self, parameters: Parameters) -> None:
         """The running hash, of a change that is known to find no row."""
         if self.written is not None:
@@ -321,11 +348,14 @@ class Kept:
         if not self._is_on:
             return
         effects = effects_of(sql)
+        if effects.fills:
+            self._empty.difference_update(effects.finds)
         if self._waiting:
             for name in effects.finds:
                 if name in self._waiting:
                     self._flush(self._waiting[name])
         for name in effects.changes:
+            self._full.discard(name)
             kept = self._of.get(name)
             if kept is None:
                 continue
@@ -379,6 +409,9 @@ class Kept:
                 value, answer = rows.notes[sql, parameters], self._first(sql, parameters)
                 if answer != value:
                     found.append(f"{name}: noted {value} for {sql} {parameters}, found {answer}")
+        for name in sorted(self._empty):
+            if self._first(f"SELECT 1 FROM {name} LIMIT 1", ()) is not None:
+                found.append(f"{name}: known to be empty, and is not")
         return found
 
     def _stored(self, rows: _Rows, keys: list[Key]) -> dict[Key, tuple[Any, ...] | None]:

@@ -130,14 +130,19 @@ class Graphs:
         self._store = store
         self._graphs: ByRevision[Graph] = ByRevision(lambda graph: graph.job.weight)
         self._outlines: ByRevision[CompiledJob] = ByRevision(lambda outline: 0)
+        self._last_of = (0, 0)  #: the job and the revision that were asked for last
+        self._last: Graph | None = None
 
     def get(self, job: int, namespace: str, name: str, revision: int) -> Graph:
+        if self._last is not None and self._last_of == (job, revision):  # a command asks several times
+            return self._last
         graph = self._graphs.peek(job, revision)
         if graph is None:
             spec = jobs.spec_of(self._store, namespace, name, revision)
             if spec is None:
                 raise LookupError(f"no revision {revision} of {namespace}/{name}")
             graph = self.keep(job, revision, compile_job(spec))
+        self._last_of, self._last = (job, revision), graph
         return graph
 
     def outline(self, job: int, namespace: str, name: str, revision: int) -> CompiledJob:

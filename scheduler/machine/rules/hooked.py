@@ -26,6 +26,8 @@ def judge(store: Store, jobs: Sequence[PreparedJob]) -> Outcome | None:
     for new in jobs:
         for trigger in new.triggers:
             event = event_of(trigger.spec) if trigger.first_due_ms is None else ""
+            if not event:
+                continue
             boards = [causes.noticed(*board.split("/")) for board in boards_of(event, trigger.spec)]
             for each in (event,) if causes.is_hooked(event) else boards:
                 asked.setdefault(each, []).append(new)

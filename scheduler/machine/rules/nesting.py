@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from scheduler.model.nesting import waited_for
+from scheduler.model.nesting import may_wait, waited_for
 from scheduler.store.connection import Store
 from scheduler.store.tables import jobs as job_rows
 from scheduler.words.commands import PreparedJob
@@ -30,7 +30,7 @@ Beside = Callable[[str, str], "bytes | None"]
 
 def judge(store: Store, jobs: Sequence[PreparedJob]) -> Outcome | None:
     """The refusal of these jobs together; None: none of them would wait for itself."""
-    asking = [new for new in jobs if waited_for(new.spec)]
+    asking = [new for new in jobs if may_wait(new.spec) and waited_for(new.spec)]
     if not asking:
         return None
     puts = {(new.namespace, new.name): new.spec for new in jobs}

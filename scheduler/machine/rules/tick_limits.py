@@ -52,7 +52,7 @@ def judge(
 
 def judge_job(store: Store, new: PreparedJob, job: int | None) -> int | Outcome:
     """How many ticks a day more than before it asks for, or the refusal of so many by one job."""
-    wanted = sum(trigger.per_day for trigger in new.triggers)
+    wanted = sum([trigger.per_day for trigger in new.triggers])
     before = 0 if job is None else asked.of_job(store, job)
     if wanted > before and wanted > (most := asked.limits(store).job) * DAY_S:
         who = f"{new.namespace}/{new.name}"

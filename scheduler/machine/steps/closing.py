@@ -52,6 +52,11 @@ from scheduler.words import reasons
 from scheduler.words.causes import Kind
 from scheduler.words.lifecycle import KEPT_BACK, RUN_END, TASK_END, TASK_ENDS, TaskEvent
 
+TOLD_OF_ENDS = frozenset({"listeners", "required"})
+"""Tables of those who are told of a run's end."""
+WAIT_FOR_ENDS = frozenset({"postponed", "hearers"})
+"""Tables of what waits for an end to have room among the runs of its job."""
+
 
 def end_task(
     ctx: Context,
@@ -236,13 +241,9 @@ def end_run(
         else:
             decisions.decide_cause_of(ctx, run, "missed", "lost_before_start")
     failed = state in verdicts.RUN_FAILURES
-    parent = f"{run.namespace}/{run.name}"
     warned = 0 if now is None else now.warned
-    if listeners.is_heard(ctx.store, parent) and reruns.is_heard(ctx.store, run.id, run.cause):
-        _note_end(ctx, run, parent, state, exit_code, warned)
-    of_job = required_names.of_job(run.namespace, run.name)
-    if required.is_required(ctx.store, of_job):
-        required.note_end(ctx.store, required.End(run.id, of_job, state, run.plan_day, ctx.stamp_ms))
+    if not ctx.store.kept.are_empty(TOLD_OF_ENDS):
+        _tell_of_end(ctx, run, state, exit_code, warned)
     if run.cause == Kind.NESTED:
         _tell_parent(ctx, run, state, exit_code, reason, warned)
     told = notifying.of_end(ctx, run, state, warned=bool(warned))
@@ -276,22 +277,27 @@ def _tell_parent(
         ctx.emit(e.TaskDue(task.id, task.run, task.name, task.member, task.round))
 
 
-def _note_end(
-    ctx: Context, run: Run, parent: str, state: str, exit_code: int | None, warned: int
-) -> None:
-    """Triggers wait for it. What the cluster before a restore may have seen fires nothing."""
-    ctx.has_end = True
-    ends.note(
-        ctx.store, parent=parent, run=run.id, state=state, exit_code=exit_code, warned=warned,
-        at_ms=ctx.stamp_ms, plan_day=run.plan_day,
-        missed=reasons.RESTORED if restoring.is_doubtful(ctx, run.id) else "",
-    )  # fmt: skip
+def _tell_of_end(ctx: Context, run: Run, state: str, exit_code: int | None, warned: int) -> None:
+    """Note the end where triggers, or runs that require it, may wait for it. What the cluster before a
+    restore may have seen fires nothing."""
+    parent = f"{run.namespace}/{run.name}"
+    if listeners.is_heard(ctx.store, parent) and reruns.is_heard(ctx.store, run.id, run.cause):
+        ctx.has_end = True
+        ends.note(
+            ctx.store, parent=parent, run=run.id, state=state, exit_code=exit_code, warned=warned,
+            at_ms=ctx.stamp_ms, plan_day=run.plan_day,
+            missed=reasons.RESTORED if restoring.is_doubtful(ctx, run.id) else "",
+        )  # fmt: skip
+    of_job = required_names.of_job(run.namespace, run.name)
+    if required.is_required(ctx.store, of_job):
+        required.note_end(ctx.store, required.End(run.id, of_job, state, run.plan_day, ctx.stamp_ms))
 
 
 def follow(ctx: Context, job: int, active_runs: int) -> None:
     """A run of the job ended: who waited for that goes on."""
-    postponed.wake(ctx.store, job, ctx.stamp_ms)
-    hearers.wake(ctx.store, job, ctx.stamp_ms)
+    if not ctx.store.kept.are_empty(WAIT_FOR_ENDS):
+        postponed.wake(ctx.store, job, ctx.stamp_ms)
+        hearers.wake(ctx.store, job, ctx.stamp_ms)
     if active_runs > 0:
         admitting.admit_next(ctx, job)
     else:

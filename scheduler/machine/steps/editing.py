@@ -55,9 +55,10 @@ class Judged(NamedTuple):
     priority: int
     is_same: bool = False  #: nothing changes
     large: CompiledJob | None = None  #: of many tasks: kept, so that its first run need not compile it again
+    last: int | None = None  #: the highest revision that the name ever had; None: nobody looked
 
 
-def judge(new: PreparedJob, job: Job | None) -> Judged | Outcome:
+def judge(new: PreparedJob, job: Job | None, last: int | None = None) -> Judged | Outcome:
     what = Named("job", new.namespace, new.name)
     if refusal := revisions.judge(what, job and job.revision, new.if_revision):
         return refusal
@@ -70,11 +71,13 @@ def judge(new: PreparedJob, job: Job | None) -> Judged | Outcome:
         # Not in its words: all nodes give one outcome, and other versions of Python have others.
         said = f"{where}: not a canonical spec: {type(error).__name__}"
         return refused(Code.INVALID, said, namespace=new.namespace, name=new.name)
-    keys = {trigger.key for trigger in new.triggers}
-    if len(keys) != len(new.triggers) or not compiled.tasks:
+    many = len(new.triggers) > 1 and len({each.key for each in new.triggers}) != len(new.triggers)
+    if many or not compiled.tasks:
         return refused(Code.INVALID, f"{where}: two triggers of one key, or no task", name=new.name)
     large = compiled if len(compiled.tasks) >= KEPT_FROM_TASKS else None
-    return Judged(new, job, compiled.labels, compiled.retention_runs, compiled.priority, large=large)
+    return Judged(
+        new, job, compiled.labels, compiled.retention_runs, compiled.priority, large=large, last=last
+    )
 
 
 def find_spent(ctx: Context, judged: Judged, after_ms: int) -> list[int]:
@@ -89,7 +92,7 @@ def find_spent(ctx: Context, judged: Judged, after_ms: int) -> list[int]:
 
 def put(ctx: Context, edit: Edit, judged: Judged, last_revision: int) -> dict[str, object]:
     """`last_revision`: that the name of a new job ever had; 0: none."""
-    new, job, labels, retention_runs, _, is_same, large = judged
+    new, job, labels, retention_runs, _, is_same, large, _ = judged
     if job is not None and is_same:
         return _report(job.id, new, job.revision, created=False, changed=False)
     if new.defaults != namespaces.defaults_revision(ctx.store, new.namespace):
@@ -152,7 +155,7 @@ def _set_triggers(
     ctx: Context, edit: Edit, job: int, new: PreparedJob, priority: int, *, before: int | None
 ) -> None:
     """`before`: the job itself, for a new one the deleted job that had its name; None: there was none."""
-    per_day = sum(each.per_day for each in new.triggers)
+    per_day = sum([each.per_day for each in new.triggers])
     share = eras.share_of(priority, per_day)
     live = trigger_rows.live(ctx.store, job) if before == job else []
     begin_ms = edit.at_ms if before == job else edit.after_ms
@@ -162,7 +165,7 @@ def _set_triggers(
         ctx, job, live, new.triggers, eras.Asks(new.namespace, 0, share),
         retriggering.Instants(begin_ms, edit.at_ms, edit.after_ms), stays=before == job,
     )  # fmt: skip
-    asked_rows.add(ctx.store, new.namespace, per_day - sum(trigger.per_day for trigger in live))
+    asked_rows.add(ctx.store, new.namespace, per_day - sum([trigger.per_day for trigger in live]))
     if before == job:
         eras.wake(ctx, job)  # the edit may say something else of what waits to be caught up
 

@@ -150,7 +150,7 @@ def fire(
     run = Run(
         id=state.last_run, job=job, namespace=namespace, name=pinned.name, revision=pinned.revision,
         trigger=cause.trigger, tick_ms=cause.tick_ms, due_ms=due_ms,
-        cause=cause.kind.value, cause_key=cause.key, state=RUN.after(START, made_by),
+        cause=str(cause.kind), cause_key=cause.key, state=RUN.after(START, made_by),
         decided=int(cause.kind not in LEDGERED), waiting=waiting, counts=counts,
         plan_day=plan_day, open_tasks=total,
         first_task=state.last_task + 1, last_task=state.last_task + total,

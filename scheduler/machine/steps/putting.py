@@ -20,7 +20,7 @@ def judge(
     ctx: Context, jobs: Sequence[PreparedJob], after_ms: int, gone: Sequence[Job] = ()
 ) -> list[Judged] | Outcome:
     """What becomes of each, or why none of them is put. `gone`: those that are deleted in the same act."""
-    stored = _stored(ctx, jobs)
+    stored, last = _stored(ctx, jobs)
     judged: list[Judged] = []
     over: list[list[object]] = []
     names: dict[tuple[str, str], None] = {}
@@ -28,7 +28,7 @@ def judge(
         if (new.namespace, new.name) in names:
             return refused(Code.INVALID, f"{new.namespace}/{new.name} twice in one command", name=new.name)
         names[new.namespace, new.name] = None
-        verdict = editing.judge(new, stored.get((new.namespace, new.name)))
+        verdict = editing.judge(new, stored.get((new.namespace, new.name)), last)
         if isinstance(verdict, Outcome):
             return verdict
         judged.append(verdict)
@@ -60,24 +60,27 @@ def _refuse_stale(ctx: Context, judged: Sequence[Judged]) -> Outcome | None:
 
 def put(ctx: Context, edit: Edit, judged: Sequence[Judged]) -> list[dict[str, object]]:
     """What became of each."""
+    if len(judged) == 1 and judged[0].last is not None:
+        return [editing.put(ctx, edit, judged[0], judged[0].last)]
     last = _last_revisions(ctx, judged)
     return [editing.put(ctx, edit, each, last.get((each.new.namespace, each.new.name), 0)) for each in judged]
 
 
-def _stored(ctx: Context, jobs: Sequence[PreparedJob]) -> dict[tuple[str, str], Job]:
-    """The jobs of these names that there are. Of one name by its own statement, of many by few."""
+def _stored(ctx: Context, jobs: Sequence[PreparedJob]) -> tuple[dict[tuple[str, str], Job], int | None]:
+    """The jobs of these names that there are. Of one name by its own statement, with the highest revision
+    that it ever had; of many by few."""
     if len(jobs) == 1:
         new = jobs[0]
-        job = job_rows.find(ctx.store, new.namespace, new.name)
-        return {} if job is None else {(new.namespace, new.name): job}
-    return job_rows.find_all(ctx.store, [(new.namespace, new.name) for new in jobs])
+        job, last = job_rows.find_and_last(ctx.store, new.namespace, new.name)
+        return {} if job is None else {(new.namespace, new.name): job}, last
+    return job_rows.find_all(ctx.store, [(new.namespace, new.name) for new in jobs]), None
 
 
 def _last_revisions(ctx: Context, judged: Sequence[Judged]) -> dict[tuple[str, str], int]:
-    """Of the names that are no job now."""
-    names = [(each.new.namespace, each.new.name) for each in judged if each.job is None]
-    if len(names) == 1:
-        return {names[0]: job_rows.last_revision(ctx.store, *names[0])}
+    """Of the names that are no job now, where nobody looked yet."""
+    names = [
+        (each.new.namespace, each.new.name) for each in judged if each.job is None and each.last is None
+    ]
     return job_rows.last_revisions(ctx.store, names)
 
 

@@ -39,6 +39,10 @@ def replace(
 ) -> None:
     """`live` gives way to `new`, whatever of it is not in that. `asks`: of whom, and whose turn it is; each
     has its own ticks a day. `stays`: the job was there before."""
+    if not (live or stays):  # as of most that are put: nothing is there that could be kept or end
+        for each in new:
+            _begin(ctx, job, each, each.spec, asks, instants)
+        return
     begin_ms, at_ms, after_ms = instants
     specs = {each.key: _known(ctx, job, each) if stays else each.spec for each in new}
     offsets = {each.key: each.jitter_ms for each in new}
@@ -53,21 +57,30 @@ def replace(
             trigger_rows.set_share(ctx.store, trigger.id, asks.share)
     for each in new:
         if each.key not in kept:
-            spec, from_ms = specs[each.key], begin_ms
-            if not is_anchored(spec):  # its first instant is this very one
-                first_ms = max(begin_ms, at_ms)
-                spec, from_ms = anchored(spec, first_ms), first_ms - 1
-            # By a clock that is ahead, the first instant may be before the one that the proposer found, who
-            # does not know what is counted from when it was first applied: the planner goes on from here.
-            is_known = after_ms <= from_ms and spec == each.spec
-            due_ms = each.first_due_ms if is_known else from_ms
-            eras.begin(
-                ctx, job, each.key, spec, each.jitter_ms, asks._replace(per_day=each.per_day),
-                from_ms=from_ms, due_ms=due_ms,
-                former=next((trigger.id for trigger in ended if trigger.key == each.key), 0),
-            )  # fmt: skip
+            former = next((trigger.id for trigger in ended if trigger.key == each.key), 0)
+            begins = Instants(begin_ms, at_ms, after_ms)
+            _begin(ctx, job, each, specs[each.key], asks, begins, former=former)
     for trigger in ended:
         listening.forget(ctx, trigger)
+
+
+def _begin(
+    ctx: Context, job: int, each: PreparedTrigger, spec: bytes, asks: eras.Asks, instants: Instants,
+    *, former: int = 0,
+) -> None:  # fmt: skip
+    """`spec`: its own, or that with the instant from which it counts already."""
+    from_ms, at_ms, after_ms = instants
+    if not is_anchored(spec):  # its first instant is this very one
+        first_ms = max(from_ms, at_ms)
+        spec, from_ms = anchored(spec, first_ms), first_ms - 1
+    # By a clock that is ahead, the first instant may be before the one that the proposer found, who
+    # does not know what is counted from when it was first applied: the planner goes on from here.
+    is_known = after_ms <= from_ms and spec == each.spec
+    due_ms = each.first_due_ms if is_known else from_ms
+    asked = eras.Asks(asks.namespace, each.per_day, asks.share)
+    eras.begin(
+        ctx, job, each.key, spec, each.jitter_ms, asked, from_ms=from_ms, due_ms=due_ms, former=former
+    )
 
 
 def _known(ctx: Context, job: int, each: PreparedTrigger) -> bytes:

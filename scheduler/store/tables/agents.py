@@ -113,7 +113,7 @@ def release(store: Store, agent: int) -> None:
 
 
 def _count(store: Store, agent: int, more: int) -> None:
-    row = get(store, agent)
+    row = store.kept.get(TABLE, agent)
     store.kept.update(TABLE, agent, (agent,), busy=more if row is None else row.busy + more)
 
 

@@ -28,6 +28,7 @@ class Asked(NamedTuple):
 
 
 TABLE = Table("asked", Asked)
+_USUAL = Limits()
 _LIMITED = "SELECT 1 FROM tick_limits LIMIT 1"
 
 
@@ -59,7 +60,7 @@ def of_job(store: Store, job: int) -> int:
 
 def limits(store: Store) -> Limits:
     if store.kept.note("tick_limits", _LIMITED, (), keeps=while_none) is None:
-        return Limits()
+        return _USUAL
     rows = store.rows("SELECT scope, per_second FROM tick_limits ORDER BY scope")
     return Limits(**{scope: per_second for scope, per_second in rows if scope in Limits._fields})
 

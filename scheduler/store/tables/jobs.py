@@ -73,6 +73,11 @@ STANDING = Table("jobs", Standing)
 _ID = "SELECT id FROM jobs WHERE namespace = ? AND name = ?"
 _GET = f"SELECT {COLUMNS} FROM jobs WHERE id = ?"
 _FIND = f"SELECT {COLUMNS} FROM jobs WHERE namespace = ? AND name = ?"
+_FIND_AND_LAST = (
+    f"SELECT last, {COLUMNS} FROM"
+    " (SELECT max(revision) AS last FROM revisions WHERE namespace = ?1 AND name = ?2)"
+    " LEFT JOIN jobs ON jobs.namespace = ?1 AND jobs.name = ?2"
+)
 _INSERT = f"INSERT INTO jobs ({COLUMNS}) VALUES ({', '.join('?' * len(Job._fields))})"
 REVISION_COLUMNS = ", ".join(Revision._fields)
 _INSERT_REVISION = (
@@ -86,8 +91,15 @@ def get(store: Store, job: int) -> Job | None:
 
 
 def find(store: Store, namespace: str, name: str) -> Job | None:
-    row = store.kept.first("jobs", _FIND, (namespace, name))
+    row = store.kept.first(("jobs",), _FIND, (namespace, name))
     return None if row is None else Job._make(row)
+
+
+def find_and_last(store: Store, namespace: str, name: str) -> tuple[Job | None, int]:
+    """As `find` and `last_revision`, by one query."""
+    row = store.kept.first(("jobs", "revisions"), _FIND_AND_LAST, (namespace, name))
+    assert row is not None, "an aggregate finds a row"
+    return None if row[1] is None else Job._make(row[1:]), row[0] or 0
 
 
 def owned_after(store: Store, source: str, after: tuple[str, str], limit: int) -> list[tuple[str, str]]:
@@ -184,13 +196,13 @@ def set_state(store: Store, job: int, *, state: str, reason: str, failures: int 
 
 
 def count_run_begun(store: Store, job: int) -> None:
-    row = standing(store, job)
+    row = store.kept.get(STANDING, job)
     store.kept.update(STANDING, job, (job,), active_runs=1 if row is None else row.active_runs + 1)
 
 
 def count_run_ended(store: Store, job: int, *, run: int, state: str, failed: bool) -> Standing | None:
     """Count the end of a run; None when the job was deleted meanwhile."""
-    row = standing(store, job)
+    row = store.kept.get(STANDING, job)
     failures = 0
     if row is not None and state != "succeeded":
         failures = row.failures + failed
@@ -250,7 +262,7 @@ def to_purge(store: Store, after: int, limit: int) -> list[Job]:
 def last_revision(store: Store, namespace: str, name: str) -> int:
     """The highest revision that this name ever had, deleted jobs included; 0: none."""
     sql = "SELECT max(revision) FROM revisions WHERE namespace = ? AND name = ?"
-    row = store.kept.first("revisions", sql, (namespace, name))
+    row = store.kept.first(("revisions",), sql, (namespace, name))
     return int(row[0] or 0) if row else 0
 
 

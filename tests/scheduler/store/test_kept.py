@@ -121,6 +121,46 @@ def test_what_changes_nothing_that_is_kept_is_known_by_its_words() -> None:
     assert set(effects_of("ALTER TABLE runs ADD COLUMN x").changes) >= {"runs", "tasks", "jobs"}
 
 
+NEVER_USED = frozenset({"doomed", "tasks"})
+DOOM = "INSERT INTO doomed (attempt, reason) "
+
+
+@pytest.mark.parametrize("way", ["statement", "of another", "later", "row"])
+def test_that_tables_are_empty_is_asked_once_and_known_until_a_row_comes(store: Store, way: str) -> None:
+    runs.insert(store, run(1))
+    assert store.kept.are_empty(NEVER_USED)
+    told = statements(store)
+    assert store.kept.are_empty(NEVER_USED)
+    assert told == []
+    if way == "row":
+        tasks.insert(store, task(1))
+    elif way == "later":
+        store.kept.later("doomed", f"{DOOM} VALUES (?, ?)", (1, ""))
+    else:
+        store.write(DOOM + ("VALUES (1, '')" if way == "statement" else "SELECT id, reason FROM runs"))
+    assert not store.kept.are_empty(NEVER_USED)
+    store.commit()
+    store.begin()
+    assert not store.kept.are_empty(NEVER_USED)
+    assert store.kept.differences() == []
+
+
+def test_that_a_table_is_not_empty_is_not_asked_again_until_something_goes(store: Store) -> None:
+    tasks.insert(store, task(1))
+    assert not store.kept.are_empty(NEVER_USED)
+    told = statements(store)
+    assert not store.kept.are_empty(NEVER_USED)
+    assert told == []
+    store.write("DELETE FROM tasks")
+    assert store.kept.are_empty(NEVER_USED)
+
+
+def test_a_comparison_sees_a_table_that_is_not_as_empty_as_it_is_known_to_be(store: Store) -> None:
+    assert store.kept.are_empty(NEVER_USED)
+    store._connection.execute(f"{DOOM} VALUES (1, '')")
+    assert store.kept.differences() == ["doomed: known to be empty, and is not"]
+
+
 def test_a_row_that_ended_is_dropped_once_it_is_written(store: Store) -> None:
     tasks.insert(store, task(1))
     row = tasks.get(store, 1)
@@ -243,3 +283,21 @@ def test_who_asks_by_a_name_finds_it_and_what_waits_of_others_goes_in_together(s
     found = jobs.find(store, "default", "j3")
     assert found is not None
     assert found.active_runs == 1
+
+
+def test_a_job_is_found_with_the_highest_revision_that_its_name_had_in_one_query(store: Store) -> None:
+    def revised(number: int, revision: int) -> None:
+        row = jobs.Revision(number, revision, "default", f"j{number}", b"{}", 0, 0, "", int(revision > 1))
+        jobs.insert_revision(store, row)
+
+    put_job(store, 1)
+    revised(1, 1)  # that wait: there is the job, and its only revision
+    job, last = jobs.find_and_last(store, "default", "j1")
+    assert (job, last) == (jobs.find(store, "default", "j1"), 1)
+    assert job is not None
+    jobs.delete(store, 1)
+    revised(1, 2)
+    told = statements(store)
+    assert jobs.find_and_last(store, "default", "j1") == (None, 2)
+    assert sum("SELECT" in each for each in told) == 1
+    assert jobs.find_and_last(store, "default", "j2") == (None, 0)
