@@ -131,7 +131,9 @@ def _fields(part: object, pointer: str) -> list[Problem]:
 
 
 def _entries(part: dict[str, Any], limits: dict[str, int], pointer: str) -> list[Problem]:
-    problems = []
+    problems: list[Problem] = []
+    if limits.keys().isdisjoint(part):
+        return problems
     for name, most in limits.items():
         value = part.get(name)
         if isinstance(value, dict | list | tuple) and len(value) > most:

@@ -53,6 +53,8 @@ def _with_overlap(trigger: object) -> Kind[Any] | None:
     """The kind that says what its firings do beside others, where the trigger does not."""
     if not isinstance(trigger, dict) or trigger.get("overlap") is not None:
         return None
+    if _OVERLAPPING.keys().isdisjoint(trigger):
+        return None
     return next((kind for name, kind in _OVERLAPPING.items() if trigger.get(name) is not None), None)
 
 
@@ -105,13 +107,16 @@ class Job(Model):
         triggers = data.get("triggers") if isinstance(data, dict) else None
         if not isinstance(triggers, list | tuple):
             return data
+        kinds = [_with_overlap(each) for each in triggers]
+        if not any(kinds):
+            return data
         policies = data.get("policies")
         given = policies.get("overlap") if isinstance(policies, dict) else None
         given = given.get("then") if isinstance(given, dict) else given
         given = given if isinstance(given, str) and given in WORDS else None
         filled = [
             each if kind is None else {**each, "overlap": given or kind.overlap}
-            for each, kind in ((each, _with_overlap(each)) for each in triggers)
+            for each, kind in zip(triggers, kinds, strict=True)
         ]
         return {**data, "triggers": filled}
 

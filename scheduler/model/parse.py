@@ -93,6 +93,11 @@ _PARAM_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 TASK_FIELDS = field_names(Task)
 JOB_FIELDS = field_names(Job)
+_SECTIONS = (
+    "labels", "triggers", "policies", "params", "vars", "notify", "requires", "requires_policy",
+    "description", "owner", "enabled", "finally", "groups",
+)  # fmt: skip
+"""Of which null says the same as nothing."""
 _SHORT = frozenset((*TASK_FIELDS, *PLANNED[Task])) - {"job"}
 _WORDS = Vocabulary(
     root=Job,
@@ -138,23 +143,22 @@ def parse_job(
     if format is not None:
         problems += [_too_new(place, needed, format, short, data) for place, needed in given(shape, format)]
     if job is not None and not problems:
-        problems += repeated_triggers(job.triggers, lambda place: _pointer(["triggers", place], False, data))
-        problems += _given_by_triggers(job, lambda place: _pointer(["triggers", place], False, data))
-        problems += _repeated_schedules(job, lambda place: _pointer(["triggers", place], False, data))
-        problems += _caught_up_delays(job, lambda *place: _pointer(place, False, data))
+        if job.triggers:
+            problems += _trigger_problems(job, data)
         problems += _needless_policy(job)
-        problems += _repeated_notices(job)
-        problems += _repeated_vars(job)
+        problems += _repeated_notices(job) if job.notify else []
+        problems += _repeated_vars(job) if job.vars else []
         of_tasks = {name: task.locks for name, task in job.tasks.items() if task.locks}
         of_groups = [
             Within(name, group.locks, (*group.tasks, *(group.catch or ())))
             for name, group in (job.groups or {}).items()
             if group.locks
         ]
-        wrong = lock_problems(job.namespace, job.policies.locks or (), of_tasks, of_groups)
-        problems += [_of_task(each, short) for each in wrong]
-        problems += sticky_problems(job.tasks, job.groups or {})
-        problems += _days_without_calendar(job, data)
+        if of_tasks or of_groups or job.policies.locks:
+            wrong = lock_problems(job.namespace, job.policies.locks or (), of_tasks, of_groups)
+            problems += [_of_task(each, short) for each in wrong]
+        problems += sticky_problems(job.tasks, job.groups) if job.groups else []
+        problems += _days_without_calendar(job, data) if job.triggers else []
         problems += _lost_in_vain(job, short, data)
         in_turn = same_as_problems(job.tasks, job.flow, job.finally_ or ())
         spread = fanout_problems(job.tasks, job.params, shape.get("groups"), job.flow, job.finally_ or ())
@@ -175,6 +179,19 @@ def parse_job(
     return job
 
 
+def _trigger_problems(job: Job, data: dict[Any, Any]) -> list[Problem]:
+    """Of its triggers together."""
+
+    def pointer_at(place: int) -> str:
+        return _pointer(["triggers", place], False, data)
+
+    problems = repeated_triggers(job.triggers, pointer_at) if len(job.triggers) > 1 else []
+    problems += _given_by_triggers(job, pointer_at)
+    problems += _repeated_schedules(job, pointer_at)
+    problems += _caught_up_delays(job, lambda *place: _pointer(place, False, data))
+    return problems
+
+
 def _of_task(problem: Problem, short: bool) -> Problem:
     """In the short form the one task's fields stand at the top."""
     return replace(problem, pointer=problem.pointer.removeprefix("/tasks/main")) if short else problem
@@ -193,12 +210,10 @@ def _normalised(data: dict[Any, Any], namespace: str) -> tuple[dict[str, Any], b
         shape["namespace"] = namespace
     if isinstance(shape.get("triggers"), dict):
         shape["triggers"] = [shape["triggers"]]
-    for section in (
-        "labels", "triggers", "policies", "params", "vars", "notify", "requires", "requires_policy",
-        "description", "owner", "enabled", "finally", "groups",
-    ):  # fmt: skip
-        if section in shape and shape[section] is None:
-            del shape[section]
+    if None in shape.values():
+        for section in _SECTIONS:
+            if section in shape and shape[section] is None:
+                del shape[section]
     tasks = shape.get("tasks")
     short_fields = [key for key in shape if key in _SHORT]
     if "tasks" in shape and tasks is not None:

@@ -124,7 +124,8 @@ class Task(Work):
 
     @model_validator(mode="after")
     def _one_work(self) -> Self:
-        given = [kind for kind in KINDS if getattr(self, kind.name) is not None]
+        said = self.model_fields_set
+        given = [kind for kind in KINDS if kind.name in said and getattr(self, kind.name) is not None]
         if not given:
             raise Refused("it has no work", f"give {ONE_OF}")
         if len(given) > 1:
@@ -136,7 +137,7 @@ class Task(Work):
                 raise Refused(f"{self.executor} is no executor that is installed by somebody", f"give {own}")
         for field in given[0].unread:
             attribute, default = _defaults()[field]
-            if getattr(self, attribute) != default:
+            if attribute in said and getattr(self, attribute) != default:
                 raise Refused(f"{given[0].name} reads no {field}", f"remove {field}")
         if self.exit is not None and self.exit.retry and not (self.retry and self.retry.max):
             raise Refused(

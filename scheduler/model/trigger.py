@@ -47,6 +47,11 @@ def _foreign(kind: Kind[Any]) -> dict[str, list[tuple[str, str]]]:
 
 
 _FOREIGN = {kind.name: _foreign(kind) for kind in KINDS}
+_FOREIGN_ATTRIBUTES = {
+    name: frozenset(attribute for fields in owners.values() for _, attribute in fields)
+    for name, owners in _FOREIGN.items()
+}
+"""The same in one: hardly any trigger has one of them. What was not given has no value."""
 
 
 _BY_DAYS = ("its calendars leave none of its instants that are still to come", "change them")
@@ -105,16 +110,21 @@ class Trigger(Fields):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        given = [kind for kind, attribute in _KINDS if getattr(self, attribute) is not None]
+        said = self.model_fields_set
+        given = [
+            kind for kind, attribute in _KINDS if attribute in said and getattr(self, attribute) is not None
+        ]
         if len(given) != 1:
             names = " and ".join(kind.name for kind in given)
-            said = f"{names} exclude each other" if given else "it has no schedule"
-            raise Refused(f"{said}: a trigger has exactly {ONE_OF}", "use one trigger for each")
-        for owners, fields in _FOREIGN[given[0].name].items():
+            wrong = f"{names} exclude each other" if given else "it has no schedule"
+            raise Refused(f"{wrong}: a trigger has exactly {ONE_OF}", "use one trigger for each")
+        self.__dict__["kind"] = given[0]
+        is_pure = said.isdisjoint(_FOREIGN_ATTRIBUTES[given[0].name])
+        for owners, fields in () if is_pure else _FOREIGN[given[0].name].items():
             surplus = [field for field, attribute in fields if getattr(self, attribute) is not None]
             if surplus:
-                said = f"{' and '.join(surplus)} {'is' if len(surplus) == 1 else 'are'}"
-                detail = f"{said} for {owners} triggers, not for `{given[0].name}`"
+                these = f"{' and '.join(surplus)} {'is' if len(surplus) == 1 else 'are'}"
+                detail = f"{these} for {owners} triggers, not for `{given[0].name}`"
                 raise Refused(detail, f"remove {surplus[0] if len(surplus) == 1 else 'them'}")
         waits = not given[0].has_instants or given[0].waits(self)
         what = "a delay" if given[0].waits(self) else given[0].name

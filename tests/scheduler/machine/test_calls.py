@@ -106,4 +106,4 @@ def test_judging_a_job_costs_a_front_few_calls() -> None:
         calls.clear()
         with counting(calls):
             prepare(parse_job(job(f"j{number}", trigger=TRIGGER)), START_MS)
-    assert calls.total() <= 188, (calls.total(), calls.most_common(20))
+    assert calls.total() <= 162, (calls.total(), calls.most_common(20))
