@@ -228,17 +228,21 @@ class Planner:
         budget, cache, store = office.budget, office.cache, self._open_store()
         hurries, self._hurries = self._hurries, False
         lead_ms = self._lead_ms()
-        commands = plan(
-            store,
-            office.clock.now_ms(),
-            epoch=office.epoch,
-            lead_ms=lead_ms,
-            leases=office.leases.refresh((o.id, o.since_ms) for o in cut_off(store) if o.state != "assigned"),
-            silent_nodes=_silent_for(status, NODE_SILENCE_MS),
-            quiet_nodes=quiet_nodes(status),
-            limits=budget.limits,
-            cache=cache,
-        )
+        with store.snapshot():
+            granted = [(each.id, each.since_ms) for each in cut_off(store) if each.state != "assigned"]
+            commands = plan(
+                store,
+                office.clock.now_ms(),
+                epoch=office.epoch,
+                lead_ms=lead_ms,
+                leases=office.leases.refresh(granted),
+                silent_nodes=_silent_for(status, NODE_SILENCE_MS),
+                quiet_nodes=quiet_nodes(status),
+                limits=budget.limits,
+                cache=cache,
+            )
+            # Where nothing is proposed the next look is by the same state: what comes meanwhile pokes.
+            wake = None if commands else wake_ms(store, lead_ms=lead_ms, cache=cache)
         office.told = _tell_unreadable(cache, office.told)
         full = len(commands) >= FULL_PLAN * budget.limits.commands
         commands += _told_overload(office, store, self._planned_s, is_full=full)
@@ -257,7 +261,7 @@ class Planner:
             if full:
                 self._hurries = True
                 return 0.0  # more is due than one plan holds
-        wake = wake_ms(store, lead_ms=lead_ms, cache=cache)
+            wake = wake_ms(store, lead_ms=lead_ms, cache=cache)
         wait_s = IDLE_S_MAX if wake is None else (wake - office.clock.now_ms()) / 1000
         if office.told >= UNREADABLE_MAX:
             wait_s = max(wait_s, REFUSED_S)  # more than are known as such, which stay due

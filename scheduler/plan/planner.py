@@ -10,7 +10,7 @@ from scheduler.plan.due import Due
 from scheduler.plan.firing import fire_live
 from scheduler.plan.hold import hold_of
 from scheduler.plan.lookahead import PlanCache
-from scheduler.plan.passes import DUE, NEVER_CUT, PASSES, PLACED_FIRST, SPARE, backlog
+from scheduler.plan.passes import DUE, NEVER_CUT, PASSES, PLACED_FIRST, SPARE, backlog, idle
 from scheduler.plan.pausing import pauses_of
 from scheduler.plan.places import Places
 from scheduler.plan.view import LeaseView, Limits, Outlook, View
@@ -99,8 +99,10 @@ def _view(
 def _plan(view: View) -> list[Command]:
     first = {each: each.plan(view) for each in PLACED_FIRST}
     commands: list[Command] = []
+    rests = idle(view.store)
     for each in DUE:
-        commands += first[each] if each in first else each.plan(view)
+        if each not in rests:
+            commands += first[each] if each in first else each.plan(view)
     # What ends ticks without a run sheds load, and takes no room.
     most = view.limits.commands + sum(1 for c in commands if isinstance(c, Account) and c.reason == OVERLOAD)
     room = most - len(commands)
@@ -120,5 +122,6 @@ def wake_ms(store: Store, *, lead_ms: int = 0, cache: PlanCache | None = None) -
     """
     with store.snapshot():
         outlook = Outlook(store, hold_of(store), pauses_of(store), lead_ms, cache or PlanCache())
-        instants = [each.wake(outlook) for each in PASSES]
+        rests = idle(store)
+        instants = [each.wake(outlook) for each in PASSES if each not in rests]
     return min((instant for instant in instants if instant is not None), default=None)

@@ -7,6 +7,8 @@ Rules of this folder:
 2. A pass reads the state and writes nothing; it knows no other pass.
 3. While a restore holds the state up, a pass looks at `hold` for what it may touch, and wakes nobody for what
    is held: that must not be looked at again and again.
+4. Of what hardly any cluster uses no pass is asked while there is none (`WORKS_ON`): each that asks costs
+   every plan a query, and every look when to plan next another.
 """
 
 from __future__ import annotations
@@ -43,6 +45,8 @@ from scheduler.plan.passes import (
     wakes,
 )
 from scheduler.plan.view import Outlook, View
+from scheduler.store.connection import Store
+from scheduler.store.tables import filled
 from scheduler.words.commands import Command
 
 
@@ -94,3 +98,25 @@ NEVER_CUT: tuple[Pass, ...] = (unfinished,)
 turn."""
 
 PASSES: tuple[Pass, ...] = (*DUE, *SPARE, *NEVER_CUT)
+
+WORKS_ON: dict[Pass, frozenset[str]] = {
+    redates: frozenset({"redates"}),
+    delays: frozenset({"delays"}),
+    startups: frozenset({"boots"}),
+    dependents: frozenset({"ends", "postponed"}),
+    notices: frozenset({"hearers"}),
+    gatherings: frozenset({"gatherings"}),
+    waits: frozenset({"run_waits"}),
+    required: frozenset({"required"}),
+    quotas: frozenset({"quota_waits"}),
+    defaults: frozenset({"namespaces"}),
+}
+"""Passes that have nothing to propose, and wake nobody, while none of these tables has a row."""
+
+_TABLES = tuple(sorted({table for tables in WORKS_ON.values() for table in tables}))
+
+
+def idle(store: Store) -> frozenset[Pass]:
+    """Those that need not be asked, by one query for all of them."""
+    found = filled.of(store, _TABLES)
+    return frozenset([each for each, tables in WORKS_ON.items() if found.isdisjoint(tables)])

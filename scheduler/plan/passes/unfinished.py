@@ -19,7 +19,7 @@ def go_on(store: Store, cache: PlanCache, *, epoch: int) -> list[Command]:
     for ever.
     """
     runs = run_rows.unfinished(store, cache.continued, CONTINUE_RUNS_MAX)
-    if len(runs) < CONTINUE_RUNS_MAX:
+    if cache.continued and len(runs) < CONTINUE_RUNS_MAX:
         runs += run_rows.unfinished(store, 0, CONTINUE_RUNS_MAX - len(runs))
     runs = list(dict.fromkeys(runs))
     if not runs and doomed.first(store) is None:

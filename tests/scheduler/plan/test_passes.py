@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import pkgutil
+import re
 
-from scheduler.plan import PlanCache, passes, wake_ms
-from scheduler.plan.hold import hold_of
-from scheduler.plan.passes import PASSES, PLACED_FIRST
+import pytest
+
+from scheduler.plan import Limits, PlanCache, passes, plan, wake_ms
+from scheduler.plan.due import Due
+from scheduler.plan.hold import NOTHING, hold_of
+from scheduler.plan.passes import PASSES, PLACED_FIRST, WORKS_ON
 from scheduler.plan.pausing import pauses_of
-from scheduler.plan.view import Outlook
+from scheduler.plan.places import Places
+from scheduler.plan.view import Outlook, View
 from scheduler.words import commands as c
 from tests.scheduler.story import START_MS, Story, job
 
@@ -58,3 +63,37 @@ def test_each_clock_wakes_the_planner_by_itself(story: Story) -> None:
     story.put(job("warm", trigger={"startup": {"delay": "1m"}}))
     story.connect("booted")
     assert wakes(story)["startups"] == story.now_ms + 60_000
+
+
+def view_of(story: Story) -> View:
+    store, cache = story.store, PlanCache()
+    return View(
+        store=store, hold=NOTHING, pauses=pauses_of(store), lead_ms=0, now_ms=story.now_ms, epoch=story.epoch,
+        limits=Limits(), cache=cache, places=Places(store, ()), ended=(), silent_nodes=(), quiet_nodes=(),
+        due=Due(store, cache, NOTHING, story.now_ms, story.now_ms, limit=10), overloaded=False, room=10,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("each", WORKS_ON, ids=name_of)
+def test_a_pass_that_is_not_asked_looks_at_no_table_but_those_it_is_said_to_work_on(
+    story: Story, each: passes.Pass
+) -> None:
+    """While they are empty. Of the row of the state it may know that it has nothing to do."""
+    told: list[str] = []
+    view = view_of(story)
+    story.store._connection.set_trace_callback(told.append)
+    assert not each.plan(view)
+    assert each.wake(view) is None
+    story.store._connection.set_trace_callback(None)
+    assert set(re.findall(r"(?:FROM|JOIN) (\w+)", "\n".join(told))) - {"state"} == WORKS_ON[each]
+
+
+def test_what_nobody_uses_costs_a_plan_no_query(story: Story) -> None:
+    story.connect()
+    story.put(job(trigger={"cron": "* * * * *"}))
+    told: list[str] = []
+    story.store._connection.set_trace_callback(told.append)
+    assert plan(story.store, story.now_ms, epoch=story.epoch, lead_ms=0, cache=story.cache) == []
+    wake_ms(story.store, cache=story.cache)
+    story.store._connection.set_trace_callback(None)
+    assert sum(each.startswith("SELECT") for each in told) <= 34
