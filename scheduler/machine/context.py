@@ -125,7 +125,7 @@ class Context:
         state = self.state
         state.ledger_seq += 1
         entry = ledger.Entry(
-            state.ledger_seq, job, cause.trigger, cause.kind.value, cause.key, first_ms, last_ms, count,
+            state.ledger_seq, job, cause.trigger, str(cause.kind), cause.key, first_ms, last_ms, count,
             outcome, reason, run, into_ms, state.stamp_ms, state.epoch, state.idx,
             state.tzdata if first_ms > state.retimed_ms + AHEAD_MS else self._tzdata_of(cause.trigger),
         )  # fmt: skip

@@ -152,11 +152,15 @@ class CompiledJob(msgspec.Struct, frozen=True):
 
     def overlap_of(self, trigger: str) -> str:
         """Of the runs of the trigger with this key."""
+        if not self.of_triggers:
+            return self.overlap
         own = self.of_triggers.get(trigger) or self.of_triggers.get(words_key(trigger))
         return own.overlap or self.overlap if own else self.overlap
 
     def params_of(self, trigger: str) -> str:
         """Of the runs of the trigger with this key, where nothing else gives any: canonical JSON."""
+        if not self.of_triggers:
+            return self.params
         own = self.of_triggers.get(trigger) or self.of_triggers.get(words_key(trigger))
         return own.params if own else self.params
 

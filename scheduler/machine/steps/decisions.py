@@ -9,6 +9,8 @@ from scheduler.words import events as e
 from scheduler.words.causes import KINDS, Cause
 from scheduler.words.lifecycle import TICK, TickEvent
 
+_EVENTS = {event.value: event for event in TickEvent}
+
 
 def decide(
     ctx: Context,
@@ -28,7 +30,8 @@ def decide(
     """End a cause, or the ticks from `first_ms` to `last_ms` (None: the one), `count` of them, all with one
     outcome.
     """
-    outcome = TICK.after("pending", TickEvent(outcome))
+    outcome = TICK.after("pending", _EVENTS[outcome])
+    kind = str(cause.kind)
     last_ms = first_ms if last_ms is None else last_ms
     seq = ctx.write_ledger(
         job=job, cause=cause, first_ms=first_ms, last_ms=last_ms, count=count,
@@ -36,13 +39,13 @@ def decide(
     )  # fmt: skip
     ctx.emit(
         e.TickDecided(
-            seq, job, namespace, name, cause.trigger, cause.kind.value, cause.key, first_ms, last_ms, count,
+            seq, job, namespace, name, cause.trigger, kind, cause.key, first_ms, last_ms, count,
             outcome, reason, run,
         )
     )  # fmt: skip
     notifying.tell_of_ticks(
         ctx, job=job, namespace=namespace, name=name, outcome=outcome, reason=reason, run=run,
-        cause=cause.kind.value, first_ms=first_ms, last_ms=last_ms, count=count,
+        cause=kind, first_ms=first_ms, last_ms=last_ms, count=count,
     )  # fmt: skip
 
 

@@ -39,8 +39,10 @@ def judge(ctx: Context, run: Run, agent: int, selector: str) -> Verdict:
     paused = pausing.keeps_back(ctx, run.namespace)
     allowed = not wanted.user or users.allows(ctx.store, wanted.namespace, wanted.user)
     lacks = locking.lacking(ctx, run.id, selector) if wanted.locks else ""
-    view = PlaceView(run.id, None, restoring.held_through(ctx), free, offered, paused, allowed, lacks)
-    return gates.judge(gates.PLACE, view)
+    held_through = restoring.held_through(ctx)
+    # Without a restore all runs are alike.
+    number = run.id if held_through else 1
+    return gates.judge_place(PlaceView(number, None, held_through, free, offered, paused, allowed, lacks))
 
 
 def _is_meant(row: Agent, wanted: selectors.Selector) -> bool:

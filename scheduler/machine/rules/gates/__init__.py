@@ -17,6 +17,7 @@ namespace?), TASK (is it queued?), PLACE (is it given to an agent?).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Protocol, TypeVar
 
 from scheduler.machine.rules.gates import (
@@ -81,6 +82,7 @@ __all__ = [
     "Waits",
     "Words",
     "judge",
+    "judge_place",
 ]
 
 V = TypeVar("V")
@@ -106,6 +108,12 @@ TASK: tuple[Gate[TaskView], ...] = (
     stopping, waiting, group, needs, rest, when, suspended, held, share,
 )  # fmt: skip
 PLACE: tuple[Gate[PlaceView], ...] = (retry, hold, paused_all, user, kind, locks, agents)
+
+
+@lru_cache(maxsize=256)
+def judge_place(view: PlaceView) -> Verdict:
+    """As `judge` of PLACE, whose view is plain values alone: of such as were judged before it is known."""
+    return judge(PLACE, view)
 
 
 def judge(gates: Sequence[Gate[V]], view: V) -> Verdict:
