@@ -94,6 +94,7 @@ class Store:
     def __init__(self, path: Path, connection: sqlite3.Connection, *, writer: bool) -> None:
         self.path = path
         self._wal = Path(f"{path}-wal")
+        self._wal_name = str(self._wal)  #: asked for after each commit
         self.writer = writer
         self._connection = connection
         self._deadline_s = 0.0
@@ -346,7 +347,7 @@ class Store:
 
     def wal_bytes(self) -> int:
         try:
-            return os.stat(self._wal).st_size
+            return os.stat(self._wal_name).st_size
         except FileNotFoundError:
             return 0
 
