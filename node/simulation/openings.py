@@ -1,8 +1,8 @@
-"""Jobs that may not start at all times, in a story: one with a window that ends, one with a blackout, one
-that requires ends of another.
+"""Jobs that may not start at all times, in a story: one with a window that ends, one with a group of its own,
+one with a blackout, one that requires ends of another.
 
-windows   of neither a run starts where it may not, by the stamps of the log; who waits for a window has an
-          instant at which it is judged again
+windows   of neither a run starts where it may not, by the stamps of the log, nor a task of a group outside of
+          its windows; who waits for a window has an instant at which it is judged again
 requires  who waits for what it requires is judged again when that comes; no run goes on without it
 """
 
@@ -28,6 +28,17 @@ JOBS: tuple[dict[str, object], ...] = (
         "noop": True,
         "triggers": [{"every": "1s"}],
         "policies": {"overlap": "allow", "admission": {"windows": ["22:00-22:14"]}, **KEPT},
+    },
+    {
+        "job": "boxed",
+        "triggers": [{"every": "1s"}],
+        "policies": {"overlap": "allow", **KEPT},
+        "tasks": {
+            "a": {"noop": True},
+            "nap": {"sleep": "1s", "needs": ["a"]},
+            "b": {"noop": True, "needs": ["nap"]},
+        },
+        "groups": {"box": {"tasks": ["a", "nap", "b"], "admission": {"windows": ["22:00-22:14"]}}},
     },
     {
         "job": "dark",
@@ -59,6 +70,12 @@ def judge(store: Store) -> list[tuple[str, str]]:
         DARK_MS,
     ):
         found.append(("windows", f"run {run} was made of a tick in a blackout"))
+    for attempt, at_ms in store.rows(
+        "SELECT a.id, a.granted_ms FROM attempts a JOIN tasks t ON t.id = a.task JOIN runs r ON r.id = a.run"
+        " WHERE r.name = 'boxed' AND t.of_group > 0 AND a.granted_ms IS NOT NULL ORDER BY a.id"
+    ):
+        if not OPEN_MS[0] <= at_ms % DAY_MS < OPEN_MS[1]:
+            found.append(("windows", f"attempt {attempt} was granted at {format_instant(at_ms)}"))
     lost = "SELECT count(*) FROM runs WHERE waiting = 3 AND id NOT IN (SELECT run FROM run_waits)"
     if number := store.value(lost):
         found.append(("windows", f"{number} runs wait for no instant"))

@@ -106,6 +106,8 @@ def grant(ctx: Context, command: Grant) -> Outcome:
     if not job_rows.exists(ctx.store, run.job):
         # Unclaimed it comes back to the queue, and `place` ends the run.
         return refused(Code.REVOKED, "the job was deleted")
+    if run.tasks > 1 and _is_outside(ctx, run, attempt.task):
+        return refused(Code.REVOKED, "the window of its group has ended")  # as above: back, it waits
     if withdrawn := _withdrawn_user(ctx, attempt, run):
         return refused(Code.REVOKED, withdrawn)  # as above: back in the queue, a gate keeps it
     graph = None
@@ -122,6 +124,12 @@ def grant(ctx: Context, command: Grant) -> Outcome:
     if graph is not None:
         beginning.begin_run(ctx, run, graph, attempt.due_ms)
     return done(fence=fence)
+
+
+def _is_outside(ctx: Context, run: Run, id: int) -> bool:
+    """Of the windows of its group."""
+    task = task_rows.get(ctx.store, id)
+    return task is not None and windows.is_outside(ctx, run, task.of_group)
 
 
 def _withdrawn_user(ctx: Context, attempt: Attempt, run: Run) -> str:

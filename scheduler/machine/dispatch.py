@@ -69,6 +69,7 @@ APPLY: dict[type[Any], Callable[[Context, Any], Outcome]] = {
     c.RerunRun: reruns.rerun_run,
     c.AdmitRuns: runs.admit_runs,
     c.Rejudge: waits.rejudge,
+    c.RejudgeGroup: waits.rejudge_group,
     c.RejudgeRequired: waits.rejudge_required,
     c.CancelRun: runs.cancel_run,
     c.ResolveRun: runs.resolve_run,

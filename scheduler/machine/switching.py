@@ -101,7 +101,7 @@ def _of_required(ctx: Context, command: c.RejudgeRequired) -> None:
         _run(ctx, run)
 
 
-def _of_task(ctx: Context, command: c.Place | c.Wake | c.BreakDeadlock) -> None:
+def _of_task(ctx: Context, command: c.Place | c.Wake | c.RejudgeGroup | c.BreakDeadlock) -> None:
     row = tasks.get(ctx.store, command.task)
     if row is not None:
         _run(ctx, row.run)
@@ -172,6 +172,7 @@ TOUCHES: dict[type[c.Command], Callable[[Context, Any], None]] = {
     c.StopRun: _of_run,
     c.GiveUpRun: _of_run,
     c.Rejudge: _of_run,
+    c.RejudgeGroup: _of_task,
     c.RejudgeRequired: _of_required,
     c.Continue: _of_runs,
     c.AdmitRuns: _of_admitted,

@@ -1,35 +1,45 @@
-"""Runs that wait for time, or for what they require: judged again, they go on, go on waiting, or end.
+"""Runs and groups that wait for time, or for what they require: judged again, they go on, go on waiting, or
+end.
 
 Rules of this file:
 
 1. What is judged is how it stands at the stamp, by the run's own revision: the planner says when to look.
-2. Who waits for one job or board is judged in the order of ids, so of two that would use a notice up the
+2. A group whose window opens tells its tasks, as at its beginning. As it ends, what waits in a queue is kept
+   back when it is to be placed, what an agent has goes on, and where the group says so it is stopped.
+3. Who waits for one job or board is judged in the order of ids, so of two that would use a notice up the
    older has it.
 """
 
 from __future__ import annotations
 
 from scheduler.machine.context import OK, ROW, Context, done, refused
-from scheduler.machine.rules import requirements
+from scheduler.machine.rules import groups, requirements
 from scheduler.machine.steps import (
     admitting,
     decisions,
     holding,
     quotas,
+    regrouping,
     requiring,
     stopping,
+    walking,
     windows,
 )
+from scheduler.machine.steps.grouping import AMONG
 from scheduler.machine.steps.windows import NEVER_MS
 from scheduler.model.compiled import CompiledJob
 from scheduler.store.tables import quotas as quota_rows
-from scheduler.store.tables import required, run_waits
+from scheduler.store.tables import required, rounds, run_waits
 from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables import tasks as task_rows
+from scheduler.store.tables import tells as tell_rows
 from scheduler.store.tables.run_waits import RunWait
 from scheduler.store.tables.runs import FOR_NAMESPACE, FOR_REQUIRES, FOR_TIME, Run
+from scheduler.store.tables.tells import Tell
 from scheduler.ticks.windows import Opening
+from scheduler.words import events as e
 from scheduler.words import reasons
-from scheduler.words.commands import Rejudge, RejudgeRequired
+from scheduler.words.commands import Rejudge, RejudgeGroup, RejudgeRequired
 from scheduler.words.lifecycle import RUN_ENDS
 from scheduler.words.outcomes import Code, Outcome
 
@@ -52,6 +62,34 @@ def rejudge(ctx: Context, command: Rejudge) -> Outcome:
         _judge_waiting(ctx, run, wait, compiled)
     else:
         _judge_window(ctx, run, wait, compiled)
+    return OK
+
+
+def rejudge_group(ctx: Context, command: RejudgeGroup) -> Outcome:
+    now, task = rounds.get(ctx.store, command.task), task_rows.get(ctx.store, command.task)
+    if now is None or task is None or now.window_ms is None or now.window_ms > ctx.stamp_ms:
+        return refused(Code.SUPERSEDED, f"no window of group {command.task} opens or ends now")
+    run = run_rows.get(ctx.store, task.run)
+    assert run is not None, "its rounds go with it"
+    if task.state != "active" or now.stopped or run.stopping:
+        rounds.change(ctx.store, now, closed=0, window_ms=None)  # its next round looks itself
+        return OK
+    graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+    place = graph.place(run, task)
+    if tell_rows.has(ctx.store, run.id, place):
+        return refused(Code.CONFLICT, f"group {task.id} is being told of what came before")
+    admission = graph.boxes[place].group.admission
+    assert admission is not None, "its revision says when it is open"
+    was_open = not now.closed
+    now = windows.look_at_group(ctx, now, admission)
+    if now.closed and was_open:
+        ctx.emit(e.WindowEnded(task.id, run.id, task.name, now.round, now.window_ms or 0))
+        if admission.terminates and regrouping.has_begun(ctx, graph.boxes[place], now):
+            walking.leave(ctx, run, [regrouping.note_stop(ctx, run, graph, place, by=groups.BY_WINDOW)])
+    elif not now.closed:  # or the one before ended, which nobody saw but those that were to be placed
+        if not was_open:
+            ctx.emit(e.WindowOpened(task.id, run.id, task.name, now.round))
+        walking.leave(ctx, run, [Tell(place, AMONG, 0)])
     return OK
 
 

@@ -44,6 +44,16 @@ class Admission(ZonedFields):
     ] = "let_run"
 
 
+class GroupAdmission(Admission):
+    """When tasks of a group may start. None is skipped for it: whatever needs the group would be too."""
+
+    outside: Annotated[Literal["wait"], Field(description="its tasks wait for the next window")] = "wait"
+    at_end: Annotated[
+        Literal["let_run", "terminate"],
+        Field(description="terminate: a round that has begun ends as timed_out when the window does"),
+    ] = "let_run"
+
+
 class Blackout(Model):
     """[from, until): nothing of the job fires by itself."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from scheduler.model.locks import Lock
+from scheduler.model.openings import Admission, compiled_admission
 from scheduler.model.quantities import parse_duration_ms
 from scheduler.model.scopes import Scopes
 
@@ -21,6 +22,7 @@ class CompiledGroup(NamedTuple):
     sticky: bool = False  #: its tasks of a round go to one agent
     parallel_max: int = 0  #: of its tasks, that agents have at once; 0: any number
     locks: tuple[Lock, ...] = ()  #: that it takes as the first of its tasks is placed
+    admission: Admission | None = None  #: when its tasks may start; None: at any time
 
     @property
     def says_where(self) -> bool:
@@ -46,4 +48,5 @@ def compiled_group(
     return CompiledGroup(
         place, len(scopes.tasks[name]), len(scopes.catch[name]), until, most, pause_ms,
         group.get("sticky", False), group.get("max_parallel", 0), locks,
+        compiled_admission(group["admission"]) if group.get("admission") else None,
     )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from scheduler.model.admission import GroupAdmission
 from scheduler.model.bounds import CATCH_MAX
 from scheduler.model.ends import Again
 from scheduler.model.expressions import LETTERS_MAX
@@ -69,6 +70,10 @@ class Group(Model):
         Field(ge=1, le=PARALLEL_MAX, description="tasks of it that agents have at once, those of catch too"),
     ] = None
     locks: Locks = None  #: held from its first placement to its end
+    admission: Annotated[
+        GroupAdmission | None,
+        Field(description="when its tasks may start: windows of the week; outside of them they wait"),
+    ] = None
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:

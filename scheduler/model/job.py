@@ -155,8 +155,8 @@ class Job(Model):
     def names_zone(self) -> bool:
         """Whether a trigger is due by a zone whose rules may be others one day, or its windows are open by
         one. A trigger of a schedule may be."""
-        admission = self.policies.admission
-        return (admission is not None and admission.tz not in (None, "UTC")) or any(
+        admissions = [self.policies.admission, *(each.admission for each in (self.groups or {}).values())]
+        return any(each is not None and each.tz not in (None, "UTC") for each in admissions) or any(
             trigger.zone or trigger.kind.is_shared for trigger in self.triggers
         )
 

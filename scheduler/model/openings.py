@@ -64,10 +64,11 @@ def compiled_openings(policies: dict[str, Any]) -> Openings | None:
             for each in policies.get("blackout", ())
         ]
     )
-    return Openings(spans, _admission(policies["admission"]) if "admission" in policies else None)
+    return Openings(spans, compiled_admission(policies["admission"]) if "admission" in policies else None)
 
 
-def _admission(shape: dict[str, Any]) -> Admission:
+def compiled_admission(shape: dict[str, Any]) -> Admission:
+    """Of the canonical one, of a job or a group."""
     texts, tz = tuple(shape["windows"]), shape.get("tz") or "UTC"
     return Admission(
         tuple([windows.parse(text) for text in texts]), texts, "" if tz == "UTC" else tz,

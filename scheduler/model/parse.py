@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from scheduler.model import notify, triggers, work
-from scheduler.model.admission import Admission, Blackout
+from scheduler.model.admission import Admission, Blackout, GroupAdmission
 from scheduler.model.bounds import SCHEDULES_MAX, TASKS_MAX, check_bounds, check_parts
 from scheduler.model.dating import TriggerDays, Workday
 from scheduler.model.defaults import FIELD, Origins, fill, sent_back
@@ -66,7 +66,7 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     Policies: ("active", "autonomy"),
     Task: work.PLANNED,
     Fanout: (),
-    Group: ("admission",),
+    Group: (),
     Repeat: (),
     Again: (),
     Notice: notify.PLANNED,
@@ -81,6 +81,7 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     Param: (),
     Origins: (),
     Admission: (),
+    GroupAdmission: (),
     Blackout: (),
     OverlapLimit: LATER_FIELDS,
     Requirement: (),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from scheduler.store.tables import rounds
 from scheduler.words import commands as c
 from tests.golden.inside import run
 from tests.golden.log import Recorder
@@ -42,6 +43,16 @@ def groups(story: Recorder) -> None:
     stopped = run(story, "grouped")
     _through(story, failing=("a",), minutes=1)
     story.tell_ok(c.CancelRun(stopped))
+    story.settle()
+    begin, end = (f"{at // 60 % 24:02}:{at % 60:02}" for at in (story.now_ms // 60_000 + n for n in (2, 4)))
+    night = {"tasks": ["a"], "admission": {"windows": [f"{begin}-{end}"], "at_end": "terminate"}}
+    story.put(job("nightly-group", tasks={"a": NOOP}, groups={"box": night}))
+    run(story, "nightly-group")
+    story.settle()
+    for _ in range(2):
+        story.now_ms = rounds.next_ms(story.store) or 0
+        story.plan_and_apply()
+        story.plan_and_apply()
     story.settle()
     held = {name: BOX[name] for name in ("tasks", "needs", "retry")}
     tasks = {name: task for name, task in TASKS.items() if name not in BOX["catch"]}

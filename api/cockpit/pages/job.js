@@ -36,7 +36,7 @@ function Charts({ job }) {
       <div class="card"><${Chart} label=${t("job.late")} times=${found.times} unit=${seconds} series=${[{ name: t("job.late"), values: found.late, look: "run" }]} /></div></section></div>`;
 }
 
-const placesOf = (group) => [t("graph.group"), group.sticky && t("graph.sticky"), group.max_parallel && t("graph.parallel", { n: group.max_parallel }), ...(group.locks || []).map((lock) => lock.resource || lock)].filter(Boolean).join(" · ");
+const placesOf = (group) => [t("graph.group"), group.sticky && t("graph.sticky"), group.max_parallel && t("graph.parallel", { n: group.max_parallel }), group.admission && t("graph.windows", { windows: group.admission.windows.join(", ") }), ...(group.locks || []).map((lock) => lock.resource || lock)].filter(Boolean).join(" · ");
 const graphOf = (job) => [...boxesOf(job).values()].map(({ box, ...at }) => ({ ...at, note: box.tasks ? placesOf(box) : word("work", Object.keys(box).find((field) => box[field] !== null && isKnown("work", field))) }));
 
 // What has no instants of its own happens: a boot, an end of a run, a delivery, a notice.

@@ -12,7 +12,8 @@ Rules of this file:
    has ended well.
 4. What ended well is begun anew until its condition holds. That it never did is a failure that nothing
    catches.
-5. What a person stops ends as it is: nothing is begun anew or caught."""
+5. What a person stops ends as it is, and what the end of its admission window stops as timed out: nothing is
+   begun anew or caught."""
 
 from __future__ import annotations
 
@@ -23,6 +24,7 @@ from scheduler.machine.rules.gates.needs import TASK_FAILURES
 from scheduler.machine.rules.verdicts import RUN_FAILURES, RunEnds, backoff_ms
 from scheduler.model.compiled import CompiledTask
 from scheduler.model.compiled_group import CompiledGroup
+from scheduler.words import reasons
 
 RETRY, REPEAT, CATCH, HELD = "retry", "repeat", "catch", "held"
 """What follows a round that is not the last one, or none but by a person's word."""
@@ -30,6 +32,9 @@ NEVER_AGAIN = ("cancelled", "expired")
 WELL = RunEnds("succeeded", None, "")
 SKIPPED = RunEnds("skipped", None, "")
 STOPPED = RunEnds("cancelled", None, "stopped")
+OUTSIDE = RunEnds("timed_out", None, reasons.ADMISSION)
+BY_PERSON, BY_WINDOW = 1, 2
+"""What stops a round."""
 
 
 class Over(NamedTuple):
@@ -39,7 +44,7 @@ class Over(NamedTuple):
     caught: RunEnds | None  #: how those that catch ended; None: they have not begun
     retries: int
     repeats: int
-    stopped: bool  #: by a person
+    stopped: int  #: by what; 0: by nothing
     is_final: Callable[[], bool]  #: whether a task of it ended in a way after which nothing is begun anew
     holds: Callable[[], bool]  #: whether its condition does
 
@@ -55,6 +60,8 @@ class Catch(NamedTuple):
 
 def judge(box: CompiledTask, group: CompiledGroup, over: Over) -> Again | Catch | RunEnds:
     worst, caught = over.worst, over.caught
+    if over.stopped == BY_WINDOW:
+        return OUTSIDE
     if over.stopped:
         return caught or worst or (STOPPED if group.until else WELL)
     if worst is None or (caught is not None and caught.state == "succeeded"):

@@ -55,5 +55,6 @@ def _enclosing(store: Store, run: Run, graph: Graph, place: int) -> Enclosing:
     assert row is not None, "a group is made before what is inside"
     now = rounds.get(store, group) if row.state == "active" else None
     return Enclosing(
-        scope.group, row.state, scope.is_catch, now is not None and now.catching == scope.is_catch
-    )
+        scope.group, row.state, scope.is_catch, now is not None and now.catching == scope.is_catch,
+        now.window_ms if now is not None and now.closed else None,
+    )  # fmt: skip

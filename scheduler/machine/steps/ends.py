@@ -16,6 +16,7 @@ import json
 from scheduler.machine.context import ROW, Context, done, refused
 from scheduler.machine.rules import gates, groups, verdicts
 from scheduler.machine.rules.gates import Never, TaskView, Waits
+from scheduler.machine.rules.gates.views import Enclosing
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.rules.verdicts import Hold, Means, Retry, RunEnds, TaskEnds, Tried
 from scheduler.machine.steps import (
@@ -30,6 +31,7 @@ from scheduler.machine.steps import (
     spreading,
     stopping,
     telling,
+    windows,
 )
 from scheduler.model.outputs import member_bytes_max
 from scheduler.model.outputs import read as read_outputs
@@ -333,7 +335,7 @@ def stop_divided(ctx: Context, run: Run, task: Task, reason: str) -> None:
 def never_starts(ctx: Context, run: Run, task: Task) -> bool:
     """End a task that was queued before and never will be again: its run stops, and its turn in that has not
     come yet. Whether it was ended."""
-    verdict = gates.judge(gates.TASK, _needs_nothing(run))
+    verdict = gates.judge(gates.TASK, _needs_nothing(ctx, run, task))
     if isinstance(verdict, Never):
         state = closing.end_task(ctx, task, TASK_END[verdict.outcome], reason=verdict.reason)
         others = _count_member(ctx, run, task, state, "") if task.member else 0
@@ -342,18 +344,20 @@ def never_starts(ctx: Context, run: Run, task: Task) -> bool:
 
 
 def waits_with_run(ctx: Context, run: Run, task: Task, *, attempts: int) -> bool:
-    """Keep a task that was queued before from its queue while its run is kept back: its turn in that has not
-    come yet. Whether it is. `attempts`: made so far."""
-    is_kept = isinstance(gates.judge(gates.TASK, _needs_nothing(run)), Waits)
+    """Keep a task that was queued before from its queue while its run is kept back, in which its turn has not
+    come yet, or its group outside of its windows. Whether it is. `attempts`: made so far."""
+    is_kept = isinstance(gates.judge(gates.TASK, _needs_nothing(ctx, run, task)), Waits)
     if is_kept:
         graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
         holding.put_back(ctx, run, graph, task, attempts=attempts)
     return is_kept
 
 
-def _needs_nothing(run: Run) -> TaskView:
+def _needs_nothing(ctx: Context, run: Run, task: Task) -> TaskView:
     """Of a task that was queued before: what it needed has ended."""
-    return TaskView(run, rule="", needs=0, wanted=0, open_needs=0, met_needs=0)
+    is_outside = windows.is_outside(ctx, run, 0 if task.member else task.of_group)
+    group = Enclosing("", "", False, True, ctx.stamp_ms) if is_outside else None
+    return TaskView(run, rule="", needs=0, wanted=0, open_needs=0, met_needs=0, group=group)
 
 
 def take_back(ctx: Context, attempt: Attempt, reason: str) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from scheduler.machine.context import Context
 from scheduler.machine.rules.graphs import Box, Graph
-from scheduler.machine.steps import clock, making, queue
+from scheduler.machine.steps import clock, making, queue, windows
 from scheduler.store.tables import rounds
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.rounds import Round
@@ -45,6 +45,10 @@ def begin(ctx: Context, run: Run, graph: Graph, task: Task) -> Tell:
         exit_code=None, reason="",
     )  # fmt: skip
     ctx.emit(e.RoundBegun(task.id, run.id, task.name, now.round))
+    if box.group.admission is not None:
+        now = windows.look_at_group(ctx, now, box.group.admission)
+        if now.closed:
+            ctx.emit(e.WindowEnded(task.id, run.id, task.name, now.round, now.window_ms or 0))
     return Tell(place, BEGUN if now.open_tasks == box.group.tasks else AMONG, 0)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from scheduler.machine.context import CONDITION, ROW, Context
 from scheduler.machine.rules import groups, verdicts
 from scheduler.machine.rules.conditions import Condition
-from scheduler.machine.rules.graphs import Graph
+from scheduler.machine.rules.graphs import Box, Graph
 from scheduler.machine.rules.groups import Again, Catch, Over
 from scheduler.machine.rules.verdicts import RunEnds
 from scheduler.machine.steps import breaking, clock, closing, grouping, holding, joining
@@ -58,7 +58,7 @@ def _over(ctx: Context, run: Run, graph: Graph, place: int, task: Task, now: Rou
     catch = range(tried.stop, tried.stop + box.group.catch)
     worst = closing.worst_of(ctx, tried, FORGIVEN)
     over = Over(
-        worst, _caught(ctx, catch) if now.catching else None, now.retries, now.repeats, bool(now.stopped),
+        worst, _caught(ctx, catch) if now.catching else None, now.retries, now.repeats, now.stopped,
         is_final=lambda: _is_final(ctx, graph, tried),
         holds=lambda: Condition(ctx.store, run, box.group.until).holds(),
     )  # fmt: skip
@@ -135,12 +135,18 @@ def _skip(ctx: Context, catch: range) -> int:
     return len(found)
 
 
-def note_stop(ctx: Context, run: Run, graph: Graph, place: int) -> Tell:
-    """A person stops the group at this place, which goes on. What is to be done to what is inside."""
+def has_begun(ctx: Context, box: Box, now: Round) -> bool:
+    """Whether anything of the round has started."""
+    inside = range(now.first_task, now.first_task + box.end - box.first)
+    return now.open_tasks < box.group.tasks or task_rows.any_of(ctx.store, inside, "state", "active")
+
+
+def note_stop(ctx: Context, run: Run, graph: Graph, place: int, *, by: int = groups.BY_PERSON) -> Tell:
+    """The group at this place, which goes on, is stopped. What is to be done to what is inside."""
     now = rounds.get(ctx.store, run.first_task + place)
     assert now is not None, "it has begun"
     unmade = max(0, now.unmade - graph.boxes[place].group.catch)
-    rounds.change(ctx.store, now, stopped=1, unmade=0, open_tasks=now.open_tasks - unmade)
+    rounds.change(ctx.store, now, stopped=by, unmade=0, open_tasks=now.open_tasks - unmade)
     return Tell(place, STOPPED, 0)
 
 
@@ -151,19 +157,20 @@ def stop_more(ctx: Context, run: Run, graph: Graph, tell: Tell) -> tuple[list[Te
     if now is None or not now.stopped:
         return left, 0
     begin, end = (box.catch, box.end) if now.catching else (box.first, box.catch)
+    reason = groups.OUTSIDE.reason if now.stopped == groups.BY_WINDOW else groups.STOPPED.reason
     at, ended = max(tell.told, begin), 0
     while at < end and ctx.room > 0:
         ctx.room -= ROW
         task = task_rows.get(ctx.store, now.first_task + at - box.first)
         at += 1
         if task is not None and task.state == "active" and graph.is_box(run, task):
-            heard = joining.stop(ctx, run, graph, task, groups.STOPPED.reason)
+            heard = joining.stop(ctx, run, graph, task, reason)
             left += [each for each in heard.tells if each.place < 0]  # nothing else is told inside
             ended += heard.fewer
         elif task is not None and task.state not in TASK_ENDS:
             moved = clock.moves(graph, run, task)
             holding.drop(ctx, task)
-            if breaking.break_off(ctx, task, TaskEvent.CANCELLED, reason=groups.STOPPED.reason):
+            if breaking.break_off(ctx, task, TaskEvent.CANCELLED, reason=reason):
                 clock.count(ctx, run, graph, -int(moved))
                 ended += 1
     if at < end:

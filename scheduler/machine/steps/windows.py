@@ -9,9 +9,10 @@ from __future__ import annotations
 from scheduler.machine.context import Context
 from scheduler.model.compiled import CompiledJob
 from scheduler.model.openings import Admission, Openings
-from scheduler.store.tables import holds, pauses, run_waits, zones
+from scheduler.store.tables import holds, pauses, rounds, run_waits, zones
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables.rounds import Round
 from scheduler.store.tables.run_waits import RunWait
 from scheduler.store.tables.runs import FOR_TIME, Run
 from scheduler.ticks.windows import Opening
@@ -94,6 +95,25 @@ def let_pass(ctx: Context, run: Run, until_ms: int | None) -> Run:
     if deadline_ms is not None:
         run_rows.set_deadline(ctx.store, run.id, deadline_ms)
     return run._replace(deadline_ms=deadline_ms)
+
+
+def look_at_group(ctx: Context, now: Round, admission: Admission) -> Round:
+    """Whether tasks of a group that goes on may start, and until when that is so. As it is then."""
+    found = opening(ctx, admission, ctx.stamp_ms)
+    return rounds.change(ctx.store, now, closed=int(not found.is_open), window_ms=found.until_ms)
+
+
+def is_outside(ctx: Context, run: Run, group: int) -> bool:
+    """Whether nothing of this group may start now: its window may have ended before anybody looked. 0: of
+    none."""
+    now = rounds.get(ctx.store, group) if group else None
+    if now is None or now.window_ms is None:
+        return False
+    if now.window_ms > ctx.stamp_ms:
+        return bool(now.closed)
+    graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
+    admission = graph.boxes[group - run.first_task].group.admission
+    return admission is not None and not opening(ctx, admission, ctx.stamp_ms).is_open
 
 
 NEVER_MS = 1 << 62

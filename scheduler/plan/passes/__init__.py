@@ -43,6 +43,7 @@ from scheduler.plan.passes import (
     upkeep,
     waits,
     wakes,
+    windows,
 )
 from scheduler.plan.view import Outlook, View
 from scheduler.store.connection import Store
@@ -73,6 +74,7 @@ DUE: tuple[Pass, ...] = (
     notices,
     gatherings,
     waits,
+    windows,
     required,
     quotas,
     queue,
@@ -107,6 +109,7 @@ WORKS_ON: dict[Pass, frozenset[str]] = {
     notices: frozenset({"hearers"}),
     gatherings: frozenset({"gatherings"}),
     waits: frozenset({"run_waits"}),
+    windows: frozenset({"rounds"}),
     required: frozenset({"required"}),
     quotas: frozenset({"quota_waits"}),
     defaults: frozenset({"namespaces"}),

@@ -80,14 +80,17 @@ STATEMENTS: tuple[str, ...] = (
         unmade INTEGER NOT NULL,            -- of it the last ones have no row yet: so many
         open_tasks INTEGER NOT NULL,        -- of its tasks, those of whose end it has not heard
         open_catch INTEGER NOT NULL,        -- the same of those that catch a failure
-        stopped INTEGER NOT NULL,           -- 1: a person stops it
+        stopped INTEGER NOT NULL,           -- 1: a person stops it; 2: its admission window has ended
         catching INTEGER NOT NULL,          -- 1: its tasks have ended, and those go on that catch a failure
         retries INTEGER NOT NULL,           -- how often it was begun anew after a failure, since it went well
         repeats INTEGER NOT NULL,           -- how often because its condition did not hold
-        agent INTEGER NOT NULL              -- to which all of a sticky one goes in this round; 0: to any yet
+        agent INTEGER NOT NULL,             -- to which all of a sticky one goes in this round; 0: to any yet
+        closed INTEGER NOT NULL,            -- 1: outside of its admission windows
+        window_ms INTEGER                   -- until then, or until the open one ends; NULL: at any time
     )
     """,
     "CREATE INDEX rounds_run ON rounds (run, task)",
+    "CREATE INDEX rounds_window ON rounds (window_ms) WHERE window_ms IS NOT NULL",
     # Tasks that were divided: how far they have come. Kept with their run.
     """
     CREATE TABLE fanouts (

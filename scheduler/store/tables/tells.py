@@ -26,6 +26,10 @@ def of_run(store: Store, run: int, limit: int) -> list[Tell]:
     return [Tell._make(row) for row in rows]
 
 
+def has(store: Store, run: int, place: int) -> bool:
+    return store.value("SELECT 1 FROM tells WHERE run = ? AND place = ?", (run, place)) is not None
+
+
 def drop_one(store: Store, run: int, place: int) -> None:
     store.write("DELETE FROM tells WHERE run = ? AND place = ?", (run, place))
 

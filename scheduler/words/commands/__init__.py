@@ -84,6 +84,7 @@ from scheduler.words.commands.runs import Continue as Continue
 from scheduler.words.commands.runs import ExpireRun as ExpireRun
 from scheduler.words.commands.runs import Purge as Purge
 from scheduler.words.commands.runs import Rejudge as Rejudge
+from scheduler.words.commands.runs import RejudgeGroup as RejudgeGroup
 from scheduler.words.commands.runs import RejudgeRequired as RejudgeRequired
 from scheduler.words.commands.runs import RerunRun as RerunRun
 from scheduler.words.commands.runs import ResolveRun as ResolveRun

@@ -95,6 +95,13 @@ class Rejudge(ByPlanner):
     run: int
 
 
+@command(117)
+class RejudgeGroup(ByPlanner):
+    """A window of a group that goes on opens, or ends."""
+
+    task: int
+
+
 @command(182)
 class RejudgeRequired(ByPlanner):
     """Something came of a job or a board that runs wait for: these are judged again."""

@@ -62,6 +62,8 @@ from scheduler.words.events.tasks import TaskBegun as TaskBegun
 from scheduler.words.events.tasks import TaskDue as TaskDue
 from scheduler.words.events.tasks import TaskEnded as TaskEnded
 from scheduler.words.events.tasks import TaskQueued as TaskQueued
+from scheduler.words.events.tasks import WindowEnded as WindowEnded
+from scheduler.words.events.tasks import WindowOpened as WindowOpened
 from scheduler.words.events.ticks import GatheringMissed as GatheringMissed
 from scheduler.words.events.ticks import OverloadBegan as OverloadBegan
 from scheduler.words.events.ticks import OverloadEnded as OverloadEnded

@@ -87,6 +87,27 @@ class RoundBegun(Event):
     round: int
 
 
+@event(69, wakes=SOON)
+class WindowEnded(Event):
+    """Tasks of a group may not start: it is outside of its admission windows."""
+
+    task: int
+    run: int
+    name: str
+    round: int
+    until_ms: int  #: when the next one opens, as it is known
+
+
+@event(70)
+class WindowOpened(Event):
+    """Tasks of a group may start."""
+
+    task: int
+    run: int
+    name: str
+    round: int
+
+
 @event(86, wakes=SOON)
 class RoundEnded(Event):
     """The tasks of a group ended, or those that catch its failure."""

@@ -46,6 +46,7 @@ from scheduler.machine.rules.gates import (
     user,
     waiting,
     when,
+    window,
 )
 from scheduler.machine.rules.gates.verdict import READY, Never, Ready, Verdict, Waits, Words
 from scheduler.machine.rules.gates.views import (
@@ -105,7 +106,7 @@ FIRE: tuple[Gate[FireView], ...] = (blackout, admission)
 RUN: tuple[Gate[RunView], ...] = (overlap,)
 ADMIT: tuple[Gate[AdmitView], ...] = (requires, failures, admission, quota)
 TASK: tuple[Gate[TaskView], ...] = (
-    stopping, waiting, group, needs, rest, when, suspended, held, share,
+    stopping, waiting, group, needs, rest, when, suspended, held, window, share,
 )  # fmt: skip
 PLACE: tuple[Gate[PlaceView], ...] = (retry, hold, paused_all, user, kind, locks, agents)
 

@@ -92,6 +92,7 @@ class Enclosing(NamedTuple):
     state: str
     is_catch: bool  #: it catches its failures
     is_open: bool  #: what is like the task goes on now
+    opens_ms: int | None = None  #: it is outside of its admission windows, until then
 
 
 class Share(NamedTuple):
