@@ -218,11 +218,11 @@ def _reason_and_pass(call: Call) -> tuple[str, bool]:
 
 
 async def need_operable(services: Services, call: Call, run: int) -> None:
-    """Raises Problem where the caller may not operate that run, or there is none."""
-    if not call.principal.may(access.OPERATE, access.Reach.ALL):
-        await services.scheduler.catch_up(timeout_s=CATCH_UP_S)  # whose it is must be known here
-        with services.scheduler.read() as store:
-            need_run(store, call, access.OPERATE, run)
+    """Raises Problem where the caller may not operate that run, or there is none. Whose it is, its tasks and
+    how they stand must be known here: it may have been acknowledged by another node a moment ago."""
+    await services.scheduler.catch_up(timeout_s=CATCH_UP_S)
+    with services.scheduler.read() as store:
+        need_run(store, call, access.OPERATE, run)
 
 
 def reason_of(call: Call) -> str:

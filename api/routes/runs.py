@@ -26,7 +26,6 @@ from scheduler.store.reads import attempts as attempt_reads
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads import runs as run_reads
 from scheduler.store.reads import tasks as task_reads
-from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.runs import Run
 from scheduler.words.causes import Kind
 from scheduler.words.commands import CancelRun, Command, ResolveRun
@@ -152,17 +151,14 @@ async def resolve_run(request: Request, run: str) -> Response:
 
 
 async def _change(services: Services, call: Call, capability: str, run: int, command: Command) -> Response:
-    if not call.principal.may(capability, access.Reach.ALL):
-        await services.scheduler.catch_up(timeout_s=CATCH_UP_S)  # whose it is must be known here
+    before = None
+    if call.flag("dry_run") or not call.principal.may(capability, access.Reach.ALL):
+        await services.scheduler.catch_up(timeout_s=CATCH_UP_S)  # whose it is, and how it stands
         with services.scheduler.read() as store:
-            need_run(store, call, capability, run)
-    with services.scheduler.read() as store:
-        before = run_rows.get(store, run)
-    if not call.flag("dry_run"):
+            before = need_run(store, call, capability, run)
+    if before is None or not call.flag("dry_run"):
         outcome = await services.scheduler.propose(command)
         expect_ok(outcome, what=f"run {run}")
-    elif before is None:
-        raise Problem("not-found", f"there is no run {run}")
     elif before.finished_ms is not None:
         raise Problem("conflict", f"run {run} ended already: {before.state}", extra={"dry_run": True})
     return await _answer(services, run)

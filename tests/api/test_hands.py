@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from scheduler.words.commands import RunJob
 from tests.api.single_node import SingleNode
 from tests.api.working import connect, run_it
 
@@ -227,3 +228,21 @@ async def test_a_bad_verdict_is_refused_with_its_place(
     run = (await made(client))["id"]
     reply = await hand(client, run, "override", body)
     assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (422, pointer)
+
+
+async def test_a_run_that_another_node_has_just_made_is_known_to_hands(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    assert (await client.put("/v1/jobs/j", json=JOB)).status_code == 201
+    hands = [f"tasks/main/{hand}" for hand in ("hold", "skip", "release", "retry", "hold?dry_run=true")]
+    asked = ["suspend", "resume", "release", "suspend?dry_run=true", "cancel?dry_run=true", *hands]
+    refused = {
+        "override": {"as": "failed", "reason": "why"}, "rerun": None, "tasks/main/stop": None,
+        "resolve?dry_run=true": None,
+    }  # fmt: skip
+    found = {}
+    for run, (path, body) in enumerate({**dict.fromkeys(asked), **refused}.items(), start=1):
+        node.unheard.append(RunJob("default", "j", b"{}", node.now_ms()))
+        found[path] = (await client.post(f"/v1/runs/{run}/{path}", json=body)).status_code
+    expected = {**dict.fromkeys(asked, 200), **dict.fromkeys(refused, 409), "resolve?dry_run=true": 200}
+    assert found == expected
