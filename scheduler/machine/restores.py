@@ -6,7 +6,8 @@ Rules of this file (docs/decisions/0013-a-restore-is-a-new-cluster.md; phases in
 2. After the hold nothing that may have run is started, unless the operator chose --catchup: ticks that
    nobody told of are missed(restored), runs that had not started expire, and so do tasks that waited in runs
    that had. Jobs of `on_lost: retry` said that running twice is no harm: their waiting tasks go on.
-3. The restore is done when no tick from before it is undecided.
+3. The restore is done when no tick from before it is undecided, and of no run anything is left to give up:
+   until then nothing of those is placed.
 """
 
 from __future__ import annotations
@@ -67,5 +68,7 @@ def end_restore(ctx: Context, command: EndRestore) -> Outcome:
     next_ms = trigger_rows.next_fire_ms(ctx.store)
     if next_ms is not None and restore.taken_ms is not None and next_ms <= restore.taken_ms:
         return refused(Code.STALE_DUE, "a tick from before the restore is undecided")
+    if run_rows.any_walking(ctx.store, walks.GIVE_UP):
+        return refused(Code.CONFLICT, "what waited is being given up: what is left of it would be placed")
     restores.set_phase(ctx.store, restore.number, DONE)
     return OK

@@ -5,9 +5,11 @@ While agents are awaited nothing wakes: they are events, and the end of the hold
 
 from __future__ import annotations
 
+from scheduler.machine.rules import walks
 from scheduler.plan.hold import RestoreHold
 from scheduler.plan.view import Outlook, View
 from scheduler.store.tables import restores
+from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.restores import HOLDING, Restore
 from scheduler.words.commands import Command, EndHold, EndRestore, GiveUpRun
@@ -29,6 +31,8 @@ def plan(view: View) -> list[Command]:
         view.cache.settled_run = runs[-1] if runs else view.cache.settled_run
     if runs:
         return [GiveUpRun(view.epoch, restore.number, run) for run in runs]
+    if run_rows.any_walking(view.store, walks.GIVE_UP):
+        return []
     first_ms = trigger_rows.next_fire_ms(view.store)
     if first_ms is None or first_ms > view.hold.taken_ms:
         return [EndRestore(view.epoch, restore.number)]

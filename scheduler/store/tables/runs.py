@@ -156,6 +156,12 @@ def unfinished(store: Store, after: int, limit: int) -> list[int]:
     return [row[0] for row in rows]
 
 
+def any_walking(store: Store, walk: str) -> bool:
+    """Whether of any run something is left of this walk."""
+    sql = "SELECT 1 FROM runs INDEXED BY runs_unfinished WHERE unfinished = 1 AND walk = ? LIMIT 1"
+    return store.value(sql, (walk,)) is not None
+
+
 def set_decided(store: Store, run: int, *, decided: int, trigger: int) -> None:
     store.kept.update(TABLE, run, (decided, trigger, run), decided=decided, trigger=trigger)
 
