@@ -21,6 +21,9 @@ from scheduler.machine.context import ROW
 from scheduler.store.connection import Store
 
 CLUSTER = "simulation"
+#: Of so many nodes each compares what it keeps in memory with its tables at entries of its own, so that one
+#: does at each. To do so on all of them took a fourth of a story, and what is kept is the same.
+COMPARED_BY = 3
 
 
 def _moved_bytes(database: Path) -> int:
@@ -40,8 +43,8 @@ def _salt(log: Path) -> bytes:
 class MortalState:
     """The `SimulatedState` of one node over `ReplicatedState`; it outlives the node's processes."""
 
-    def __init__(self, directory: Path, rng: random.Random) -> None:
-        self._directory, self._rng = directory, rng
+    def __init__(self, directory: Path, rng: random.Random, *, number: int) -> None:
+        self._directory, self._rng, self._number = directory, rng, number
         self._replica: ReplicatedState | None = None
         self.on_apply: Callable[[Row], None] = lambda row: None
         self.on_applied: Callable[[AppliedEntry], None] = lambda entry: None
@@ -111,8 +114,9 @@ class MortalState:
     def apply(self, entry: Entry) -> None:
         self._pass("apply")
         self.replica.apply(entry)
-        differing = self.store.kept.differences()
-        assert not differing, differing
+        if entry.applied.position.index % COMPARED_BY == self._number % COMPARED_BY:
+            differing = self.store.kept.differences()
+            assert not differing, differing
         self._pass("applied")
         self.on_apply((entry.applied, entry.stamp_ms, tuple(entry.proposals)))
 

@@ -193,7 +193,7 @@ class JobsWorld(World):
         super().__init__(seed, plan, hardening)
 
     def make_machine(self, name: str) -> SimulatedState:
-        return MortalState(self.directory / f"{name}-data", self.rng)
+        return MortalState(self.directory / f"{name}-data", self.rng, number=len(self.nodes))
 
     @staticmethod
     def state(node: Node) -> MortalState:
@@ -459,6 +459,8 @@ class JobsWorld(World):
         known: dict[int, tuple[list[bytes], str]] = {}
         for node in members:
             replica = self.state(node).replica
+            if differing := replica.machine.store.kept.differences():
+                self.invariants.fail("kept", f"{node.name}: {differing[:2]}")
             digests = [each.digest for each in slices_of(replica.path)]
             first, of = known.setdefault(replica.machine.state.idx, (digests, node.name))
             if first != digests:
