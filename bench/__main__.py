@@ -95,7 +95,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--restart-jobs", type=int, default=defaults.restart_jobs)
     made.add_argument("--history", type=int, default=defaults.history, help="compaction: finished runs")
     made.add_argument("--rolling-jobs", type=int, default=defaults.rolling_jobs)
-    made.add_argument("--steps", type=int, default=defaults.steps, help="workflows: of chain and graph")
+    made.add_argument("--steps", type=int, default=defaults.steps, help="workflows: of each kind")
     return made
 
 

@@ -21,5 +21,5 @@ class Options:
     process_jobs: int = 1_000
     restart_jobs: int = 43_000
     history: int = 1_000_000  #: finished runs in the state of `compaction`
-    steps: int = 10_000  #: of the chain and the graph of `workflows`
+    steps: int = 10_000  #: of each kind in `workflows`
     rolling_jobs: int = 50  #: no-op and shell jobs each

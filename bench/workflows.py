@@ -1,9 +1,11 @@
-"""Workflows: chains of jobs by `after`, and a graph of very many tasks, beside manual runs of one task.
+"""Workflows: chains of jobs by `after`, a graph of very many tasks, and a task that is divided into as many
+members, beside manual runs of one task.
 
 A step of one chain follows the end of another: nothing goes on beside it, and each round of the log carries
 one step. So it is held against manual runs by one client, one after the other; as many chains side by side
-as there are clients, and the graph, whose layers are as wide, against those of all of them. All of it is
-no-ops on one cluster, one after the other, and CPU is of all processes of the product.
+as there are clients, the graph, whose layers are as wide, and the members, of which so many go at a time,
+against those of all of them. All of it is no-ops on one cluster, one after the other, and CPU is of all
+processes of the product.
 
 A chain that goes on alone leaves processors idle between its rounds, and nodes, agents and spoolers have a
 pulse: what the same cluster takes in the same time while nothing is done is measured, told, and taken off
@@ -41,22 +43,30 @@ def run(options: Options) -> Result:
         chain = _chains(cluster, 1, steps)
         chains = _chains(cluster, wide, steps)
         turns = read_turns(cluster, WORK)
-        graph, graph_s = _graph(cluster, steps, wide)
+        graph, graph_s = _one_run(cluster, graph_of(steps, wide), steps)
         graph_ms = _turn_ms(cluster, turns)
-    what = f"a chain of {steps:,} jobs by after, {wide} chains, a graph of {steps:,} tasks"
-    longest = (chain.turn_ms, chains.turn_ms, graph_ms)
+        turns = read_turns(cluster, WORK)
+        member, members_s = _one_run(cluster, divided_into(steps, wide), steps)
+        members_ms = _turn_ms(cluster, turns)
+    what = f"a chain of {steps:,} jobs by after, {wide} chains, a graph of {steps:,} tasks, {steps:,} members"
+    longest = (chain.turn_ms, chains.turn_ms, graph_ms, members_ms)
     step, task = f"a step of a chain of {steps:,} jobs by after", f"a task of a graph of {steps:,}"
     rows = [
         _alone(step, chain.whole, alone, idle),
         _row(f"a step of {wide} chains of {steps // wide:,} jobs: CPU beside a manual run, {wide} clients",
              chains.whole.ms, beside.ms),
         _row(f"{task}: CPU beside a manual run, {wide} clients", graph, beside.ms),
+        _row(f"a member of a task divided into {steps:,}: CPU beside a manual run, {wide} clients",
+             member, beside.ms),
         _row(f"{step}: CPU of the last tenth beside the first", chain.last.own(idle), chain.first.own(idle)),
         Row(
             f"{what}: longest turn of a core, CPU", f"{TURN_MS_MAX} ms",
             f"up to {', '.join(f'{turn_ms:.0f}' for turn_ms in longest)} ms", max(longest) <= TURN_MS_MAX,
         ),
-        Row(f"{what}: time", NONE, f"{chain.seconds:.1f} s, {chains.seconds:.1f} s, {graph_s:.1f} s"),
+        Row(
+            f"{what}: time", NONE,
+            f"{chain.seconds:.1f} s, {chains.seconds:.1f} s, {graph_s:.1f} s, {members_s:.1f} s",
+        ),
     ]  # fmt: skip
     return Result(rows)
 
@@ -142,6 +152,12 @@ def graph_of(tasks: int, wide: int) -> dict[str, Any]:
     return {"job": "graph", "policies": POLICIES, "tasks": made}
 
 
+def divided_into(members: int, wide: int) -> dict[str, Any]:
+    """A job of one task with so many members, of which `wide` go at once."""
+    many = {**NOOP, "fanout": {"n": members, "max_parallel": wide}}
+    return {"job": "divided", "policies": POLICIES, "tasks": {"many": many}}
+
+
 def _chains(cluster: Cluster, wide: int, steps: int) -> Course:
     """So many chains side by side, of so many steps together."""
     long = max(1, steps // wide)
@@ -177,12 +193,12 @@ def _each(ms: float, seconds: float, count: int) -> Each:
     return Each(ms / count, 1_000 * seconds / count)
 
 
-def _graph(cluster: Cluster, tasks: int, wide: int) -> tuple[float, float]:
-    """CPU milliseconds a task, and seconds in all."""
-    cluster.client.apply([graph_of(tasks, wide)])
+def _one_run(cluster: Cluster, job: dict[str, Any], tasks: int) -> tuple[float, float]:
+    """Of one run of this job, with so many tasks: CPU milliseconds a task, and seconds in all."""
+    cluster.client.apply([job])
     spending, began_s = Spending(cluster), time.monotonic()
-    cluster.client.ask("POST", "/v1/jobs/graph/runs", b"{}")
-    _wait(cluster, "graph", tasks)
+    cluster.client.ask("POST", f"/v1/jobs/{job['job']}/runs", b"{}")
+    _wait(cluster, job["job"], tasks)
     spending.end()
     return spending.per(tasks).total, time.monotonic() - began_s
 
