@@ -55,10 +55,9 @@ def count(ctx: Context, run: Run, graph: Graph, member: Task, state: str) -> Hea
     )  # fmt: skip
     heard = _judge(ctx, run, graph, whole, now)
     _give_back(ctx, whole, now)
-    if not run.stopping and member.queued_ms is not None:  # its turn is another's
-        row = task_rows.get(ctx.store, whole.id)
-        assert row is not None
-        spreading.let_go(ctx, run, graph, row, fanouts.get(ctx.store, whole.id) or now)
+    # Its turn is another's; and who has ended notes anew when the next may have theirs.
+    if not run.stopping and (member.queued_ms is not None or heard.fewer):
+        _let_go(ctx, run, graph, whole)
     return heard
 
 
@@ -157,7 +156,17 @@ def go_on(ctx: Context, run: Run, graph: Graph, tell: Tell) -> Heard:
     if now.unmade:
         return Heard([tell], -made)
     heard = _judge(ctx, run, graph, whole, now)
+    if heard.fewer:
+        _let_go(ctx, run, graph, whole)
     return heard._replace(fewer=heard.fewer - made)
+
+
+def _let_go(ctx: Context, run: Run, graph: Graph, whole: Task) -> None:
+    """Those whose turn it is, as everything stands now."""
+    row, now = task_rows.get(ctx.store, whole.id), fanouts.get(ctx.store, whole.id)
+    assert row is not None
+    assert now is not None
+    spreading.let_go(ctx, run, graph, row, now)
 
 
 def _cut(ctx: Context, run: Run, graph: Graph, now: Fanout, tell: Tell) -> Heard:

@@ -193,6 +193,30 @@ def test_a_join_that_cannot_be_met_fails_and_cancels_the_others(story: Story) ->
     closed(story, run)
 
 
+@pytest.mark.parametrize("how", ["slices", "skip"])
+def test_members_have_their_turn_behind_a_join_that_is_met_by_who_had_none(tmp_path: Path, how: str) -> None:
+    """The end of the whole took the instant of the next turn with it, so they waited for ever."""
+    story = Story(tmp_path / "state.db", room=1 if how == "slices" else 12_500)
+    story.lead()
+    run = begun(story, {"n": 5, "stagger": "5s"}, join="any" if how == "slices" else "50%")
+    while "0" not in assigned(story):
+        story.plan_and_apply()
+    end(story, "0")
+    if how == "skip":
+        story.now_ms += 5_000
+        placed(story)
+        end(story, "1")
+        assert whole(story, run).state == "active", "3 of 5"
+        story.tell_ok(c.SkipTask(run, "many", member="4"))
+        assert whole(story, run).state == "succeeded", "2 of 4"
+    for _ in range(20):
+        story.now_ms += 1_000
+        story.settle()
+    assert (whole(story, run).state, story.run(run).state) == ("succeeded", "succeeded")
+    closed(story, run)
+    story.close()
+
+
 @pytest.mark.parametrize("room", [1, 60])
 @pytest.mark.parametrize(("fails", "state"), [(3, "succeeded"), (1, "failed")])
 def test_slices_come_to_the_same(tmp_path: Path, room: int, fails: int, state: str) -> None:
