@@ -30,8 +30,9 @@ from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads import runs as run_reads
 from scheduler.store.reads import triggers as trigger_reads
 from scheduler.store.reads.days import Usual
+from scheduler.store.tables import closed_dates, namespaces
 from scheduler.store.tables import jobs as job_rows
-from scheduler.store.tables import namespaces
+from scheduler.store.tables.closed_dates import ClosedDate
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.triggers import Trigger
 from scheduler.ticks import DELAY, left_out, nominal_ms, plan_days, reach_ms
@@ -47,6 +48,7 @@ class Day(NamedTuple):
     from_ms: int
     until_ms: int  #: the first instant that is not of it
     now_ms: int
+    closed: ClosedDate | None  #: by a person: nothing more fires for it
 
     def has(self, at_ms: int) -> bool:
         return self.from_ms <= at_ms < self.until_ms
@@ -56,7 +58,8 @@ def day_of(store: Store, namespace: str, date: int | None, now_ms: int) -> Day:
     """Of this date; None: of the one that it is now."""
     given = namespaces.plan_days_of(store, namespace)
     date = plan_days.day_of(given, now_ms) if date is None else date
-    return Day(namespace, date, *plan_days.span_of(given, date), now_ms)
+    closed = closed_dates.get(store, namespace, date)
+    return Day(namespace, date, *plan_days.span_of(given, date), now_ms, closed)
 
 
 def day_page(
@@ -77,9 +80,14 @@ def day_page(
         "date": plan_days.text_of(day.date),
         "from": rfc3339(max(0, day.from_ms)),
         "until": rfc3339(day.until_ms),
+        "closed": closed_json(day.closed),
         "items": items,
         "next_cursor": None if name is None else make_cursor(KIND, name),
     }
+
+
+def closed_json(row: ClosedDate | None) -> dict[str, Any] | None:
+    return None if row is None else {"since": rfc3339(row.at_ms), "reason": row.reason, "actor": row.actor}
 
 
 def _of_name(store: Store, compiled: Compiled, day: Day, name: str, each: int) -> list[dict[str, Any]]:
@@ -103,7 +111,8 @@ def _of_job(
     keys = {era.id: era for era in eras}
     runs = run_reads.of_ids(store, [tick[3]["run"] for tick in ticks[:each] if tick[3]["run"]])
     usual = days.usual(store, job)
-    outlooks = None if here is None else Outlooks(store, day.namespace, here, day.now_ms)
+    closed_day = None if day.closed is None else day.date
+    outlooks = None if here is None else Outlooks(store, day.namespace, here, day.now_ms, closed_day)
     for at_ms, trigger, _, told in ticks[:each]:
         run = runs.get(told["run"] or 0)
         due_ms = at_ms if keys[trigger].event else at_ms + keys[trigger].jitter_ms

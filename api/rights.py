@@ -59,7 +59,7 @@ RIGHTS: Mapping[str, Right] = {
         (EDIT, Of.CLUSTER, "getStage dropStage"),  # of one that another token has opened
         (RUN, Of.NAMED, "runJob postNotice deleteNotice"),
         (RUN, Of.LOADED, "cancelRun rerunRun"),
-        (OPERATE, Of.NAMED, "pauseJob resumeJob pauseNamespace resumeNamespace"),
+        (OPERATE, Of.NAMED, "pauseJob resumeJob pauseNamespace resumeNamespace closePlan openPlan"),
         (OPERATE, Of.LISTED, "changeJobs"),  # to run them: RUN
         (
             OPERATE, Of.LOADED,

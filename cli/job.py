@@ -244,6 +244,7 @@ def delete(client: Client, names: tuple[str, ...], yes: bool, namespace: str) ->
         "cronclave job run close-books --plan-date 2026-12-31",
         "cronclave job run close-books --held --reason 'after the audit'  # it starts by: run release",
         "cronclave job run backup --wait --timeout 2h && echo done  # for scripts",
+        "cronclave job run close-books --plan-date 2026-12-31 --closed  # though that date is closed",
         "cronclave job run backup --ignore-admission  # now, whatever policies.admission says",
     ),
 )
@@ -259,6 +260,7 @@ def delete(client: Client, names: tuple[str, ...], yes: bool, namespace: str) ->
 @click.option(
     "--ignore-admission", "any_time", is_flag=True, help="It waits for no admission window of the job."
 )
+@click.option("--closed", is_flag=True, help="Also for a plan date that is closed (plan close).")
 @click.option("--reason", metavar="TEXT", help="Why, for the audit; of a held one it is shown with the run.")
 @click.option("--wait", is_flag=True, help="Until the run has ended: the exit code is that of run wait.")
 @click.option(
@@ -269,7 +271,7 @@ def delete(client: Client, names: tuple[str, ...], yes: bool, namespace: str) ->
 @connected
 def run(
     client: Client, name: str, params: tuple[str, ...], plan_date: str | None, held: bool, any_time: bool,
-    reason: str | None, wait: bool, timeout: float, namespace: str, form: str,
+    closed: bool, reason: str | None, wait: bool, timeout: float, namespace: str, form: str,
 ) -> None:  # fmt: skip
     """Run a job now."""
     from cli.running import say_what_it_waits_for, typed_params, wait_for
@@ -277,7 +279,7 @@ def run(
     given = typed_params(client, name, namespace, params) if params else {}
     body: dict[str, Any] = {"params": given, **({"plan_date": plan_date} if plan_date else {})}
     body |= {**({"held": True} if held else {}), **({"reason": reason} if reason else {})}
-    body |= {"ignore_admission": True} if any_time else {}
+    body |= {**({"ignore_admission": True} if any_time else {}), **({"closed": True} if closed else {})}
     started = client.post(path_of("jobs", name, "runs", namespace=namespace), body)
     if not wait:
         if form == "table":

@@ -1,4 +1,4 @@
-"""`cronclave plan`: the plan of a day."""
+"""`cronclave plan`: the plan of a day; close it and open it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def plan() -> None:
 @connected
 def show(
     client: Client, day: str, each: int, limit: int, namespace: str, stale: bool, form: str
-) -> None:  # fmt: skip
+) -> None:
     """What the jobs of a namespace have on a plan date, in order of time: what became of each tick, or
     when it is expected to start and end (~), what keeps it back, and which triggers rest that day.
 
@@ -70,6 +70,36 @@ def show(
     items, there_is_more = client.items(path, limit)
     output.show(form, items, COLUMNS, lambda: [_row(item) for item in sorted(items, key=_place)])
     output.more(there_is_more, len(items))
+
+
+@plan.command("close", epilog="Example: cronclave plan close 2026-12-24 --reason 'bank holiday' -n finance")
+@click.argument("day", metavar="DATE", type=PLAN_DATE)
+@click.option("--reason", required=True, help="Why: it is shown wherever something is skipped for it.")
+@namespaced
+@connected
+def close(client: Client, day: str, reason: str, namespace: str) -> None:
+    """Let nothing more fire for a plan date: its ticks and events are skipped(plan_closed).
+
+    What was made for it goes on, reruns too. Runs that people ask for are refused, unless they say --closed.
+    """
+    date_ = date_of(client, day, {"namespace": namespace}) or _today(client, namespace)
+    client.post(path_of("plan", date_, "close", namespace=namespace), {"reason": reason})
+    click.echo(f"plan date {date_} of namespace {namespace} is closed; what was made for it goes on")
+
+
+@plan.command("open", epilog="Example: cronclave plan open 2026-12-24 -n finance")
+@click.argument("day", metavar="DATE", type=PLAN_DATE)
+@namespaced
+@connected
+def open_(client: Client, day: str, namespace: str) -> None:
+    """Let what is yet to come for a plan date fire again. What was skipped is not made up for."""
+    date_ = date_of(client, day, {"namespace": namespace}) or _today(client, namespace)
+    client.post(path_of("plan", date_, "open", namespace=namespace))
+    click.echo(f"plan date {date_} of namespace {namespace} is open")
+
+
+def _today(client: Client, namespace: str) -> str:
+    return str(client.get(path_of("plan", namespace=namespace, limit=1))["date"])
 
 
 def date_of(client: Client, day: str, asked: dict[str, Any]) -> str | None:

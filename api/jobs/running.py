@@ -10,6 +10,7 @@ from starlette.responses import Response
 from api import access
 from api.call import Call, json_response
 from api.connection import happens
+from api.day_plan import day_of
 from api.instants import parse_wait_s
 from api.jobs.reading import find_job, run_answer
 from api.known_jobs import KnownJob
@@ -27,10 +28,10 @@ from scheduler.store.tables import runs as run_rows
 from scheduler.ticks import plan_days
 from scheduler.words.commands import RunJob
 
-GIVEN = ("params", "plan_date", "held", "reason", "ignore_admission")
+GIVEN = ("params", "plan_date", "held", "reason", "ignore_admission", "closed")
 HINT = (
     'Send {"params": {…}, "plan_date": "2026-12-31", "held": true, "reason": "why",'
-    ' "ignore_admission": true}; each may be left out.'
+    ' "ignore_admission": true, "closed": true}; each may be left out.'
 )
 RUN_PARAMETERS = frozenset({"dry_run", "wait"})
 
@@ -50,7 +51,7 @@ async def run_job(services: Services, call: Call, name: str) -> Response:
     wait_s = parse_wait_s("wait", call.query["wait"]) if "wait" in call.query else 0.0
     scheduler = services.scheduler
     plan_day = _plan_day(given.get("plan_date"))
-    held, reason, any_time = _held(given)
+    held, reason, any_time, closed = _held(given)
     values = given.get("params") if given.get("params") is not None else {}
     try:
         known = services.known_jobs.get(call.namespace, name) or await _looked_up(services, call, name)
@@ -62,10 +63,11 @@ async def run_job(services: Services, call: Call, name: str) -> Response:
     agent = services.head_start.agent_for(known.compiled)
     command = RunJob(
         call.namespace, name, params, scheduler.now_ms(), call.actor, key, body, agent.id if agent else 0,
-        plan_day, held, reason, any_time,
+        plan_day, held, reason, any_time, closed,
     )  # fmt: skip
     if call.flag("dry_run"):
         need_proposable(command, what=f"run of {name}")
+        _need_open(services, command)
         return json_response(
             {"dry_run": True, "job": name, "namespace": call.namespace, "revision": known.revision}
         )
@@ -99,13 +101,23 @@ def _plan_day(given: object) -> int | None:
         ) from None  # fmt: skip
 
 
-def _held(given: dict[str, object]) -> tuple[bool, str, bool]:
-    """Whether it is to wait for its release, and why; whether for no admission window. Raises Problem."""
+def _need_open(services: Services, command: RunJob) -> None:
+    """Raises Problem where the machine would refuse it, since its plan date is closed."""
+    with services.scheduler.read() as store:
+        day = day_of(store, command.namespace, command.plan_day, command.due_ms)
+    if day.closed is not None and not command.closed:
+        detail = f"plan date {plan_days.text_of(day.date)} is closed: {day.closed.reason}"
+        raise Problem("conflict", detail, hint='Send "closed": true where the run is meant all the same.')
+
+
+def _held(given: dict[str, object]) -> tuple[bool, str, bool, bool]:
+    """Whether it is to wait for its release, and why; whether for no admission window; whether its plan date
+    may be closed. Raises Problem."""
     held, reason = given.get("held", False), given.get("reason", "")
-    any_time = given.get("ignore_admission", False)
+    any_time, closed = given.get("ignore_admission", False), given.get("closed", False)
     errors = [
         FieldError(f"/{name}", f"true or false, not {type_name(value)}")
-        for name, value in (("held", held), ("ignore_admission", any_time))
+        for name, value in (("held", held), ("ignore_admission", any_time), ("closed", closed))
         if not isinstance(value, bool)
     ]
     if not isinstance(reason, str) or len(reason) > REASON_LETTERS_MAX:
@@ -113,7 +125,7 @@ def _held(given: dict[str, object]) -> tuple[bool, str, bool]:
     if errors:
         said = f"{errors[0].pointer}: {errors[0].detail}"
         raise Problem("validation", said, hint=HINT, errors=errors)
-    return bool(held), str(reason), bool(any_time)
+    return bool(held), str(reason), bool(any_time), bool(closed)
 
 
 async def _looked_up(services: Services, call: Call, name: str) -> KnownJob:

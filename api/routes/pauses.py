@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -14,10 +12,10 @@ from api.consistency import settle
 from api.instants import end_ms
 from api.outcomes import expect_ok
 from api.parameters import EACH
-from api.problems import FieldError, Problem
+from api.problems import Problem
+from api.reasons import need_fields, reason_of
 from api.services import Services, services_of
 from api.views import pause_json
-from scheduler.machine.pauses import REASON_LETTERS_MAX
 from scheduler.store.reads import namespaces
 from scheduler.store.tables import pauses
 from scheduler.store.tables.pauses import ALL, Pause
@@ -117,10 +115,8 @@ def _answer(services: Services, namespace: str, found: Pause | None) -> Response
 async def _pause(services: Services, call: Call, namespace: str) -> Response:
     _need(call, access.OPERATE, namespace)
     document = call.json_object()
-    reason, until_ms = _reason(document), end_ms(document, services.scheduler.now_ms(), HINT)
-    unknown = [FieldError(f"/{name[:100]}", "unknown field") for name in document if name not in FIELDS]
-    if unknown:
-        raise _invalid(unknown)
+    reason, until_ms = reason_of(document, HINT), end_ms(document, services.scheduler.now_ms(), HINT)
+    need_fields(document, FIELDS, HINT)
     command = PauseCommand(namespace, reason, until_ms, call.actor)
     if call.flag("dry_run"):
         now_ms, standing = services.scheduler.now_ms(), _known(services, namespace)
@@ -130,21 +126,6 @@ async def _pause(services: Services, call: Call, namespace: str) -> Response:
         )
     expect_ok(await services.scheduler.propose(command), what="the pause")
     return _answer(services, namespace, _standing(services, namespace))
-
-
-def _reason(document: dict[str, Any]) -> str:
-    reason = document.get("reason")
-    if not isinstance(reason, str) or not 0 < len(reason.strip()) <= len(reason) <= REASON_LETTERS_MAX:
-        detail = f"why, for everybody who will ask: a text of 1 to {REASON_LETTERS_MAX} letters"
-        raise _invalid([FieldError("/reason", detail)])
-    return reason
-
-
-def _invalid(errors: list[FieldError]) -> Problem:
-    return Problem(
-        "validation", f"{errors[0].pointer}: {errors[0].detail}",
-        hint=HINT, errors=errors,
-    )  # fmt: skip
 
 
 async def _resume(services: Services, call: Call, namespace: str) -> Response:

@@ -1,4 +1,4 @@
-"""The plan of a day."""
+"""The plan of a day, and whether anything more fires for it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,27 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api import access, schemas
-from api.call import call_of
+from api.call import Call, call_of, json_response
 from api.compiled import compiled_by
 from api.consistency import settle
 from api.cursors import read_cursor
-from api.day_plan import KIND, day_of, day_page
+from api.day_plan import KIND, closed_json, day_of, day_page
+from api.outcomes import expect_ok
 from api.parameters import EACH
-from api.problems import query_problem
-from api.services import services_of
+from api.problems import Problem
+from api.reasons import need_fields, reason_of
+from api.services import Services, services_of
 from api.threads import read_reply
+from scheduler.store.reads import namespaces
+from scheduler.store.tables import closed_dates
+from scheduler.store.tables.closed_dates import ClosedDate
 from scheduler.ticks import plan_days
+from scheduler.words.commands import ClosePlan, OpenPlan
 
 router = APIRouter(tags=["ticks"], dependencies=EACH)
+
+HINT = 'Send {"reason": TEXT}.'
+_LISTED = "cronclave job list shows the jobs with their namespaces."
 
 
 @router.get("/v1/plan", operation_id="getPlan", openapi_extra=schemas.read, responses=schemas.plan_replies)
@@ -40,7 +49,7 @@ async def get_plan(
     or when they are expected to start and end; triggers that rest that day, and why."""
     services, call = services_of(request), call_of(request)
     call.need(access.READ, namespace=call.namespace)
-    day, key = None if date is None else day_number("date", date), read_cursor(KIND, cursor, str)
+    day, key = None if date is None else day_number(date), read_cursor(KIND, cursor, str)
     await settle(call, services.commits)
 
     def read() -> dict[str, Any]:
@@ -52,10 +61,67 @@ async def get_plan(
     return await read_reply(read)
 
 
-def day_number(name: str, text: str) -> int:
-    """The plan date that a parameter names. Raises Problem."""
+@router.post(
+    "/v1/plan/{date}/close", operation_id="closePlan", openapi_extra=schemas.close_plan,
+    responses=schemas.plan_date_replies,
+)  # fmt: skip
+async def close_plan(request: Request, date: str) -> Response:
+    """Close a plan date of a namespace: nothing more fires for it (`skipped(plan_closed)`), and runs of
+    people for it are refused. What was made for it goes on. One that is closed gets this reason."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.OPERATE, namespace=call.namespace)
+    document, day = call.json_object(), day_number(date)
+    reason = reason_of(document, HINT)
+    need_fields(document, ("reason",), HINT)
+    if call.flag("dry_run"):
+        now_ms = services.scheduler.now_ms()
+        row = ClosedDate(call.namespace, day, now_ms, reason, call.principal.name)
+        return _answer(services, call, day, dry=row)
+    command = ClosePlan(call.namespace, day, reason, call.actor)
+    expect_ok(await services.scheduler.propose(command), what=f"the plan of {date}", hint=_LISTED)
+    return _answer(services, call, day)
+
+
+@router.post(
+    "/v1/plan/{date}/open", operation_id="openPlan", openapi_extra=schemas.open_plan,
+    responses=schemas.plan_date_replies,
+)  # fmt: skip
+async def open_plan(request: Request, date: str) -> Response:
+    """Open a plan date again: what is yet to come for it fires. What was skipped stays so."""
+    services, call = services_of(request), call_of(request)
+    call.need(access.OPERATE, namespace=call.namespace)
+    day = day_number(date)
+    if call.flag("dry_run"):
+        _need_namespace(services, call)
+        return json_response(_date_json(call, day, None))
+    command = OpenPlan(call.namespace, day, call.actor)
+    expect_ok(await services.scheduler.propose(command), what=f"the plan of {date}", hint=_LISTED)
+    return _answer(services, call, day)
+
+
+def _answer(services: Services, call: Call, day: int, *, dry: ClosedDate | None = None) -> Response:
+    if dry is not None:
+        _need_namespace(services, call)
+        return json_response(_date_json(call, day, dry))
+    with services.scheduler.read() as store:
+        return json_response(_date_json(call, day, closed_dates.get(store, call.namespace, day)))
+
+
+def _date_json(call: Call, day: int, row: ClosedDate | None) -> dict[str, Any]:
+    return {"namespace": call.namespace, "date": plan_days.text_of(day), "closed": closed_json(row)}
+
+
+def _need_namespace(services: Services, call: Call) -> None:
+    with services.scheduler.read() as store:
+        if namespaces.find(store, call.namespace) is None:
+            detail = f"no namespace {call.namespace[:200]} is declared, and no job is in it"
+            raise Problem("not-found", detail, hint=_LISTED)
+
+
+def day_number(text: str) -> int:
+    """The plan date. Raises Problem."""
     try:
         return plan_days.parse(text)
     except ValueError:
         detail = f"{text[:40]!r} is no date between the years 1970 and 8997"
-        raise query_problem(name, detail, "Write it as 2026-12-31.") from None
+        raise Problem("validation", detail, hint="Write it as 2026-12-31.") from None

@@ -15,7 +15,7 @@ from api.schemas.examples import JOB, PARAMS, VARS
 from api.schemas.explained import InstantExplained, RunExplained
 from api.schemas.namespaces import Namespace, NamespaceList
 from api.schemas.overview import Bulk, Overview, Table
-from api.schemas.plan import Plan
+from api.schemas.plan import Plan, PlanDate
 from api.schemas.replies import (
     Agent,
     AgentList,
@@ -149,6 +149,7 @@ run_job: dict[str, Any] = {
         schema=_fields(
             params={"type": ["object", "null"]}, plan_date={"type": ["string", "null"], "format": "date"},
             held={"type": "boolean"}, reason=_REASON, ignore_admission={"type": "boolean"},
+            closed={"type": "boolean"},
         ),
     ),
 }
@@ -353,6 +354,13 @@ pause: dict[str, Any] = {
     ),
 }
 resume: dict[str, Any] = {"parameters": [_DRY_RUN]}
+close_plan: dict[str, Any] = {
+    "parameters": [_NAMESPACE, _DRY_RUN],
+    "requestBody": _body(
+        {"reason": "bank holiday"}, schema=_fields("reason", reason=_text(500, pattern=r"\S"))
+    ),
+}
+open_plan: dict[str, Any] = {"parameters": [_NAMESPACE, _DRY_RUN]}
 change_namespace: dict[str, Any] = {"parameters": [_DRY_RUN, _IF_MATCH]}
 put_namespace: dict[str, Any] = {
     "parameters": [_DRY_RUN, _KEY, _IF_MATCH, _IF_NONE_MATCH],
@@ -381,6 +389,7 @@ ticks_replies = _replies(TickList)
 instant_replies = _replies(InstantExplained)
 explained_replies = _replies(RunExplained)
 plan_replies = _replies(Plan)
+plan_date_replies = _replies(PlanDate)
 pause_replies = _replies(Paused)
 namespace_replies = _replies(Namespace)
 namespaces_replies = _replies(NamespaceList)

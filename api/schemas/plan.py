@@ -20,6 +20,20 @@ class Expected(Reply):
     end: Instant | None = Field(description="by the median; null: no run of the job has succeeded of late")
 
 
+class Closed(Reply):
+    since: Instant
+    reason: str = Field(examples=["bank holiday"])
+    actor: str
+
+
+class PlanDate(Reply):
+    """Whether a plan date of a namespace is closed."""
+
+    namespace: str = Field(examples=["default"])
+    date: str = Field(examples=["2026-12-24"])
+    closed: Closed | None = Field(description="null: it is open")
+
+
 class PlanLine(Reply):
     """A tick, or what else fires a job on that date; without `at`, why a trigger has no tick then."""
 
@@ -45,9 +59,7 @@ class PlanLine(Reply):
     more: bool = Field(description="the job has more ticks that day than are told: from here on")
 
 
-class Plan(Reply):
-    namespace: str = Field(examples=["default"])
-    date: str = Field(examples=["2026-12-24"])
+class Plan(PlanDate):
     from_: Instant = Field(alias="from", description="when the date begins")
     until: Instant = Field(description="when the next one does")
     items: list[PlanLine]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from scheduler.explain.findings import READY_WORD, Finding, ask
 from scheduler.machine.rules import gates
-from scheduler.machine.rules.gates import Facts, FireView, TickView, blackout
+from scheduler.machine.rules.gates import Facts, FireView, TickView, blackout, closed
 from scheduler.model.compiled import CompiledJob
 from scheduler.store.connection import Store
 from scheduler.store.tables import pauses, zones
@@ -27,9 +27,13 @@ class Outlook(NamedTuple):
 
 
 class Outlooks:
-    """Of the ticks of one job. It reads its part of the state once."""
+    """Of the ticks of one job on one plan date. It reads its part of the state once."""
 
-    def __init__(self, store: Store, namespace: str, job: CompiledJob, now_ms: int) -> None:
+    def __init__(
+        self, store: Store, namespace: str, job: CompiledJob, now_ms: int, closed_day: int | None
+    ) -> None:
+        """`closed_day`: the plan date of the ticks, where that is closed."""
+        self._closed_day = closed_day
         self._facts = Facts(store, now_ms, namespace)
         self._pauses = pauses.of(store, namespace)
         self._job = job
@@ -39,11 +43,11 @@ class Outlooks:
         self._requires = () if job.requires is None else tuple([each.text for each in job.requires.each])
 
     def of(self, trigger: int, due_ms: int) -> Outlook:
-        """Of a tick that is not decided and has no run."""
-        closed = next((each for each in self._asked(trigger, due_ms) if each.state != READY_WORD), None)
-        if closed is not None:
-            starts_ms = None if closed.outcome else closed.opens_ms
-            return Outlook(closed.outcome or RUNS, closed.reason, starts_ms, ())
+        """Of a tick of that date that is not decided and has no run."""
+        first = next((each for each in self._asked(trigger, due_ms) if each.state != READY_WORD), None)
+        if first is not None:
+            starts_ms = None if first.outcome else first.opens_ms
+            return Outlook(first.outcome or RUNS, first.reason, starts_ms, ())
         starts_ms, waits = max(due_ms, self._facts.now_ms), list(self._requires)
         if self._admission is not None:
             opening = self._admission.at(self._zone, starts_ms)
@@ -53,13 +57,13 @@ class Outlooks:
         return Outlook(RUNS, "", starts_ms, tuple(waits))
 
     def _asked(self, trigger: int, due_ms: int) -> list[Finding]:
-        facts, openings = self._facts, self._job.openings
+        facts, openings, closed_day = self._facts, self._job.openings, self._closed_day
         row = trigger_rows.firing(facts.store, trigger)
         if row is None:
             return []
         paused = any(each.covers(due_ms, facts.now_ms) for each in self._pauses)
         found = ask(gates.TICK, TickView(row, paused), facts)
-        if openings is not None:
-            asked = gates.FIRE if openings.skips else (blackout,)
-            found += ask(asked, FireView(openings, self._zone, due_ms, facts.now_ms), facts)
+        if openings is not None or closed_day is not None:
+            asked = gates.FIRE if openings is not None and openings.skips else (closed, blackout)
+            found += ask(asked, FireView(openings, self._zone, due_ms, facts.now_ms, closed_day), facts)
         return found

@@ -36,6 +36,7 @@ from scheduler.machine.rules.gates import (
     admission,
     agents,
     blackout,
+    closed,
     kind,
     locks,
     over,
@@ -50,13 +51,13 @@ from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads import ledger as ledger_reads
 from scheduler.store.reads import runs as run_reads
 from scheduler.store.reads import triggers as trigger_reads
-from scheduler.store.tables import delays, gatherings, pauses, zones
+from scheduler.store.tables import closed_dates, delays, gatherings, namespaces, pauses, zones
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.delays import Delay
 from scheduler.store.tables.ledger import Entry
 from scheduler.store.tables.triggers import FiringTrigger, Trigger
-from scheduler.ticks import DELAY, plan_days, schedule, shared_of, taken_away
+from scheduler.ticks import DELAY, nominal_ms, plan_days, schedule, shared_of, taken_away
 from scheduler.words import reasons
 from scheduler.words.causes import Kind
 from scheduler.words.commands import Account, Fire, SetAside
@@ -72,6 +73,7 @@ WHY = {
         reasons.PAUSED: "it came due while it was paused",
         reasons.CANCELLED: "the job was deleted, or its run was cancelled before any start",
         reasons.REQUIRES: "what its run requires did not come in time, or is not planned",
+        reasons.PLAN_CLOSED: "its plan date was closed",
         reasons.BLACKOUT: "it came due, or would have started late, in a blackout of the job",
         reasons.ADMISSION: "it came due, or would have started late, outside of the job's admission windows",
     },
@@ -300,7 +302,7 @@ def _undecided(
         return tuple(found)
     found += [_missed(store, row, at_ms, cluster.now_ms), _held(store, row, due_ms)]
     job = compiled(row.job, row.revision, row.namespace, row.name)
-    found += _fires(facts, job, due_ms)
+    found += _fires(facts, job, due_ms, _closed_day(facts, row, at_ms))
     policy = job.overlap_of(trigger_rows.key_of(store, row.id)) if row.active_runs else "allow"
     catching_up = due_ms < cluster.now_ms - job.catchup_grace_ms
     found += ask(
@@ -336,14 +338,23 @@ def _missed(store: Store, row: FiringTrigger, at_ms: int, now_ms: int) -> Findin
     return Finding("catchup")
 
 
-def _fires(facts: Facts, job: CompiledJob, due_ms: int) -> list[Finding]:
-    """Whether its job lets it fire then: its blackouts, and its windows where these skip."""
+def _closed_day(facts: Facts, row: FiringTrigger, at_ms: int) -> int | None:
+    """The plan date of the tick, where that is closed."""
+    spec = trigger_rows.spec_of(facts.store, row.id)
+    stood_ms = nominal_ms(spec, at_ms)
+    given = namespaces.plan_days_of(facts.store, facts.namespace)
+    day = plan_days.day_of(given, at_ms if stood_ms is None else stood_ms)
+    return None if closed_dates.get(facts.store, facts.namespace, day) is None else day
+
+
+def _fires(facts: Facts, job: CompiledJob, due_ms: int, closed_day: int | None) -> list[Finding]:
+    """Whether its plan date and its job let it fire then: its blackouts, and its windows where these skip."""
     openings = job.openings
-    if openings is None:
-        return [Finding(blackout.NAME)]
-    zone = zones.in_force(facts.store, openings.admission.tz if openings.admission is not None else "")
-    asked = gates.FIRE if openings.skips else (blackout,)  # else its windows are asked when it goes on
-    return ask(asked, FireView(openings, zone, due_ms, facts.now_ms), facts)
+    tz = "" if openings is None or openings.admission is None else openings.admission.tz
+    view = FireView(openings, zones.in_force(facts.store, tz), due_ms, facts.now_ms, closed_day)
+    skips = openings is not None and openings.skips
+    asked = gates.FIRE if skips else (closed, blackout)  # else its windows are asked when it goes on
+    return ask(asked, view, facts)
 
 
 def _held(store: Store, row: FiringTrigger, due_ms: int) -> Finding:

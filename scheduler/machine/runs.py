@@ -17,6 +17,7 @@ from scheduler.machine.steps import (
     firing,
     holding,
     locking,
+    plan_dates,
     starting,
     stopping,
     telling,
@@ -24,7 +25,7 @@ from scheduler.machine.steps import (
 )
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
-from scheduler.store.tables import holds, pauses, run_waits
+from scheduler.store.tables import closed_dates, holds, pauses, run_waits
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
@@ -59,6 +60,8 @@ def run_job(ctx: Context, command: RunJob) -> Outcome:
         return refused(Code.INVALID, f"day {command.plan_day} is no date")
     if (refusal := hands.of_reason(command.reason)) is not None:
         return refusal
+    if ctx.state.closed_dates and not command.closed and (closed := _closed(ctx, command)):
+        return closed
     placed = ctx.state.last_attempt
     made = firing.fire(
         ctx,
@@ -81,6 +84,17 @@ def run_job(ctx: Context, command: RunJob) -> Outcome:
         **(made.value or {}), revision=job.revision, stamp_ms=ctx.stamp_ms, attempt=attempt,
         plan_day=run.plan_day, waiting=bool(run.waiting),
     )  # fmt: skip
+
+
+def _closed(ctx: Context, command: RunJob) -> Outcome | None:
+    """The refusal of a run for a plan date that is closed."""
+    day = plan_dates.of(ctx, command.namespace, None) if command.plan_day is None else command.plan_day
+    row = closed_dates.get(ctx.store, command.namespace, day)
+    if row is None:
+        return None
+    date = plan_days.text_of(day)
+    hint = "Say closed (--closed) where the run is meant all the same, or open the date: plan open."
+    return refused(Code.CONFLICT, f"plan date {date} is closed: {row.reason}", hint=hint, plan_date=date)
 
 
 def admit_runs(ctx: Context, command: AdmitRuns) -> Outcome:

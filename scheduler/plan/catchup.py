@@ -9,8 +9,8 @@ Rules of this file:
 2. Equal outcomes in a row are one range. A long gap is worked off in slices: its early part may be coalesced
    into a tick that, by the time its turn comes, is itself coalesced into a newer one.
 3. Ticks of a paused job are skipped(paused), those of a deleted one skipped(cancelled), however old. So are
-   those that came due in a pause of everything or of their namespace, or before one that stands; and those in
-   a blackout of their job, or outside of its windows where these skip.
+   those that came due in a pause of everything or of their namespace, or before one that stands; those of a
+   plan date that is closed; and those in a blackout of their job, or outside of its windows where these skip.
 """
 
 from __future__ import annotations
@@ -76,13 +76,13 @@ def catch_up(
     instants = _slice(trigger.next_due_ms, edge_ms, ticks, budget)
     pauses = view.pauses.of(view.store, trigger.namespace, trigger.next_due_ms)
 
-    closed = skipped_by(view.store, job)
+    closed = skipped_by(view.store, job, trigger)
 
     def skipped(due_ms: int) -> str:
         at_ms = due_ms + trigger.jitter_ms
         if trigger.state == "paused" or any(pause.covers(at_ms, view.now_ms) for pause in pauses):
             return PAUSED
-        return closed(at_ms) if closed is not None else ""
+        return closed(due_ms) if closed is not None else ""
 
     runs = _to_run(trigger, job, ticks, edge_ms, view.now_ms, skipped)
     into_ms = runs[-1] if runs else None

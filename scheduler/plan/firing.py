@@ -72,8 +72,8 @@ def _shed(view: View, trigger: DueTrigger, job: CompiledJob, due_ms: int, turn: 
     into_ms = ended.pop() if outcome == "coalesced" else None
     if into_ms is not None:
         next_ms = into_ms
-    closed = skipped_by(view.store, job)
-    if closed is not None and any(closed(at_ms + trigger.jitter_ms) for at_ms in (*ended, into_ms or due_ms)):
+    closed = skipped_by(view.store, job, trigger)
+    if closed is not None and any(closed(at_ms) for at_ms in (*ended, into_ms or due_ms)):
         return due_ms  # each says by itself why it is skipped
     if ended and not view.pauses.of(view.store, trigger.namespace, due_ms):
         turn.append(

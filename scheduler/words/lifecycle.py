@@ -68,7 +68,7 @@ TICK = Lifecycle(
     {
         TickEvent.DUE: "its instant is in sight",
         TickEvent.RAN: "the first grant of its run is committed, or its first work in the state begins",
-        TickEvent.SKIPPED: "overlap, pause, blackout, admission window or cancellation",
+        TickEvent.SKIPPED: "overlap, pause, closed plan date, blackout, admission window or cancellation",
         TickEvent.COALESCED: "a later tick runs for it, by the catch-up policy or under overload",
         TickEvent.MISSED: "window, deadline, full buffer, overload or lost before any start",
     },

@@ -181,3 +181,56 @@ async def test_what_is_no_date_is_refused(client: httpx2.AsyncClient, asked: str
 
     assert reply.status_code == 422
     assert reply.json()["type"] == "/problems/validation"
+
+
+# -- closed dates ------------------------------------------------------------------------------------------
+
+
+async def test_a_date_is_closed_shown_and_opened(client: httpx2.AsyncClient) -> None:
+    await put(client, "a", triggers=[{"at": f"{DAY}T12:00:00Z", "id": "noon"}])
+
+    dry = await client.post(f"/v1/plan/{DAY}/close?dry_run=true", json={"reason": "bank holiday"})
+    closed = await client.post(f"/v1/plan/{DAY}/close", json={"reason": "bank holiday"})
+    shown = (await client.get("/v1/plan", params={"date": DAY})).json()
+    refused = await client.post("/v1/jobs/a/runs", json={"plan_date": DAY})
+    foretold = await client.post("/v1/jobs/a/runs?dry_run=true", json={"plan_date": DAY})
+    meant = await client.post("/v1/jobs/a/runs", json={"plan_date": DAY, "closed": True})
+    opened = await client.post(f"/v1/plan/{DAY}/open")
+
+    assert closed.json()["closed"]["reason"] == dry.json()["closed"]["reason"] == "bank holiday"
+    assert shown["closed"]["actor"] == "admin"
+    (line,) = shown["items"]
+    assert (line["forecast"], line["expected"]) == ("skipped(plan_closed)", None)
+    assert line["said"] == f"plan date {DAY} is closed by admin: bank holiday"
+    assert refused.status_code == foretold.status_code == 409
+    assert refused.json()["detail"] == foretold.json()["detail"] == f"plan date {DAY} is closed: bank holiday"
+    assert "--closed" in refused.json()["hint"]
+    assert meant.status_code == 201
+    assert opened.json() == {"namespace": "default", "date": DAY, "closed": None}
+    assert (await plan(client))[0]["forecast"] == "runs"
+    audit = (await client.get("/v1/audit")).json()["items"]
+    assert [(each["action"], each["name"]) for each in audit if each["kind"] == "plan"] == [
+        ("open", DAY), ("close", DAY),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        (f"/v1/plan/{DAY}/close", {}, 422),
+        (f"/v1/plan/{DAY}/close", {"reason": " "}, 422),
+        (f"/v1/plan/{DAY}/close", {"reason": "why", "until": "x"}, 422),
+        ("/v1/plan/tomorrow/close", {"reason": "why"}, 422),
+        (f"/v1/plan/{DAY}/close?namespace=nobody", {"reason": "why"}, 404),
+        (f"/v1/plan/{DAY}/close?namespace=nobody&dry_run=true", {"reason": "why"}, 404),
+    ],
+)
+async def test_what_cannot_be_closed_is_refused(
+    client: httpx2.AsyncClient, path: str, body: dict[str, Any], status: int
+) -> None:
+    await put(client, "a")
+
+    reply = await client.post(path, json=body)
+
+    assert reply.status_code == status
+    assert reply.json()["hint"]

@@ -42,3 +42,20 @@ async def test_near_days_have_names_and_what_is_none_is_refused(cronclave: Comma
     assert {each["plan_date"] for each in today} < {each["plan_date"] for each in [*today, *tomorrow]}
     assert wrong.code == 2
     assert "write 2026-12-31" in wrong.err
+
+
+async def test_a_date_is_closed_and_opened(cronclave: Command) -> None:
+    assert (await cronclave("job", "apply", "-", stdin=JOBS)).code == 0
+
+    closed = await cronclave("plan", "close", "2099-12-25", "--reason", "bank holiday")
+    refused = await cronclave("job", "run", "b", "--plan-date", "2099-12-25")
+    meant = await cronclave("job", "run", "b", "--plan-date", "2099-12-25", "--closed")
+    shown = await cronclave("plan", "show", "2099-12-25")
+    opened = await cronclave("plan", "open", "2099-12-25")
+
+    assert closed.out == "plan date 2099-12-25 of namespace default is closed; what was made for it goes on\n"
+    assert refused.code == 5
+    assert "bank holiday" in refused.err
+    assert meant.code == 0
+    assert shown.out.count("skipped(plan_closed)") == 2
+    assert opened.out == "plan date 2099-12-25 of namespace default is open\n"

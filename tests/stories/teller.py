@@ -172,6 +172,13 @@ class Teller:
     def resume(self, _: str, job: str) -> None:
         self._tell(c.ResumeJob("default", job, c.Actor("ada")))
 
+    def date(self, _: str, act: str, day: str) -> None:
+        """close or open a plan date."""
+        if act == "close":
+            self._tell(c.ClosePlan("default", plan_days.parse(day), "a story", c.Actor("ada")))
+        else:
+            self._tell(c.OpenPlan("default", plan_days.parse(day), c.Actor("ada")))
+
     def hand(self, _: str, name: str, run: str, task: str = "") -> None:
         """A person's hand on a run, or on a task of it."""
         actor = c.Actor("ada")
@@ -281,7 +288,7 @@ WORDS: dict[str, Callable[..., None]] = {
     "claim": Teller.claim, "finish": Teller.finish, "restore": Teller.restore, "journal": Teller.journal,
     "lead": Teller.lead, "show": Teller.show, "object": Teller.object, "secret": Teller.secret,
     "deliver": Teller.deliver, "post": Teller.post, "hand": Teller.hand, "override": Teller.override,
-    "rerun": Teller.rerun,
+    "rerun": Teller.rerun, "date": Teller.date,
 }  # fmt: skip
 
 

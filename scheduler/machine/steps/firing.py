@@ -38,8 +38,8 @@ from scheduler.machine.steps import (
     windows,
 )
 from scheduler.model.openings import Openings
+from scheduler.store.tables import closed_dates, ledger, reruns, rests, run_vars
 from scheduler.store.tables import jobs as job_rows
-from scheduler.store.tables import ledger, reruns, rests, run_vars
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import triggers as trigger_rows
@@ -48,6 +48,7 @@ from scheduler.store.tables.run_vars import RunVars
 from scheduler.store.tables.runs import BEHIND, FOR_NAMESPACE, FOR_REQUIRES, FOR_TIME, Run
 from scheduler.store.tables.triggers import FiringTrigger
 from scheduler.words import events as e
+from scheduler.words import reasons
 from scheduler.words.causes import KEPT, LEDGERED, STAYS, TICKS, Cause, Kind
 from scheduler.words.lifecycle import RUN, START, RunEvent
 from scheduler.words.outcomes import Outcome
@@ -98,14 +99,17 @@ def fire(
     assert namespace is not None, "a job that is no more fires nothing"
     if cause.key and (known := _known(ctx, cause, job)):
         return known
+    if plan_day is None:
+        plan_day = plan_dates.of(ctx, namespace, cause.tick_ms)
     verdict: Verdict = READY
     key = ""
     if cause.kind in LEDGERED:
         outline = ctx.graphs.outline(job, namespace, pinned.name, pinned.revision)
-        if outline.openings is not None:
-            verdict = gates.judge(gates.FIRE, _fire_view(ctx, cause, outline.openings, due_ms))
+        closed_day = plan_day if ctx.state.closed_dates and _is_closed(ctx, namespace, plan_day) else None
+        if outline.openings is not None or closed_day is not None:
+            verdict = gates.judge(gates.FIRE, _fire_view(ctx, cause, outline.openings, due_ms, closed_day))
             if isinstance(verdict, Never):  # before its policy stops others for it
-                if cause.kind in STAYS:
+                if cause.kind in STAYS and verdict.reason != reasons.PLAN_CLOSED:
                     return done(paused=True)
                 return _decide(ctx, cause, pinned, namespace, due_ms, verdict)
         if outline.of_triggers:
@@ -143,8 +147,6 @@ def fire(
             waiting = FOR_NAMESPACE
         else:
             counts = quotas.count(ctx, state.last_run + 1, namespace)
-    if plan_day is None:
-        plan_day = plan_dates.of(ctx, namespace, cause.tick_ms)
     made_by = RunEvent.MADE if held is None else RunEvent.HELD
     state.last_run += 1
     run = Run(
@@ -230,10 +232,16 @@ def _known(ctx: Context, cause: Cause, job: int) -> Outcome | None:
     return done(outcome=entry.outcome, reason=entry.reason, run=entry.run, repeated=True)
 
 
-def _fire_view(ctx: Context, cause: Cause, openings: Openings, due_ms: int) -> FireView:
+def _is_closed(ctx: Context, namespace: str, plan_day: int) -> bool:
+    return closed_dates.get(ctx.store, namespace, plan_day) is not None
+
+
+def _fire_view(
+    ctx: Context, cause: Cause, openings: Openings | None, due_ms: int, closed_day: int | None
+) -> FireView:
     if cause.kind not in TICKS:  # it has no instant but the one at which it is decided
         due_ms = ctx.stamp_ms
-    return FireView(openings, windows.zone_of(ctx, openings), due_ms, ctx.stamp_ms)
+    return FireView(openings, windows.zone_of(ctx, openings), due_ms, ctx.stamp_ms, closed_day)
 
 
 def _view(ctx: Context, cause: Cause, pinned: Pinned, policy: str, most: int) -> RunView:

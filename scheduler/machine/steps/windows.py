@@ -22,8 +22,8 @@ from scheduler.words.causes import LEDGERED
 from scheduler.words.lifecycle import KEPT_BACK
 
 
-def zone_of(ctx: Context, openings: Openings) -> Zone:
-    tz = "" if openings.admission is None else openings.admission.tz
+def zone_of(ctx: Context, openings: Openings | None) -> Zone:
+    tz = "" if openings is None or openings.admission is None else openings.admission.tz
     return zones.clock(ctx.store, ctx.state.zones, tz)
 
 

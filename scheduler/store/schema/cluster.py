@@ -25,6 +25,7 @@ STATEMENTS: tuple[str, ...] = (
         cluster TEXT NOT NULL,
         overload_ms INTEGER,                -- since when more is due than can be started; NULL: it is not so
         overload_late_ms INTEGER NOT NULL, overload_due INTEGER NOT NULL, -- what showed it
+        closed_dates INTEGER NOT NULL,      -- 1: some plan date is closed
         paused_through_ms INTEGER NOT NULL, -- no pause is in the way of what is due from here on
         restores INTEGER NOT NULL,
         -- The last id given of each noun. Kept here since the highest row of a table may be purged, and an id

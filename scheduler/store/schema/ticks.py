@@ -81,6 +81,9 @@ STATEMENTS: tuple[str, ...] = (
     )
     """,
     "CREATE INDEX boots_at ON boots (at_ms, agent)",
+    # Plan dates for which nothing more fires (store.closed_dates).
+    "CREATE TABLE closed_dates (namespace TEXT NOT NULL, day INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
+    " reason TEXT NOT NULL, actor TEXT NOT NULL, PRIMARY KEY (namespace, day)) WITHOUT ROWID",
     # Triggers that count from the end of their job's last run (store.delays).
     """
     CREATE TABLE delays (

@@ -97,6 +97,12 @@ def key_of(store: Store, trigger: int) -> str:
     return key or ""
 
 
+def spec_of(store: Store, trigger: int) -> bytes:
+    """Empty: there is no such trigger."""
+    spec = store.value("SELECT spec FROM triggers WHERE id = ?", (trigger,))
+    return b"" if spec is None else bytes(spec)
+
+
 def firing(store: Store, trigger: int) -> FiringTrigger | None:
     row = store.kept.get(WATERMARK, trigger)
     if row is None:

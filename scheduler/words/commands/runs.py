@@ -23,6 +23,7 @@ class RunJob(ByPerson, Keyed):
     held: bool = False  #: it waits until a person releases it
     reason: str = ""  #: why it is held
     ignore_admission: bool = False  #: it waits for no window, and no window's end concerns it
+    closed: bool = False  #: also for a plan date that is closed
 
 
 @command(150, grows=True)

@@ -69,6 +69,7 @@ STEPS = st.lists(
         st.tuples(st.just("secret"), SMALL, SMALL, SMALL),
         st.tuples(st.just("pause_all"), SMALL),
         st.tuples(st.just("resume_all"), SMALL),
+        st.tuples(st.just("close_plan"), SMALL),
         st.tuples(st.just("quota"), SMALL, SMALL),
         st.tuples(st.just("apply"), SMALL, SMALL),
         st.tuples(st.just("amount"), SMALL),
@@ -192,6 +193,10 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
             spec = b'{"quotas":[%d,%d]}' % (values[0], values[1])
             users = ((), ("batch",), ("web",))[values[0] % 3]
             return [c.PutNamespace("default", spec, active_max=active, starts_max=starts, users=users)]
+        case "close_plan":
+            day = story.now_ms // 86_400_000 + values[0] % 2
+            date = ("default", day)
+            return [c.ClosePlan(*date, "why") if values[0] % 4 < 2 else c.OpenPlan(*date)]
         case "resume_all":
             return [c.Resume("default" if values[0] > 4 else "")]
         case "apply":

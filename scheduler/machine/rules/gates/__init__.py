@@ -9,9 +9,9 @@ Rules of this package:
 3. A gate that was closed is asked again when what may open it happens: its file names the step that does.
 4. A list is asked for every tick, run and task: a gate that is open costs one comparison.
 
-The lists in the order of a tick's life: TICK (does it fire?), FIRE (does its job let it, then?), RUN (is it
-made, and do others of its job have to end first?), ADMIT (may it go on, by what it requires, its job and its
-namespace?), TASK (is it queued?), PLACE (is it given to an agent?).
+The lists in the order of a tick's life: TICK (does it fire?), FIRE (do its plan date and its job let it,
+then?), RUN (is it made, and do others of its job have to end first?), ADMIT (may it go on, by what it
+requires, its job and its namespace?), TASK (is it queued?), PLACE (is it given to an agent?).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from scheduler.machine.rules.gates import (
     admission,
     agents,
     blackout,
+    closed,
     failures,
     group,
     held,
@@ -102,7 +103,7 @@ class Gate(Protocol[View]):
 
 
 TICK: tuple[Gate[TickView], ...] = (over, paused_all, paused, turn)
-FIRE: tuple[Gate[FireView], ...] = (blackout, admission)
+FIRE: tuple[Gate[FireView], ...] = (closed, blackout, admission)
 RUN: tuple[Gate[RunView], ...] = (overlap,)
 ADMIT: tuple[Gate[AdmitView], ...] = (requires, failures, admission, quota)
 TASK: tuple[Gate[TaskView], ...] = (

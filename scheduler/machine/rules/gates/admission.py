@@ -25,7 +25,7 @@ WAITS = Waits("outside of its admission windows")
 def judge(view: FireView | AdmitView) -> Verdict:
     if isinstance(view, AdmitView):
         return READY if view.opening is None or view.opening.is_open else WAITS
-    admission = view.openings.admission
+    admission = None if view.openings is None else view.openings.admission
     if admission is None or not admission.skips:
         return READY
     is_open = all(admission.at(view.zone, at_ms).is_open for at_ms in {view.due_ms, view.at_ms})
@@ -37,6 +37,7 @@ def words(verdict: Verdict, view: FireView | AdmitView, facts: Facts) -> Words:
     if isinstance(view, AdmitView):
         assert view.opening is not None
         return Words(_said(view.admission), "its next window, or a release", since_ms, view.opening.until_ms)
+    assert view.openings is not None
     return Words(_said(view.openings.admission))
 
 

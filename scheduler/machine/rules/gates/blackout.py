@@ -12,10 +12,12 @@ NEVER = Never("skipped", reasons.BLACKOUT)
 
 
 def judge(view: FireView) -> Verdict:
-    return READY if view.openings.blacked_out(view.due_ms, view.now_ms) is None else NEVER
+    openings = view.openings
+    return READY if openings is None or openings.blacked_out(view.due_ms, view.now_ms) is None else NEVER
 
 
 def words(verdict: Verdict, view: FireView, _: Facts) -> Words:
+    assert view.openings is not None
     span = view.openings.blacked_out(view.due_ms, view.now_ms)
     assert span is not None
     why = f": {span.reason}" if span.reason else ""

@@ -27,12 +27,13 @@ class TickView(NamedTuple):
 
 
 class FireView(NamedTuple):
-    """What fires, of a job that is not open at all times."""
+    """What fires, of a job that is not open at all times, or for a plan date that is closed."""
 
-    openings: Openings
+    openings: Openings | None  #: None: its job is open at all times
     zone: Zone  #: of its admission windows
     due_ms: int  #: of what has no instant of its own, now
     now_ms: int
+    closed_day: int | None = None  #: its plan date, where that is closed
 
     @property
     def at_ms(self) -> int:
