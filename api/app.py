@@ -67,6 +67,7 @@ from api.routes import (
     secrets,
     session,
     stages,
+    tick_changes,
     tick_limits,
     ticks,
     tokens,
@@ -78,10 +79,10 @@ from scheduler.store.tables import runs as run_rows
 from scheduler.ticks import SpecError
 
 NOUNS = (
-    jobs, namespaces, plan, hooks, notices, resources, objects, definitions, schema, past, apply, stages,
-    bulk, runs, attempts, logs, ticks, ledger, audit, explain, overview, agents, cluster, formats,
-    tick_limits, pauses, backup, events, outbox, secrets, tokens, join, session, health, demonstration,
-    zones, pages, hands, reruns, members,
+    jobs, namespaces, plan, tick_changes, hooks, notices, resources, objects, definitions, schema, past,
+    apply, stages, bulk, runs, attempts, logs, ticks, ledger, audit, explain, overview, agents, cluster,
+    formats, tick_limits, pauses, backup, events, outbox, secrets, tokens, join, session, health,
+    demonstration, zones, pages, hands, reruns, members,
 )  # fmt: skip
 
 

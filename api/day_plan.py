@@ -14,6 +14,7 @@ Rules of this file:
 from __future__ import annotations
 
 import heapq
+import json
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any, NamedTuple
@@ -30,8 +31,9 @@ from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads import runs as run_reads
 from scheduler.store.reads import triggers as trigger_reads
 from scheduler.store.reads.days import Usual
-from scheduler.store.tables import closed_dates, namespaces
+from scheduler.store.tables import changed_ticks, closed_dates, namespaces
 from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables.changed_ticks import ChangedTick
 from scheduler.store.tables.closed_dates import ClosedDate
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.triggers import Trigger
@@ -39,6 +41,7 @@ from scheduler.ticks import DELAY, left_out, nominal_ms, plan_days, reach_ms
 
 KIND = "plan"
 JOBS_MAX = 100  #: that a page looks at: of a namespace whose jobs rest that day it is short, or empty
+CHANGED_MAX = 200  #: more than may be changed of one job
 NEAR_MS = 380 * 86_400_000  #: no calendar moves a tick further
 
 
@@ -90,6 +93,19 @@ def closed_json(row: ClosedDate | None) -> dict[str, Any] | None:
     return None if row is None else {"since": rfc3339(row.at_ms), "reason": row.reason, "actor": row.actor}
 
 
+def change_json(row: ChangedTick | None) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    return {
+        "act": row.act,
+        "to": rfc3339(row.move_ms),
+        "params": json.loads(row.params) if row.params else None,
+        "since": rfc3339(row.since_ms),
+        "reason": row.reason or None,
+        "actor": row.actor or None,
+    }
+
+
 def _of_name(store: Store, compiled: Compiled, day: Day, name: str, each: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for job in job_reads.ids(store, day.namespace, name):
@@ -111,13 +127,16 @@ def _of_job(
     keys = {era.id: era for era in eras}
     runs = run_reads.of_ids(store, [tick[3]["run"] for tick in ticks[:each] if tick[3]["run"]])
     usual = days.usual(store, job)
+    said_of = {(each.key, each.at_ms): each for each in changed_ticks.of_job(store, job, CHANGED_MAX)}
     closed_day = None if day.closed is None else day.date
     outlooks = None if here is None else Outlooks(store, day.namespace, here, day.now_ms, closed_day)
     for at_ms, trigger, _, told in ticks[:each]:
         run = runs.get(told["run"] or 0)
         due_ms = at_ms if keys[trigger].event else at_ms + keys[trigger].jitter_ms
+        changed = said_of.get((keys[trigger].key, at_ms))
         line = {field: told[field] for field in ("trigger", "at", "due", "outcome", "reason", "run")}
-        lines.append(line | _course(told, run, outlooks, trigger, due_ms, usual))
+        line["changed"] = change_json(changed)
+        lines.append(line | _course(told, run, outlooks, trigger, due_ms, usual, changed))
     if len(ticks) > each:
         told = ticks[each][3]
         said = "there are more from here on: ask for the ticks of the job"
@@ -178,7 +197,7 @@ def _holds(era: Trigger, at_ms: int) -> bool:
 
 def _course(
     told: dict[str, Any], run: Run | None, outlooks: Outlooks | None, trigger: int, due_ms: int,
-    usual: Usual | None,
+    usual: Usual | None, changed: ChangedTick | None,
 ) -> dict[str, Any]:  # fmt: skip
     """How it went, goes, or is expected to go."""
     line: dict[str, Any] = {} if usual is None else {"usual": usual._asdict()}
@@ -190,7 +209,7 @@ def _course(
     if run is not None:
         begins_ms = run.started_ms if run.started_ms is not None else due_ms
     elif outlooks is not None:
-        outlook = outlooks.of(trigger, due_ms)
+        outlook = outlooks.of(trigger, due_ms, changed)
         begins_ms = outlook.starts_ms
         line |= {"forecast": outlook.forecast, "said": outlook.said or None, "waits": list(outlook.waits)}
     if begins_ms is not None:
@@ -207,7 +226,7 @@ def _line(day: Day, name: str, told: dict[str, Any]) -> dict[str, Any]:
         "plan_date": plan_days.text_of(day.date),
         **dict.fromkeys(
             ("trigger", "at", "due", "outcome", "reason", "run", "state", "started", "finished", "forecast",
-             "said", "expected", "usual")
+             "said", "expected", "usual", "changed")
         ),
         "waits": [],
         "more": False,

@@ -157,6 +157,7 @@ REFUSALS: Mapping[str, tuple[int, ...]] = {
     "holdTask": (409,), "releaseTask": (409,), "skipTask": (409,), "retryTask": (409,), "stopTask": (409,),
     "releaseAgent": (409,), "addMember": (409,), "removeMember": (409,), "transferLeadership": (404, 409),
     "activateFormat": (409,), "createToken": (409,), "deleteToken": (409,), "joinCluster": (404, 409),
+    "changeTick": (409,),
     "putSecret": (409, 412), "grantSecret": (409,), "deleteSecret": (409,), "rotateSecretKey": (409,),
     "changeJobs": (404,), "sendDelivery": (415,), "postNotice": (409,), "activateZones": (409,),
     "listAttempts": (404,), "getAuthorities": (404,), "beginSession": (409,),

@@ -59,7 +59,8 @@ RIGHTS: Mapping[str, Right] = {
         (EDIT, Of.CLUSTER, "getStage dropStage"),  # of one that another token has opened
         (RUN, Of.NAMED, "runJob postNotice deleteNotice"),
         (RUN, Of.LOADED, "cancelRun rerunRun"),
-        (OPERATE, Of.NAMED, "pauseJob resumeJob pauseNamespace resumeNamespace closePlan openPlan"),
+        (OPERATE, Of.NAMED, "pauseJob resumeJob pauseNamespace resumeNamespace closePlan openPlan"
+            " changeTick"),
         (OPERATE, Of.LISTED, "changeJobs"),  # to run them: RUN
         (
             OPERATE, Of.LOADED,

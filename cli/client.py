@@ -90,6 +90,9 @@ class Client:
     def put(self, path: str, document: Any) -> Any:
         return self.send("PUT", path, json.dumps(document).encode())
 
+    def patch(self, path: str, document: Any) -> Any:
+        return self.send("PATCH", path, json.dumps(document).encode())
+
     def delete(self, path: str, *, headers: Mapping[str, str] | None = None) -> Any:
         return self.send("DELETE", path, headers=headers)
 

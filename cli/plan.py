@@ -1,17 +1,20 @@
-"""`cronclave plan`: the plan of a day; close it and open it."""
+"""`cronclave plan`: the plan of a day; close it and open it; hold, skip or move single ticks of it."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import click
 
 from cli import output
 from cli.client import Client, path_of
+from cli.completing import job_names
 from cli.examples import examples
+from cli.instants import milliseconds, rfc3339
 from cli.lazy import Group
-from cli.options import connected, consistency, formatted, namespaced, stale
+from cli.options import INSTANT, connected, consistency, formatted, namespaced, stale
 
 NEAR = {"yesterday": -1, "today": 0, "tomorrow": 1}
 COLUMNS = ("tick", "job", "trigger", "outcome", "run", "start", "end", "usually", "why")
@@ -96,6 +99,110 @@ def open_(client: Client, day: str, namespace: str) -> None:
     date_ = date_of(client, day, {"namespace": namespace}) or _today(client, namespace)
     client.post(path_of("plan", date_, "open", namespace=namespace))
     click.echo(f"plan date {date_} of namespace {namespace} is open")
+
+
+def _acting(word: str, said: str, *examples_: str) -> Callable[[Callable[..., None]], click.Command]:
+    """A command that says something of one coming tick."""
+
+    def made(function: Callable[..., None]) -> click.Command:
+        for option in reversed(
+            (
+                click.argument("name", shell_complete=job_names),
+                click.argument("at", type=INSTANT),
+                *([click.argument("to", type=INSTANT)] if word == "move" else []),
+                click.option("--trigger", metavar="ID", help="Which, where several triggers are due then."),
+                click.option("--reason", metavar="TEXT", help="Why: it is shown with the tick."),
+                namespaced,
+                connected,
+            )
+        ):
+            function = option(function)
+        function.__doc__ = said
+        return plan.command(word, epilog=examples(*examples_))(function)
+
+    return made
+
+
+def _change(
+    client: Client, name: str, at: datetime, trigger: str | None, reason: str | None, namespace: str,
+    act: dict[str, Any], become: str,
+) -> None:  # fmt: skip
+    body = {**act, **({"trigger": trigger} if trigger else {}), **({"reason": reason} if reason else {})}
+    instant = rfc3339(milliseconds(at))
+    client.patch(path_of("jobs", name, "ticks", instant, namespace=namespace), body)
+    click.echo(f"the tick of {namespace}/{name} at {instant} {become}")
+
+
+@_acting(
+    "hold",
+    "Keep one coming tick back until it is released; for 35 days, then it is skipped(by_person).",
+    "cronclave plan hold close-books 2026-12-31T23:00:00Z --reason 'figures are late'",
+)
+def hold(
+    client: Client, name: str, at: datetime, trigger: str | None, reason: str | None, namespace: str
+) -> None:
+    _change(client, name, at, trigger, reason, namespace, {"hold": True}, "is held")
+
+
+@_acting(
+    "release",
+    "Let a tick go that is held, moved or to be skipped: at its instant, or at once where that is over.",
+    "cronclave plan release close-books 2026-12-31T23:00:00Z",
+)
+def release(
+    client: Client, name: str, at: datetime, trigger: str | None, reason: str | None, namespace: str
+) -> None:
+    _change(client, name, at, trigger, reason, namespace, {"release": True}, "is released")
+
+
+@_acting(
+    "skip",
+    "Leave one coming tick out: skipped(by_person) when its instant comes.",
+    "cronclave plan skip close-books 2026-12-31T23:00:00Z --reason 'closed by hand'",
+)
+def skip(
+    client: Client, name: str, at: datetime, trigger: str | None, reason: str | None, namespace: str
+) -> None:
+    _change(client, name, at, trigger, reason, namespace, {"skip": True}, "is skipped")
+
+
+@_acting(
+    "move",
+    "Let one coming tick be due later, by 35 days at most. It stays the same tick, of the same plan date.",
+    "cronclave plan move close-books 2026-12-31T23:00:00Z 2027-01-02T06:00:00Z",
+)
+def move(
+    client: Client, name: str, at: datetime, to: datetime, trigger: str | None, reason: str | None,
+    namespace: str,
+) -> None:  # fmt: skip
+    instant = rfc3339(milliseconds(to))
+    _change(
+        client, name, at, trigger, reason, namespace, {"move_to": instant}, f"is moved to {instant}"
+    )
+
+
+@plan.command(
+    "params",
+    epilog=examples("cronclave plan params close-books 2026-12-31T23:00:00Z -p region=eu"),
+)
+@click.argument("name", shell_complete=job_names)
+@click.argument("at", type=INSTANT)
+@click.option(
+    "-p", "--param", "params", multiple=True, required=True, metavar="KEY=VALUE", help="It may be repeated."
+)
+@click.option("--trigger", metavar="ID", help="Which, where several triggers are due then.")
+@click.option("--reason", metavar="TEXT", help="Why: it is shown with the tick.")
+@namespaced
+@connected
+def params_(
+    client: Client, name: str, at: datetime, params: tuple[str, ...], trigger: str | None, reason: str | None,
+    namespace: str,
+) -> None:  # fmt: skip
+    """Give the run of one coming tick other parameters; those that are not named stay."""
+    from cli.running import typed_params
+
+    given = typed_params(client, name, namespace, params)
+    _change(client, name, at, trigger, reason, namespace, {"params": given}, "has its parameters")
 
 
 def _today(client: Client, namespace: str) -> str:

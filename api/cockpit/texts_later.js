@@ -250,6 +250,7 @@ export default {
   "gate.admission": ["window of admission", "Zulassungsfenster"],
   "gate.agent": ["a free agent", "freier Agent"],
   "gate.attempt": ["its attempt", "ihr Versuch"],
+  "gate.person": ["a person's word", "Wort eines Menschen"],
   "gate.plan_closed": ["closed plan date", "geschlossener Plantag"],
   "gate.blackout": ["blackout", "Sperrzeit"],
   "gate.catchup": ["catching up", "Nachholen"],

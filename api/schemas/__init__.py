@@ -15,7 +15,7 @@ from api.schemas.examples import JOB, PARAMS, VARS
 from api.schemas.explained import InstantExplained, RunExplained
 from api.schemas.namespaces import Namespace, NamespaceList
 from api.schemas.overview import Bulk, Overview, Table
-from api.schemas.plan import Plan, PlanDate
+from api.schemas.plan import Plan, PlanDate, TickChange
 from api.schemas.replies import (
     Agent,
     AgentList,
@@ -360,6 +360,17 @@ close_plan: dict[str, Any] = {
         {"reason": "bank holiday"}, schema=_fields("reason", reason=_text(500, pattern=r"\S"))
     ),
 }
+change_tick: dict[str, Any] = {
+    "parameters": [_NAMESPACE, _DRY_RUN],
+    "requestBody": _body(
+        {"hold": True, "reason": "the tape robot is away"},
+        schema=_fields(
+            hold={"type": "boolean"}, release={"type": "boolean"}, skip={"type": "boolean"},
+            move_to={"type": "string", "format": "date-time"}, params={"type": "object"},
+            trigger={"type": "string"}, reason=_text(500),
+        ),
+    ),
+}
 open_plan: dict[str, Any] = {"parameters": [_NAMESPACE, _DRY_RUN]}
 change_namespace: dict[str, Any] = {"parameters": [_DRY_RUN, _IF_MATCH]}
 put_namespace: dict[str, Any] = {
@@ -389,6 +400,7 @@ ticks_replies = _replies(TickList)
 instant_replies = _replies(InstantExplained)
 explained_replies = _replies(RunExplained)
 plan_replies = _replies(Plan)
+tick_change_replies = _replies(TickChange)
 plan_date_replies = _replies(PlanDate)
 pause_replies = _replies(Paused)
 namespace_replies = _replies(Namespace)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from api.schemas.replies import Instant, Reply
@@ -34,6 +36,25 @@ class PlanDate(Reply):
     closed: Closed | None = Field(description="null: it is open")
 
 
+class Changed(Reply):
+    """What a person has said of a tick."""
+
+    act: str = Field(description="go (as it was, with these parameters), held, skipped or moved")
+    to: Instant | None = Field(description="of one that is moved: when it is due")
+    params: dict[str, Any] | None = Field(description="that its run has; null: those of its trigger")
+    since: Instant
+    reason: str | None
+    actor: str | None
+
+
+class TickChange(Reply):
+    namespace: str = Field(examples=["default"])
+    job: str = Field(examples=["nightly-report"])
+    trigger: str = Field(examples=["nightly"])
+    at: Instant
+    changed: Changed | None = Field(description="null: it is as it was, or decided")
+
+
 class PlanLine(Reply):
     """A tick, or what else fires a job on that date; without `at`, why a trigger has no tick then."""
 
@@ -55,6 +76,7 @@ class PlanLine(Reply):
     said: str | None = Field(description="in words: why it does not run, or what it waits for")
     expected: Expected | None = Field(description="null: it has ended, or would not run")
     usual: Usual | None = Field(description="null: no run of the job has succeeded of late")
+    changed: Changed | None = Field(description="what a person has said of this tick")
     waits: list[str] = Field(description="what its run waits for by its job's own words")
     more: bool = Field(description="the job has more ticks that day than are told: from here on")
 

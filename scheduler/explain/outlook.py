@@ -15,12 +15,13 @@ from scheduler.model.compiled import CompiledJob
 from scheduler.store.connection import Store
 from scheduler.store.tables import pauses, zones
 from scheduler.store.tables import triggers as trigger_rows
+from scheduler.store.tables.changed_ticks import ChangedTick
 
-RUNS = "runs"
+RUNS, WAITS = "runs", "waits"
 
 
 class Outlook(NamedTuple):
-    forecast: str  #: runs, or how it would end: `skipped(paused)`
+    forecast: str  #: runs; waits, for somebody; or how it would end: `skipped(paused)`
     said: str  #: why, in words; empty: nothing is in its way
     starts_ms: int | None  #: when it would start; None: it would not
     waits: tuple[str, ...]  #: what its run waits for by its job's own words
@@ -42,12 +43,14 @@ class Outlooks:
         self._admission = admission
         self._requires = () if job.requires is None else tuple([each.text for each in job.requires.each])
 
-    def of(self, trigger: int, due_ms: int) -> Outlook:
-        """Of a tick of that date that is not decided and has no run."""
-        first = next((each for each in self._asked(trigger, due_ms) if each.state != READY_WORD), None)
+    def of(self, trigger: int, due_ms: int, changed: ChangedTick | None = None) -> Outlook:
+        """Of a tick of that date that is not decided and has no run. `changed`: what a person said of it."""
+        if changed is not None and changed.move_ms is not None:
+            due_ms, changed = changed.move_ms, None
+        asked = self._asked(trigger, due_ms, changed)
+        first = next((each for each in asked if each.state != READY_WORD), None)
         if first is not None:
-            starts_ms = None if first.outcome else first.opens_ms
-            return Outlook(first.outcome or RUNS, first.reason, starts_ms, ())
+            return Outlook(first.outcome or WAITS, first.reason, None, ())
         starts_ms, waits = max(due_ms, self._facts.now_ms), list(self._requires)
         if self._admission is not None:
             opening = self._admission.at(self._zone, starts_ms)
@@ -56,13 +59,13 @@ class Outlooks:
                 waits.append(f"an admission window: {', '.join(self._admission.texts)}")
         return Outlook(RUNS, "", starts_ms, tuple(waits))
 
-    def _asked(self, trigger: int, due_ms: int) -> list[Finding]:
+    def _asked(self, trigger: int, due_ms: int, changed: ChangedTick | None) -> list[Finding]:
         facts, openings, closed_day = self._facts, self._job.openings, self._closed_day
         row = trigger_rows.firing(facts.store, trigger)
         if row is None:
             return []
         paused = any(each.covers(due_ms, facts.now_ms) for each in self._pauses)
-        found = ask(gates.TICK, TickView(row, paused), facts)
+        found = ask(gates.TICK, TickView(row, paused, changed), facts)
         if openings is not None or closed_day is not None:
             asked = gates.FIRE if openings is not None and openings.skips else (closed, blackout)
             found += ask(asked, FireView(openings, self._zone, due_ms, facts.now_ms, closed_day), facts)

@@ -51,9 +51,10 @@ from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads import ledger as ledger_reads
 from scheduler.store.reads import runs as run_reads
 from scheduler.store.reads import triggers as trigger_reads
-from scheduler.store.tables import closed_dates, delays, gatherings, namespaces, pauses, zones
+from scheduler.store.tables import changed_ticks, closed_dates, delays, gatherings, namespaces, pauses, zones
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import triggers as trigger_rows
+from scheduler.store.tables.changed_ticks import ChangedTick
 from scheduler.store.tables.delays import Delay
 from scheduler.store.tables.ledger import Entry
 from scheduler.store.tables.triggers import FiringTrigger, Trigger
@@ -73,6 +74,7 @@ WHY = {
         reasons.PAUSED: "it came due while it was paused",
         reasons.CANCELLED: "the job was deleted, or its run was cancelled before any start",
         reasons.REQUIRES: "what its run requires did not come in time, or is not planned",
+        reasons.BY_PERSON: "a person said that this one is skipped, or held it for 35 days",
         reasons.PLAN_CLOSED: "its plan date was closed",
         reasons.BLACKOUT: "it came due, or would have started late, in a blackout of the job",
         reasons.ADMISSION: "it came due, or would have started late, outside of the job's admission windows",
@@ -225,6 +227,10 @@ def _tick(store: Store, era: Trigger, at_ms: int, cluster: Cluster, compiled: Co
         return _pending(era, at_ms, told, f"run {run.id} was made for it and has not started yet", run.id)
     row = trigger_rows.firing(store, era.id)
     assert row is not None
+    changed = changed_ticks.get(store, era.job, era.key, at_ms)
+    if changed is not None and changed.passed:
+        told = _left_behind(store, row, changed, cluster)
+        return _pending(era, at_ms, told, "it is due by what a person said of it")
     if row.next_due_ms is None or at_ms < row.next_due_ms:
         passed = Finding("era", NEVER_WORD, "it was passed over: another era of the trigger decides it")
         return _pending(era, at_ms, (passed,), "nothing becomes of it")
@@ -296,7 +302,8 @@ def _undecided(
     namespace = row.namespace or ""
     facts = Facts(store, cluster.now_ms, namespace)
     paused = any(each.covers(due_ms, cluster.now_ms) for each in pauses.of(store, namespace))
-    view = TickView(row, paused)
+    key = trigger_rows.key_of(store, row.id)
+    view = TickView(row, paused, changed_ticks.get(store, row.job, key, at_ms))
     found += ask(gates.TICK, view, facts)
     if over.judge(view) is not gates.READY or row.namespace is None:
         return tuple(found)
@@ -315,6 +322,16 @@ def _undecided(
     asked = [gate for gate in gates.ADMIT if not skips or gate is not admission]
     found += ask(asked, admit, facts)
     return (*found, *_agents(facts, job))
+
+
+def _left_behind(
+    store: Store, row: FiringTrigger, changed: ChangedTick, cluster: Cluster
+) -> tuple[Finding, ...]:
+    """What keeps a tick that a person held or moved, and that its trigger has left behind."""
+    facts = Facts(store, cluster.now_ms, row.namespace or "")
+    found = pauses.of(store, row.namespace or "")
+    paused = any(each.covers(changed.fire_ms or 0, cluster.now_ms) for each in found)
+    return (of_cluster(cluster), *ask(gates.TICK, TickView(row._replace(closed=""), paused, changed), facts))
 
 
 def _missed(store: Store, row: FiringTrigger, at_ms: int, now_ms: int) -> Finding:

@@ -35,7 +35,11 @@ def before(ctx: Context, command: c.Command) -> Outcome | None:
     return None
 
 
-def _named(ctx: Context, command: c.RunJob | c.PauseJob | c.ResumeJob) -> None:
+def _of_job(ctx: Context, command: c.FireChanged) -> None:
+    _job(ctx, command.job)
+
+
+def _named(ctx: Context, command: c.RunJob | c.PauseJob | c.ResumeJob | c.ChangeTick) -> None:
     staging.settle(ctx, command.namespace, command.name)
 
 
@@ -143,6 +147,8 @@ def _dependents(ctx: Context, command: c.FireDependents) -> None:
 
 TOUCHES: dict[type[c.Command], Callable[[Context, Any], None]] = {
     c.RunJob: _named,
+    c.ChangeTick: _named,
+    c.FireChanged: _of_job,
     c.PauseJob: _named,
     c.ResumeJob: _named,
     c.Fire: _trigger,

@@ -14,7 +14,9 @@ Rules of this file:
    catches up is in the way of no live tick: that queues behind it, as under queue_one.
 6. While overload is declared, and not else, a range may end by it (`Account` with that reason).
 7. A tick after a calendar's edit is decided by its new dates alone (`steps.redating`).
-8. What `catchup: all` runs of a gap waits (SetAside) and makes a run only while the job has no active one.
+8. A tick of which a person said something is fired by itself, never in a range: what he holds or moved the
+   trigger leaves behind (`steps.setting_aside`).
+9. What `catchup: all` runs of a gap waits (SetAside) and makes a run only while the job has no active one.
 """
 
 from __future__ import annotations
@@ -22,11 +24,23 @@ from __future__ import annotations
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.rules import tick_limits
 from scheduler.machine.rules.gates import READY, Never, TickView, over
-from scheduler.machine.steps import arriving, decisions, eras, firing, plan_dates, reconstruct, redating
+from scheduler.machine.rules.gates.changed import WAITS
+from scheduler.machine.steps import (
+    arriving,
+    decisions,
+    eras,
+    firing,
+    plan_dates,
+    reconstruct,
+    redating,
+    restoring,
+    setting_aside,
+)
 from scheduler.store.tables import asked, restores
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.asked import Limits
+from scheduler.store.tables.changed_ticks import ChangedTick
 from scheduler.store.tables.triggers import BEHIND, EDITED, FiringTrigger
 from scheduler.words import events as e
 from scheduler.words.causes import Cause, Kind
@@ -45,10 +59,21 @@ def fire(ctx: Context, command: Fire) -> Outcome:
     if stale := redating.refuse_stale_tick(ctx, trigger.id, tick_ms):
         return stale
     _move(ctx, trigger, command.next_due_ms)
+    changed = setting_aside.of_tick(ctx, trigger, tick_ms) if ctx.state.changed_ticks else None
+    if changed is not None and changed.passed:
+        return done(passed=True)
     cause = Cause(Kind.CATCHUP if command.catchup else Kind.TICK, "", trigger.id, tick_ms)
     if ctx.state.restores and (run := reconstruct.prove(ctx, trigger.job, trigger.id, tick_ms)):
+        _forget(ctx, changed)
         return _decide(ctx, trigger, cause, "ran", "", run)
-    verdict = arriving.stopped(ctx, trigger, tick_ms + trigger.jitter_ms)
+    verdict = arriving.stopped(ctx, trigger, tick_ms + trigger.jitter_ms, changed)
+    if changed is not None:
+        if verdict in WAITS.values():
+            return _leave_behind(ctx, trigger, changed, tick_ms, command.nominal_ms)
+        if missed := restoring.missed(ctx, tick_ms + trigger.jitter_ms):
+            verdict = verdict if isinstance(verdict, Never) else Never("missed", missed)
+        if verdict is READY or isinstance(verdict, Never):
+            _forget(ctx, changed)
     if isinstance(verdict, Never):
         return _decide(ctx, trigger, cause, verdict.outcome, verdict.reason, verdict.run)
     if verdict is not READY:
@@ -63,12 +88,29 @@ def fire(ctx: Context, command: Fire) -> Outcome:
         cause,
         trigger,
         due_ms=tick_ms + trigger.jitter_ms,
+        params=changed.params or None if changed is not None else None,
         agent=command.agent,
         plan_day=nominal,
     )
     if trigger.closed == BEHIND and "outcome" not in (outcome.value or {}):
         trigger_rows.sleep(ctx.store, trigger.id)  # until that run has ended
     return outcome
+
+
+def _leave_behind(
+    ctx: Context, trigger: FiringTrigger, changed: ChangedTick, tick_ms: int, nominal_ms: int | None
+) -> Outcome:
+    """A person holds or moved the tick: it is pending by itself, and the trigger goes on."""
+    assert trigger.namespace is not None
+    plan_day = plan_dates.of(ctx, trigger.namespace, tick_ms if nominal_ms is None else nominal_ms)
+    setting_aside.leave_behind(ctx, changed, tick_ms + trigger.jitter_ms, plan_day)
+    return done(passed=True)
+
+
+def _forget(ctx: Context, changed: ChangedTick | None) -> None:
+    """It is decided."""
+    if changed is not None:
+        setting_aside.drop(ctx, changed)
 
 
 def account(ctx: Context, command: Account) -> Outcome:
@@ -98,6 +140,8 @@ def account(ctx: Context, command: Account) -> Outcome:
         return refused(Code.STALE_DUE, "the era ends before the range does")
     if command.reason == OVERLOAD and ctx.state.overload_ms is None:
         return refused(Code.SUPERSEDED, "no overload is declared")
+    if ctx.state.changed_ticks and setting_aside.any_in(ctx, trigger, first_ms, last_ms):
+        return refused(Code.STALE_DUE, "a person said something of a tick of this range: it is fired alone")
     if ctx.state.restores and restores.proven(ctx.store, trigger.job, first_ms, last_ms, 1):
         return refused(Code.STALE_DUE, "a tick of this range ran before the restore: it is fired by itself")
     _move(ctx, trigger, command.next_due_ms)

@@ -20,14 +20,14 @@ from dataclasses import dataclass, field
 
 from scheduler.model.compiled import CompiledJob
 from scheduler.plan import gaps
-from scheduler.plan.hold import proven
+from scheduler.plan.hold import by_themselves, changed
 from scheduler.plan.opening import skipped_by
 from scheduler.plan.view import View
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.triggers import BEHIND, DueTrigger
 from scheduler.ticks import Schedule, nominal_ms
 from scheduler.words.commands import Account, Command, Fire, SetAside
-from scheduler.words.reasons import BUFFER_FULL, PAUSED, WINDOW
+from scheduler.words.reasons import BUFFER_FULL, BY_PERSON, PAUSED, WINDOW
 
 _LOOK_BACK_MS = (60_000, 3_600_000, 86_400_000, 31 * 86_400_000, 400 * 86_400_000)
 SLICE = 5_000
@@ -65,8 +65,8 @@ def catch_up(
 ) -> tuple[list[Command], int | None]:
     """Commands for the missed ticks, and the first live instant once none of them is left (else None)."""
     epoch, job = view.epoch, view.due.job(trigger)
-    # Instants that ran before a restore, which the machine knows too.
-    ran = proven(view.store, view.hold, trigger)
+    # Instants that ran before a restore, or of which a person said something: the machine knows them too.
+    ran = by_themselves(view.store, view.hold, trigger)
     if trigger.closed == BEHIND and trigger.state != "paused" and job.catchup_mode == "all":
         return gaps.next_of_gap(trigger, ticks, epoch, ran), None
     # The last instant that is older than the grace.
@@ -77,8 +77,11 @@ def catch_up(
     pauses = view.pauses.of(view.store, trigger.namespace, trigger.next_due_ms)
 
     closed = skipped_by(view.store, job, trigger)
+    said_of = changed(view.store, trigger)
 
     def skipped(due_ms: int) -> str:
+        if due_ms in said_of:  # nothing is coalesced into it: it may never run
+            return BY_PERSON
         at_ms = due_ms + trigger.jitter_ms
         if trigger.state == "paused" or any(pause.covers(at_ms, view.now_ms) for pause in pauses):
             return PAUSED

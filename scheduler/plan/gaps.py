@@ -10,7 +10,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from scheduler.plan.hold import miss, proven
+from scheduler.plan.hold import by_themselves, miss
 from scheduler.plan.view import View
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.triggers import DueTrigger
@@ -56,7 +56,7 @@ def too_many(
         if surplus > 0:
             if gap.id in planned:
                 return None
-            ran = proven(view.store, view.hold, gap)
+            ran = by_themselves(view.store, view.hold, gap)
             commands += miss(gap, ticks, instants[:surplus], ran, view.epoch, "missed", BUFFER_FULL)
             trimmed.append(gap.id)
         left = max(0, -surplus)

@@ -16,13 +16,15 @@ from dataclasses import dataclass
 
 from scheduler.machine.rules.gates.hold import held_through
 from scheduler.store.connection import Store
-from scheduler.store.tables import restores
+from scheduler.store.tables import changed_ticks, restores
+from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.restores import HOLDING, SETTLING, Restore
 from scheduler.store.tables.triggers import DueTrigger, Trigger
 from scheduler.ticks import Schedule, nominal_ms
 from scheduler.words.commands import Account, Command, Fire
 
 PROVEN_MAX = 10_000
+CHANGED_MAX = 1_000  #: more than may be changed of one job
 _NEVER = -(1 << 62)
 
 
@@ -85,6 +87,20 @@ def proven(store: Store, hold: RestoreHold, trigger: DueTrigger | Trigger) -> fr
     return frozenset(run.tick_ms for run in found)
 
 
+def changed(store: Store, trigger: DueTrigger | Trigger) -> frozenset[int]:
+    """The instants of this trigger of which a person said something, from its watermark on."""
+    if trigger.next_due_ms is None or not store.value("SELECT changed_ticks FROM state WHERE id = 1"):
+        return frozenset()
+    key = trigger_rows.key_of(store, trigger.id)
+    found = changed_ticks.within(store, trigger.job, key, trigger.next_due_ms - 1, 1 << 62, CHANGED_MAX)
+    return frozenset([row.at_ms for row in found])
+
+
+def by_themselves(store: Store, hold: RestoreHold, trigger: DueTrigger | Trigger) -> frozenset[int]:
+    """The instants that are fired each by itself, whatever becomes of those around them."""
+    return proven(store, hold, trigger) | changed(store, trigger)
+
+
 def miss(
     trigger: DueTrigger | Trigger,
     ticks: Schedule,
@@ -94,7 +110,8 @@ def miss(
     outcome: str,
     reason: str,
 ) -> list[Command]:
-    """End these instants, in a row from the watermark: as this outcome, or as what an adopted run proves."""
+    """End these instants, in a row from the watermark: as this outcome, but for those that are fired by
+    themselves (`ran`)."""
     commands: list[Command] = []
     group: list[int] = []
     following = [*instants[1:], ticks.next(instants[-1])]

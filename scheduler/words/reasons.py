@@ -9,6 +9,7 @@ FAILURES = "failures"  #: of a job: paused, since its runs failed so often in a 
 PAUSED = "paused"  #: skipped: the job was paused
 CANCELLED = "cancelled"  #: skipped: the job was deleted
 BLACKOUT = "blackout"  #: skipped: its job's blackout
+BY_PERSON = "by_person"  #: skipped: somebody said so of this one tick
 PLAN_CLOSED = "plan_closed"  #: skipped: its plan date was closed
 REQUIRES = "requires"  #: skipped, missed: what its run requires did not come in time
 ADMISSION = "admission"  #: skipped: outside of its job's windows; of a run that was stopped when they ended

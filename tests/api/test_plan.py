@@ -234,3 +234,75 @@ async def test_what_cannot_be_closed_is_refused(
 
     assert reply.status_code == status
     assert reply.json()["hint"]
+
+
+# -- single ticks ------------------------------------------------------------------------------------------
+
+NOON = f"{DAY}T12:00:00Z"
+
+
+async def change(client: httpx2.AsyncClient, body: dict[str, Any], at: str = NOON) -> httpx2.Response:
+    return await client.patch(f"/v1/jobs/a/ticks/{at}", json=body)
+
+
+async def test_a_coming_tick_is_held_moved_and_shown_in_the_plan(client: httpx2.AsyncClient) -> None:
+    params = {"region": {"type": "string", "default": "eu"}}
+    trigger = {"at": NOON, "id": "noon", "params": {"region": "us"}}
+    await put(client, "a", triggers=[trigger], params=params)
+
+    held = await change(client, {"hold": True, "reason": "late figures"})
+    (line,) = await plan(client)
+    moved = await change(client, {"move_to": f"{DAY}T20:00:00Z"})
+    given = await change(client, {"params": {"region": "asia"}})
+    (later,) = await plan(client)
+    explained = (await client.get(f"/v1/jobs/a/explain?at={NOON}")).json()["ticks"][0]["gates"]
+    released = await change(client, {"release": True})
+
+    assert held.status_code == 200, held.text
+    assert (held.json()["trigger"], held.json()["changed"]["act"]) == ("noon", "held")
+    assert (line["forecast"], line["expected"]) == ("waits", None)
+    assert line["said"] == "it is held by admin: late figures"
+    assert moved.json()["changed"]["to"] == f"{DAY}T20:00:00Z"
+    assert given.json()["changed"]["act"] == "moved"
+    assert later["changed"]["params"] == {"region": "asia"}
+    assert (later["at"], later["expected"]["start"]) == (NOON, f"{DAY}T20:00:00Z")
+    assert [gate["opens_at"] for gate in explained if gate["gate"] == "person"] == [f"{DAY}T20:00:00Z"]
+    assert released.json()["changed"] | {"since": None} == {
+        "act": "go", "to": None, "params": {"region": "asia"}, "since": None, "reason": None,
+        "actor": "admin",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("body", "at", "status", "says"),
+    [
+        ({}, NOON, 422, "one thing"),
+        ({"hold": True, "skip": True}, NOON, 422, "one thing"),
+        ({"hold": False}, NOON, 422, "true"),
+        ({"hold": True, "until": "x"}, NOON, 422, "unknown field"),
+        ({"move_to": "tomorrow"}, NOON, 422, "RFC 3339"),
+        ({"move_to": f"{DAY}T11:00:00Z"}, NOON, 422, "earlier"),
+        ({"move_to": "2100-12-25T12:00:00Z"}, NOON, 422, "35 days"),
+        ({"params": {"n": 1}}, NOON, 422, "parameter"),
+        ({"params": []}, NOON, 422, "object"),
+        ({"release": True}, NOON, 409, "nothing was said"),
+        ({"hold": True}, f"{DAY}T12:00:01Z", 404, "no tick"),
+        ({"hold": True, "trigger": "night"}, NOON, 404, "no trigger"),
+        ({"hold": True}, "noon", 422, "RFC 3339"),
+        ({"hold": True}, f"{DAY}T18:00:00Z", 422, "say which"),
+    ],
+)
+async def test_what_cannot_be_said_of_a_tick_is_refused_by_dry_runs_too(
+    client: httpx2.AsyncClient, body: dict[str, Any], at: str, status: int, says: str
+) -> None:
+    evening = {"at": f"{DAY}T18:00:00Z"}
+    noon = {"at": NOON, "id": "noon"}
+    await put(client, "a", triggers=[noon, evening | {"id": "b"}, evening | {"id": "c"}])
+
+    reply = await change(client, body, at)
+    dry = await client.patch(f"/v1/jobs/a/ticks/{at}?dry_run=true", json=body)
+
+    assert reply.status_code == dry.status_code == status, reply.text
+    assert says in reply.json()["detail"]
+    assert reply.json()["detail"] == dry.json()["detail"]
+    assert all(each["changed"] is None for each in await plan(client))

@@ -15,8 +15,8 @@ from api.schemas import answers, audit, overview, replies
 from tests.api import promise
 
 VERBS = (
-    "activate", "add", "apply", "begin", "cancel", "change", "create", "delete", "drain", "drop", "end",
-    "post",
+    "activate", "add", "apply", "begin", "cancel", "change", "close", "create", "delete", "drain", "drop",
+    "end", "open", "post",
     "explain", "export", "get", "grant", "hold", "join", "list", "override", "pause", "put", "release",
     "remove", "rerun", "resend", "resolve", "resume", "retry", "rotate", "run", "send", "set", "skip", "stop",
     "stream", "suspend", "transfer", "verify",

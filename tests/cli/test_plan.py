@@ -59,3 +59,24 @@ async def test_a_date_is_closed_and_opened(cronclave: Command) -> None:
     assert meant.code == 0
     assert shown.out.count("skipped(plan_closed)") == 2
     assert opened.out == "plan date 2099-12-25 of namespace default is open\n"
+
+
+async def test_single_ticks_are_held_skipped_moved_and_released(cronclave: Command) -> None:
+    parameters = "job: c\nnoop: true\nparams: {n: {type: integer, default: 1}}\n"
+    jobs = f"{JOBS}---\n{parameters}triggers: {{at: 2099-12-25T10:00:00Z, id: t}}\n"
+    assert (await cronclave("job", "apply", "-", stdin=jobs)).code == 0
+    b, c = ("b", "2099-12-25T09:00:00Z"), ("c", "2099-12-25T10:00:00Z")
+
+    held = await cronclave("plan", "hold", *b, "--reason", "late")
+    moved = await cronclave("plan", "move", *c, "2099-12-25T11:00:00Z")
+    given = await cronclave("plan", "params", *c, "-p", "n=2")
+    shown = await cronclave("plan", "show", "2099-12-25")
+    skipped = await cronclave("plan", "skip", *b)
+    released = await cronclave("plan", "release", *b)
+    none = await cronclave("plan", "hold", "b", "2099-12-25T09:00:01Z")
+
+    assert held.out == "the tick of default/b at 2099-12-25T09:00:00Z is held\n"
+    assert "it is held by admin: late" in shown.out
+    assert "~2099-12-25T11:00:00Z" in shown.out
+    assert moved.out.endswith("is moved to 2099-12-25T11:00:00Z\n")
+    assert (given.code, skipped.code, released.code, none.code) == (0, 0, 0, 3)

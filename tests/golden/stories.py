@@ -20,6 +20,7 @@ from tests.golden.hands import hands
 from tests.golden.held import held
 from tests.golden.inside import inside
 from tests.golden.log import Recorder
+from tests.golden.plans import plans
 from tests.golden.windows import windows
 from tests.scheduler.machine.test_replay import LOCKS, OVERLAPS, REASONS, WEIGHTS, command
 from tests.scheduler.story import START_MS, job
@@ -61,6 +62,7 @@ def every_command(story: Recorder) -> None:
     _stages(story)
     _quotas(story)
     windows(story)
+    plans(story)
     dates_change(story)
     schedules_change(story)
     zones_change(story)
@@ -707,13 +709,6 @@ def _format(story: Recorder) -> None:
     story.now_ms += 5_000
     assert c.EndPause in {type(each) for each in story.plan_and_apply()}
     story.tell_ok(c.Pause("default", "again", None, BEN), c.Resume("default", BEN), c.Resume("", BEN))
-    day = story.now_ms // 86_400_000
-    story.tell_ok(c.ClosePlan("default", day, "bank holiday", ADA), c.ClosePlan("default", day, "again", BEN))
-    story.tell(c.ClosePlan("default", -1, "why"), c.ClosePlan("default", day, ""), c.OpenPlan("nobody", day))
-    story.tell(c.RunJob("default", "j", b"{}", story.now_ms))
-    story.now_ms += 120_000
-    story.plan_and_apply()
-    story.tell_ok(c.OpenPlan("default", day, BEN), c.OpenPlan("default", day, BEN))
     story.tell_ok(c.Activate(newest, seen, ADA))
     story.tell(c.Activate(newest + 1, seen), c.Activate(newest + 1, seen[1:]), c.Activate(0, ()))
     story.tell(c.Migrate(story.epoch, "", 1))

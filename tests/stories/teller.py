@@ -179,6 +179,13 @@ class Teller:
         else:
             self._tell(c.OpenPlan("default", plan_days.parse(day), c.Actor("ada")))
 
+    def tick(self, _: str, act: str, job: str, trigger: str, at: str, to: str = "") -> None:
+        """Something is said of one coming tick of today."""
+        day_ms = self.story.now_ms // DAY_MS * DAY_MS
+        to_ms = day_ms + _of_day(to) if to else None
+        at_ms, ada = day_ms + _of_day(at), c.Actor("ada")
+        self._tell(c.ChangeTick("default", job, trigger, at_ms, act, "a story", to_ms, actor=ada))
+
     def hand(self, _: str, name: str, run: str, task: str = "") -> None:
         """A person's hand on a run, or on a task of it."""
         actor = c.Actor("ada")
@@ -288,7 +295,7 @@ WORDS: dict[str, Callable[..., None]] = {
     "claim": Teller.claim, "finish": Teller.finish, "restore": Teller.restore, "journal": Teller.journal,
     "lead": Teller.lead, "show": Teller.show, "object": Teller.object, "secret": Teller.secret,
     "deliver": Teller.deliver, "post": Teller.post, "hand": Teller.hand, "override": Teller.override,
-    "rerun": Teller.rerun, "date": Teller.date,
+    "rerun": Teller.rerun, "date": Teller.date, "tick": Teller.tick,
 }  # fmt: skip
 
 

@@ -17,15 +17,18 @@ from scheduler.machine.rules import gates
 from scheduler.machine.rules.gates import Never, TickView, Verdict
 from scheduler.machine.steps import firing, pausing
 from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables.changed_ticks import ChangedTick
 from scheduler.store.tables.triggers import FiringTrigger
 from scheduler.words.causes import STAYS, Cause
 from scheduler.words.outcomes import Outcome
 
 
-def stopped(ctx: Context, trigger: FiringTrigger, due_ms: int) -> Verdict:
-    """What the gates say of a tick, or an event, that was due then."""
+def stopped(
+    ctx: Context, trigger: FiringTrigger, due_ms: int, changed: ChangedTick | None = None
+) -> Verdict:
+    """What the gates say of a tick, or an event, that was due then. `changed`: what a person said of it."""
     paused = pausing.skips(ctx, trigger.namespace or "", due_ms)
-    return gates.judge(gates.TICK, TickView(trigger, paused))
+    return gates.judge(gates.TICK, TickView(trigger, paused, changed))
 
 
 def never(ctx: Context, trigger: FiringTrigger, due_ms: int, missed: str) -> Never | None:

@@ -20,7 +20,15 @@ from scheduler.machine.context import Context, refused
 from scheduler.machine.rules import revisions
 from scheduler.machine.rules.graphs import KEPT_FROM_TASKS
 from scheduler.machine.rules.spent import spent
-from scheduler.machine.steps import eras, listening, postponing, redating, retriggering, stopping
+from scheduler.machine.steps import (
+    eras,
+    listening,
+    postponing,
+    redating,
+    retriggering,
+    setting_aside,
+    stopping,
+)
 from scheduler.model.compiled import CompiledJob, compile_job
 from scheduler.store.tables import asked as asked_rows
 from scheduler.store.tables import jobs as job_rows
@@ -178,6 +186,7 @@ def delete(ctx: Context, edit: Edit, job: Job, *, runs_max: int | None = None) -
         eras.end(ctx, trigger, edit.at_ms, trigger_rows.DELETED)
         listening.forget(ctx, trigger)
     postponing.cancel(ctx, job.id, job.namespace, job.name)
+    setting_aside.end_of_job(ctx, job.id)
     eras.wake(ctx, job.id)
     asked_rows.add(ctx.store, job.namespace, -asked)
     # Newest first, so that the end of one does not admit another that is cancelled next.

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scheduler.machine.context import Context
-from scheduler.machine.steps import delaying, listening
+from scheduler.machine.steps import delaying, listening, setting_aside
 from scheduler.store.tables import boots, pins, zones
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.triggers import BEHIND, OVER, Trigger
@@ -72,6 +72,8 @@ def begin(
             event=event,
         ),
     )  # fmt: skip
+    if until_ms is None and not event:
+        setting_aside.check(ctx, job, key, spec, from_ms)
     if until_ms is None and (held := pins_of(spec)):
         pins.hold(ctx.store, ctx.state.last_trigger, held)
         if held[0][0].startswith("/") and (found := zones.of_digest(ctx.store, ctx.state.zones)) is not None:

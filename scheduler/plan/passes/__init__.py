@@ -18,6 +18,7 @@ from typing import Protocol
 
 from scheduler.plan.passes import (
     backlog,
+    changed,
     deadlines,
     deadlocks,
     defaults,
@@ -68,6 +69,7 @@ DUE: tuple[Pass, ...] = (
     drains,
     redates,
     live,
+    changed,
     delays,
     startups,
     dependents,

@@ -15,7 +15,7 @@ from itertools import chain
 
 from scheduler.plan import catchup
 from scheduler.plan.firing import fire_live
-from scheduler.plan.hold import miss, proven
+from scheduler.plan.hold import by_themselves, miss
 from scheduler.plan.view import Outlook, View
 from scheduler.store.tables.triggers import DueTrigger
 from scheduler.ticks import schedule
@@ -52,12 +52,12 @@ def of_trigger(view: View, trigger: DueTrigger, budget: catchup.Budget) -> list[
         return [Account(epoch, trigger.id, first_ms, trigger.from_ms, 0, next_ms, "skipped", "")]
     if trigger.is_over:
         instants = catchup.closed(trigger, ticks, budget)
-        ran = proven(view.store, hold, trigger)
+        ran = by_themselves(view.store, hold, trigger)
         return miss(trigger, ticks, instants, ran, epoch, "skipped", CANCELLED)
     if hold.misses(trigger):
         last_ms = trigger.end_ms(hold.taken_ms - trigger.jitter_ms)
         instants = catchup.until(trigger, last_ms, ticks, budget)
-        ran = proven(view.store, hold, trigger)
+        ran = by_themselves(view.store, hold, trigger)
         return miss(trigger, ticks, instants, ran, epoch, "missed", RESTORED)
     commands, due_ms = catchup.catch_up(view, trigger, ticks, budget)
     if due_ms is not None:

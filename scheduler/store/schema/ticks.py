@@ -81,6 +81,21 @@ STATEMENTS: tuple[str, ...] = (
     )
     """,
     "CREATE INDEX boots_at ON boots (at_ms, agent)",
+    # Single ticks that a person holds, skips, moves or gives parameters (store.changed_ticks).
+    """
+    CREATE TABLE changed_ticks (
+        job INTEGER NOT NULL,
+        key TEXT NOT NULL,                  -- of the trigger
+        at_ms INTEGER NOT NULL,             -- nominal: which tick
+        act TEXT NOT NULL, move_ms INTEGER, params TEXT NOT NULL,
+        passed INTEGER NOT NULL,            -- 1: its trigger has left it behind, undecided
+        plan_day INTEGER,
+        fire_ms INTEGER,                    -- then: when it is looked at
+        since_ms INTEGER NOT NULL, reason TEXT NOT NULL, actor TEXT NOT NULL,
+        PRIMARY KEY (job, key, at_ms)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX changed_ticks_fire ON changed_ticks (fire_ms, job, key, at_ms) WHERE fire_ms IS NOT NULL",
     # Plan dates for which nothing more fires (store.closed_dates).
     "CREATE TABLE closed_dates (namespace TEXT NOT NULL, day INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
     " reason TEXT NOT NULL, actor TEXT NOT NULL, PRIMARY KEY (namespace, day)) WITHOUT ROWID",

@@ -97,6 +97,16 @@ def key_of(store: Store, trigger: int) -> str:
     return key or ""
 
 
+def era_of(store: Store, job: int, key: str, at_ms: int) -> int | None:
+    """The era of a trigger that this instant belongs to."""
+    era: int | None = store.value(
+        "SELECT id FROM triggers WHERE job = ? AND key = ? AND from_ms < ?"
+        " AND (until_ms IS NULL OR until_ms >= ?) ORDER BY id LIMIT 1",
+        (job, key, at_ms, at_ms),
+    )
+    return era
+
+
 def spec_of(store: Store, trigger: int) -> bytes:
     """Empty: there is no such trigger."""
     spec = store.value("SELECT spec FROM triggers WHERE id = ?", (trigger,))

@@ -32,6 +32,8 @@ from scheduler.words.commands.calendars import Redate as Redate
 from scheduler.words.commands.calendars import Redated as Redated
 from scheduler.words.commands.calendars import Reschedule as Reschedule
 from scheduler.words.commands.calendars import Rescheduled as Rescheduled
+from scheduler.words.commands.changed_ticks import ChangeTick as ChangeTick
+from scheduler.words.commands.changed_ticks import FireChanged as FireChanged
 from scheduler.words.commands.cluster import Activate as Activate
 from scheduler.words.commands.cluster import Barrier as Barrier
 from scheduler.words.commands.cluster import Compare as Compare

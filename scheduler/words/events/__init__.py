@@ -21,6 +21,8 @@ from scheduler.words.events.attempts import AttemptRunning as AttemptRunning
 from scheduler.words.events.attempts import AttemptUnreachable as AttemptUnreachable
 from scheduler.words.events.calendars import CalendarMoved as CalendarMoved
 from scheduler.words.events.calendars import ScheduleMoved as ScheduleMoved
+from scheduler.words.events.changed_ticks import TickChanged as TickChanged
+from scheduler.words.events.changed_ticks import TickChangeDropped as TickChangeDropped
 from scheduler.words.events.cluster import FormatActivated as FormatActivated
 from scheduler.words.events.cluster import FormatRaised as FormatRaised
 from scheduler.words.events.cluster import Led as Led

@@ -70,6 +70,7 @@ STEPS = st.lists(
         st.tuples(st.just("pause_all"), SMALL),
         st.tuples(st.just("resume_all"), SMALL),
         st.tuples(st.just("close_plan"), SMALL),
+        st.tuples(st.just("change_tick"), SMALL, SMALL, SMALL),
         st.tuples(st.just("quota"), SMALL, SMALL),
         st.tuples(st.just("apply"), SMALL, SMALL),
         st.tuples(st.just("amount"), SMALL),
@@ -193,6 +194,15 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
             spec = b'{"quotas":[%d,%d]}' % (values[0], values[1])
             users = ((), ("batch",), ("web",))[values[0] % 3]
             return [c.PutNamespace("default", spec, active_max=active, starts_max=starts, users=users)]
+        case "change_tick":
+            act = ("hold", "release", "skip", "move", "give")[values[0] % 5]
+            found = nth(story, "SELECT key, next_due_ms FROM triggers WHERE until_ms IS NULL"
+                        " AND next_due_ms IS NOT NULL ORDER BY id", values[1])  # fmt: skip
+            known = nth(story, "SELECT key, at_ms FROM changed_ticks ORDER BY job, key, at_ms", values[1])
+            key, at_ms = known if known and values[2] % 2 else found or ("t", 0)
+            if not (known and values[2] % 2):
+                at_ms += 1_000 * (values[2] % 4)
+            return [c.ChangeTick("default", name, key, at_ms, act, "why", at_ms + 2_500, b"{}")]
         case "close_plan":
             day = story.now_ms // 86_400_000 + values[0] % 2
             date = ("default", day)

@@ -24,6 +24,7 @@ from scheduler.machine.rules.gates import (
     admission,
     agents,
     blackout,
+    changed,
     closed,
     failures,
     group,
@@ -102,7 +103,7 @@ class Gate(Protocol[View]):
         and the machine never asks."""
 
 
-TICK: tuple[Gate[TickView], ...] = (over, paused_all, paused, turn)
+TICK: tuple[Gate[TickView], ...] = (over, paused_all, paused, changed, turn)
 FIRE: tuple[Gate[FireView], ...] = (closed, blackout, admission)
 RUN: tuple[Gate[RunView], ...] = (overlap,)
 ADMIT: tuple[Gate[AdmitView], ...] = (requires, failures, admission, quota)

@@ -11,6 +11,7 @@ from scheduler.model.compiled import CompiledTask
 from scheduler.model.openings import Admission, Openings
 from scheduler.store.connection import Store
 from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables.changed_ticks import ChangedTick
 from scheduler.store.tables.restores import Restore
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import Task
@@ -24,6 +25,7 @@ class TickView(NamedTuple):
 
     trigger: FiringTrigger
     paused: bool  #: everything, or its namespace, is or was then
+    changed: ChangedTick | None = None  #: what a person has said of it
 
 
 class FireView(NamedTuple):

@@ -1,0 +1,123 @@
+"""People say something of one coming tick: it is held, released, skipped, moved, or given parameters.
+
+Rules of this file:
+
+1. Only what is yet to come can be meant, of a trigger that has instants: the tick is named by its nominal
+   instant, and keeps that and its plan date whatever is said.
+2. What is said next takes the place of what was said. Released, it is as it was, but for its parameters;
+   where its instant is over it fires at once.
+3. A tick that is held for 35 days is skipped(by_person).
+4. Where it fires by itself the same gates are asked as of any tick, at its new instant; of an era that has
+   ended meanwhile that of the job counts, not that of the era.
+"""
+
+from __future__ import annotations
+
+from scheduler.machine.context import Context, done, refused
+from scheduler.machine.rules import changing, gates
+from scheduler.machine.rules.changing import ACTS, HELD_MAX_MS
+from scheduler.machine.rules.gates import Never, TickView
+from scheduler.machine.rules.gates.changed import NEVER
+from scheduler.machine.steps import (
+    decisions,
+    firing,
+    pausing,
+    reconstruct,
+    redating,
+    restoring,
+    setting_aside,
+)
+from scheduler.store.tables import changed_ticks
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import triggers as trigger_rows
+from scheduler.store.tables.changed_ticks import GO, HELD, MOVED, ChangedTick
+from scheduler.store.tables.triggers import FiringTrigger
+from scheduler.words import events as e
+from scheduler.words.causes import Cause, Kind
+from scheduler.words.commands import ChangeTick, FireChanged
+from scheduler.words.outcomes import Code, Outcome
+
+AHEAD_MAX_MS = 60_000  #: of its instant it is decided
+
+
+def change_tick(ctx: Context, command: ChangeTick) -> Outcome:
+    job = job_rows.standing_named(ctx.store, command.namespace, command.name)
+    if job is None:
+        return refused(Code.NOT_FOUND, f"no job {command.namespace}/{command.name}")
+    row = changed_ticks.get(ctx.store, job.id, command.trigger, command.at_ms)
+    if refusal := changing.judge(ctx.store, job.id, row, command, ctx.stamp_ms):
+        return refusal
+    era = trigger_rows.era_of(ctx.store, job.id, command.trigger, command.at_ms)
+    if row is None and era is not None and (stale := redating.refuse_stale_tick(ctx, era, command.at_ms)):
+        return stale
+    act = ACTS[command.act]
+    before = row or ChangedTick(
+        job.id, command.trigger, command.at_ms, GO, None, "", 0, None, None, 0, "", ""
+    )
+    after = before._replace(
+        act=act or before.act, since_ms=ctx.stamp_ms, reason=command.reason, actor=command.actor.name,
+        move_ms=command.to_ms if act == MOVED else before.move_ms if not act else None,
+        params=command.params.decode("utf-8", "replace") if command.act == "give" else before.params,
+    )  # fmt: skip
+    if after.passed:
+        after = after._replace(fire_ms=_look_ms(ctx, after))
+    if after.act == GO and not after.passed and not after.params:
+        setting_aside.drop(ctx, after)
+    else:
+        changed_ticks.put(ctx.store, after)
+        ctx.state.changed_ticks = 1
+    ctx.emit(
+        e.TickChanged(
+            job.id, job.namespace, job.name, command.trigger, command.at_ms, command.act, after.move_ms,
+            command.reason, command.actor.name,
+        )
+    )  # fmt: skip
+    ctx.changed("job", job.namespace, job.name, before.act, after.act, reason=command.reason)
+    return done(act=after.act)
+
+
+def _look_ms(ctx: Context, row: ChangedTick) -> int:
+    """When one that its trigger has left behind is looked at next."""
+    if row.act == HELD:
+        return ctx.stamp_ms + HELD_MAX_MS
+    return ctx.stamp_ms if row.move_ms is None else row.move_ms
+
+
+def fire_changed(ctx: Context, command: FireChanged) -> Outcome:
+    row = changed_ticks.get(ctx.store, command.job, command.trigger, command.at_ms)
+    early = row is not None and (row.fire_ms or 0) > ctx.stamp_ms + AHEAD_MAX_MS
+    if row is None or row.fire_ms is None or row.fire_ms != command.fire_ms or early:
+        return refused(Code.STALE_DUE, f"no tick of trigger {command.trigger} is due at {command.fire_ms}")
+    era = trigger_rows.era_of(ctx.store, row.job, row.key, row.at_ms)
+    trigger = None if era is None else trigger_rows.firing(ctx.store, era)
+    if trigger is None:
+        setting_aside.gone(ctx, row)
+        return done(outcome="none")
+    setting_aside.drop(ctx, row)
+    cause = Cause(Kind.TICK, "", trigger.id, row.at_ms)
+    if ctx.state.restores and (run := reconstruct.prove(ctx, trigger.job, trigger.id, row.at_ms)):
+        return _decide(ctx, trigger, cause, Never("ran", "", run))
+    verdict = NEVER
+    if row.act != HELD or trigger.namespace is None:
+        paused = pausing.skips(ctx, trigger.namespace or "", row.fire_ms)
+        asked = gates.judge(gates.TICK, TickView(trigger._replace(closed=""), paused))
+        if missed := restoring.missed(ctx, row.fire_ms):
+            asked = asked if isinstance(asked, Never) else Never("missed", missed)
+        if not isinstance(asked, Never):
+            assert trigger.namespace is not None
+            return firing.fire(
+                ctx, cause, trigger, due_ms=row.fire_ms, params=row.params or None, plan_day=row.plan_day
+            )
+        verdict = asked
+    return _decide(ctx, trigger, cause, verdict)
+
+
+def _decide(ctx: Context, trigger: FiringTrigger, cause: Cause, verdict: Never) -> Outcome:
+    namespace, name = trigger.namespace, trigger.name
+    if namespace is None:
+        namespace, name = job_rows.name_of_deleted(ctx.store, trigger.job)
+    decisions.decide(
+        ctx, cause, job=trigger.job, namespace=namespace, name=name, first_ms=cause.tick_ms or 0,
+        outcome=verdict.outcome, reason=verdict.reason, run=verdict.run,
+    )  # fmt: skip
+    return done(outcome=verdict.outcome, reason=verdict.reason, run=verdict.run)

@@ -1,0 +1,63 @@
+"""The golden story of closed plan dates and of single ticks of which people say something."""
+
+from __future__ import annotations
+
+from scheduler.words import commands as c
+from tests.golden.log import Recorder
+from tests.scheduler.story import job
+
+HOUR_MS = 3_600_000
+ADA, BEN = c.Actor("ada", "10.0.0.7"), c.Actor("ben")
+
+
+def plans(story: Recorder) -> None:
+    day = story.now_ms // 86_400_000
+    hourly = {"every": "1h", "id": "t"}
+    story.put(job("dated", trigger=hourly, policies={"overlap": "allow"}), job("web-dated", namespace="web"))
+    story.tell_ok(c.ClosePlan("web", day + 30, "moving house", BEN))
+    story.now_ms += 1
+    story.tell_ok(c.ClosePlan("default", day, "bank holiday", ADA), c.ClosePlan("default", day, "again", BEN))
+    story.tell(c.ClosePlan("default", -1, "why"), c.ClosePlan("default", day, ""), c.OpenPlan("nobody", day))
+    story.tell(c.RunJob("default", "dated", b"{}", story.now_ms))
+    story.tell_ok(c.RunJob("default", "dated", b"{}", story.now_ms, closed=True))
+    story.now_ms += HOUR_MS
+    story.plan_and_apply()
+    for each in (0, 1):
+        story.tell_ok(c.OpenPlan("default", day + each, BEN))
+    _ticks(story)
+    story.tell_ok(c.DeleteJob("default", "dated"), c.DeleteJob("web", "web-dated"))
+    story.tell_ok(c.OpenPlan("web", day + 30))
+    story.plan_and_apply()
+
+
+def _ticks(story: Recorder) -> None:
+    """Of the coming ticks one is held and given up, one released late, others skipped, moved, edited away."""
+    first = story.now_ms // HOUR_MS * HOUR_MS
+    story.put(job("often", trigger={"every": "30m", "id": "u"}, policies={"overlap": "allow"}))
+
+    def change(act: str, hours: float, name: str = "dated", key: str = "t", **fields: object) -> None:
+        at_ms = first + int(hours * HOUR_MS)
+        story.tell(c.ChangeTick("default", name, key, at_ms, act, f"{act} it", actor=ADA, **fields))  # type: ignore[arg-type]
+
+    change("hold", 2)
+    change("hold", 3)
+    change("skip", 4)
+    change("move", 5, to_ms=first + 7 * HOUR_MS)
+    change("give", 5, params=b'{"region":"eu"}')
+    change("give", 6, params=b"{}")
+    change("skip", 2.5, "often", "u")
+    change("move", 8.5, "often", "u", to_ms=first + 9 * HOUR_MS)
+    for wrong in ("dance", "release", "hold"):
+        change(wrong, 2.25)
+    story.put(job("often", trigger={"every": "1h", "id": "u"}, policies={"overlap": "allow"}))
+    for _ in range(7):
+        story.now_ms += HOUR_MS
+        story.tell(*story.plan())
+        story.tell(*story.plan())
+    change("release", 2)
+    story.tell(c.FireChanged(story.epoch, 1 << 40, "t", first, first))
+    story.tell(*story.plan())
+    change("release", 3)
+    change("hold", 30)
+    story.tell_ok(c.DeleteJob("default", "often"))
+    story.tell(*story.plan())

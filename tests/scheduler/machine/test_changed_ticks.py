@@ -1,0 +1,301 @@
+"""One coming tick is held, released, skipped, moved or given parameters: it is decided once, under its own
+identity, whatever happens to its trigger meanwhile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scheduler.explain.findings import Cluster
+from scheduler.explain.ticks import explain_instant
+from scheduler.machine.rules.changing import HELD_MAX_MS, OF_JOB_MAX
+from scheduler.plan.planner import wake_ms
+from scheduler.store.tables import changed_ticks
+from scheduler.verify import verify
+from scheduler.words import commands as c
+from scheduler.words import events as e
+from scheduler.words.outcomes import Code, Outcome
+from scheduler.words.record import Actor
+from tests.scheduler.story import START_MS, Story, job
+
+HOUR_MS = 3_600_000
+
+
+def at(hours: float) -> int:
+    return START_MS + int(hours * HOUR_MS)
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Story:
+    story = Story(tmp_path / "state.db")
+    story.lead()
+    story.connect()
+    return story
+
+
+def put(story: Story, *, trigger: Any = None, **policies: Any) -> None:
+    policies = {"overlap": "allow", **policies}
+    story.put(job("j", trigger=trigger or {"every": "1h", "id": "t"}, policies=policies))
+
+
+def change(story: Story, act: str, hours: float, **fields: Any) -> Outcome:
+    return story.one(
+        c.ChangeTick("default", "j", "t", at(hours), act, "why", actor=Actor("ann"), **fields)
+    )
+
+
+def go_to(story: Story, hours: float) -> None:
+    """Hour by hour, so that every tick is live."""
+    while story.now_ms < at(hours):
+        story.now_ms = min(at(hours), story.now_ms + HOUR_MS)
+        story.settle()
+
+
+def by_hour(story: Story) -> dict[int, str]:
+    """What became of each, with its reason; of several entries of one instant all."""
+    told: dict[int, str] = {}
+    for first, count, outcome, reason in story.ledger():
+        for place in range(count):
+            hour = first // 3_600 + place
+            said = f"{outcome}({reason})" if reason else outcome
+            told[hour] = f"{told[hour]}, {said}" if hour in told else said
+    return told
+
+
+def sound(story: Story, *, pending: int = 0) -> None:
+    told = verify(story.store, START_MS - 1, story.now_ms, now_ms=story.now_ms)
+    assert told.problems == []
+    assert told.outcomes["pending"] == pending
+
+
+def left(story: Story) -> list[tuple[str, int]]:
+    rows = changed_ticks.of_job(story.store, 1, 100)
+    assert bool(story.machine.state.changed_ticks) == bool(rows)
+    return [(row.act, (row.at_ms - START_MS) // HOUR_MS) for row in rows]
+
+
+def run_of(story: Story, hours: float) -> Any:
+    (number,) = story.store.rows("SELECT id FROM runs WHERE tick_ms = ? ORDER BY id", (at(hours),))
+    return story.run(number[0])
+
+
+def test_a_tick_that_is_held_waits_until_it_is_released_and_fires_late(story: Story) -> None:
+    put(story)
+    assert change(story, "hold", 2).ok
+    assert story.events == [
+        e.TickChanged(1, "default", "j", "t", at(2), "hold", None, "why", "ann"),
+    ]  # fmt: skip
+    go_to(story, 4)
+    sound(story, pending=1)
+    assert by_hour(story) == {1: "ran", 3: "ran", 4: "ran"}
+
+    assert change(story, "release", 2).ok
+    story.settle()
+
+    assert by_hour(story) == {1: "ran", 2: "ran", 3: "ran", 4: "ran"}
+    assert (run_of(story, 2).due_ms, run_of(story, 2).cause) == (at(4), "tick")
+    assert left(story) == []
+    sound(story)
+
+
+def test_what_is_released_before_its_instant_is_as_it_was(story: Story) -> None:
+    put(story)
+    assert change(story, "hold", 2).ok
+    assert change(story, "release", 2).ok
+    go_to(story, 3)
+
+    assert by_hour(story) == {1: "ran", 2: "ran", 3: "ran"}
+    assert run_of(story, 2).due_ms == at(2)
+    sound(story)
+
+
+def test_a_tick_that_is_skipped_is_accounted_at_its_instant(story: Story) -> None:
+    put(story)
+    assert change(story, "skip", 2).ok
+    assert by_hour(story) == {}
+    go_to(story, 3)
+
+    assert by_hour(story) == {1: "ran", 2: "skipped(by_person)", 3: "ran"}
+    assert left(story) == []
+    sound(story)
+
+
+def test_a_tick_that_is_moved_runs_once_under_its_own_identity_and_plan_date(story: Story) -> None:
+    put(story)
+    assert change(story, "move", 2, to_ms=at(20.5)).ok  # the next date
+    go_to(story, 3)
+    assert by_hour(story) == {1: "ran", 3: "ran"}
+    sound(story, pending=1)
+    assert wake_ms(story.store, lead_ms=0) == at(4)
+    story.now_ms = at(20.5)
+    story.settle()
+
+    assert by_hour(story)[2] == "ran"
+    run = run_of(story, 2)
+    assert (run.due_ms, run.plan_day, run.trigger) == (at(20.5), START_MS // 86_400_000, 1)
+    assert left(story) == []
+    sound(story)
+
+
+def test_it_has_the_parameters_that_it_was_given(story: Story) -> None:
+    put(story)
+    assert change(story, "give", 2, params=b'{"region":"eu"}').ok
+    assert change(story, "give", 3, params=b'{"region":"us"}').ok
+    assert change(story, "move", 3, to_ms=at(3.5)).ok
+    go_to(story, 3.5)
+
+    assert [run_of(story, hour).params for hour in (1, 2, 3)] == ["{}", '{"region":"eu"}', '{"region":"us"}']
+    sound(story)
+
+
+def test_what_is_held_for_35_days_is_skipped(story: Story) -> None:
+    put(story, trigger={"at": "2027-01-15T10:00:00Z", "id": "t"})
+    assert change(story, "hold", 2).ok
+    go_to(story, 2)
+    story.now_ms = at(2) + HELD_MAX_MS - 1
+    story.settle()
+    assert by_hour(story) == {}
+    story.now_ms += 1
+    story.settle()
+
+    assert by_hour(story) == {2: "skipped(by_person)"}
+    sound(story)
+
+
+@pytest.mark.parametrize("mode", ["latest", "all", "none"])
+def test_catching_up_leaves_them_out_and_the_next_leader_goes_on(story: Story, mode: str) -> None:
+    put(story, catchup={"mode": mode, "grace": "10s"})
+    assert change(story, "hold", 2).ok
+    assert change(story, "skip", 3).ok
+    assert change(story, "move", 5, to_ms=at(7)).ok
+    story.now_ms = at(5) + 60_000  # nobody led
+    story.lead()
+    for _ in range(4):
+        story.settle()
+
+    others = {"latest": ("coalesced", "ran"), "all": ("ran", "ran"), "none": ("missed(window)",) * 2}[mode]
+    assert by_hour(story) == {1: others[0], 3: "skipped(by_person)", 4: others[1]}
+    sound(story, pending=2)
+    story.lead()  # and another, in the middle of it
+    go_to(story, 7)
+    assert change(story, "release", 2).ok
+    story.settle()
+    told = by_hour(story)
+    assert (told[2], told[5]) == ("ran", "ran")
+    sound(story)
+
+
+def test_a_plan_that_had_not_seen_it_decides_nothing_of_it(story: Story) -> None:
+    put(story, catchup={"mode": "none", "grace": "10s"})
+    assert change(story, "give", 5, params=b"{}").ok
+    story.now_ms = at(4.9)
+    planned = story.plan()
+    change(story, "hold", 5)
+    story.tell(*planned)
+    assert change(story, "hold", 4).code == Code.NOT_FOUND  # it is over
+    story.now_ms = at(5)
+    ranged = c.Account(story.epoch, 1, at(5), at(6), 2, at(7), "missed", "window")
+
+    assert story.one(ranged).code == Code.STALE_DUE
+    story.settle()
+    assert left(story) == [("held", 5)]
+    sound(story, pending=1)
+
+
+def test_an_edit_under_which_it_is_no_tick_drops_it_and_says_so(story: Story) -> None:
+    put(story)
+    assert change(story, "hold", 2).ok
+    assert change(story, "skip", 3).ok
+    put(story, trigger={"every": "3h", "start": "2027-01-15T08:00:00Z", "id": "t"})
+    dropped = [event for event in story.events if isinstance(event, e.TickChangeDropped)]
+    go_to(story, 4)
+
+    assert [event.at_ms for event in dropped] == [at(2)]
+    assert by_hour(story) == {3: "skipped(by_person)"}
+    assert left(story) == []
+    sound(story)
+
+
+def test_what_was_left_behind_outlives_an_edit_a_pause_and_a_restart(story: Story) -> None:
+    put(story)
+    assert change(story, "hold", 1).ok
+    assert change(story, "move", 2, to_ms=at(5)).ok
+    go_to(story, 2)
+    put(story, trigger={"every": "2h", "start": "2027-01-15T08:00:00Z", "id": "t"})
+    story.tell_ok(c.PauseJob("default", "j"), c.ResumeJob("default", "j"))
+    story.reopen()
+    story.lead()
+    go_to(story, 5)
+    assert change(story, "release", 1).ok
+    story.settle()
+
+    assert by_hour(story) == {1: "ran", 2: "ran", 4: "ran"}
+    sound(story)
+
+
+def test_a_moved_tick_meets_a_pause_a_deletion_and_what_is_in_the_way(story: Story) -> None:
+    put(story, overlap="skip")
+    for hour in (1, 2, 3):
+        assert change(story, "move", hour, to_ms=at(3.5 + hour / 10)).ok
+    go_to(story, 3)
+    story.tell_ok(c.RunJob("default", "j", b"{}", story.now_ms))
+    story.now_ms = at(3.6)
+    story.plan_and_apply()
+    assert by_hour(story) == {1: "skipped(overlap)"}
+    story.tell_ok(c.CancelRun(1), c.PauseJob("default", "j"))
+    story.now_ms = at(3.7)
+    story.plan_and_apply()
+    assert by_hour(story)[2] == "skipped(paused)"
+    story.tell_ok(c.DeleteJob("default", "j"))
+    story.settle()
+
+    assert by_hour(story)[3] == "skipped(cancelled)"
+    assert left(story) == []
+    sound(story)
+
+
+def test_what_is_no_coming_tick_is_refused(story: Story) -> None:
+    put(story)
+    go_to(story, 1)
+
+    assert change(story, "hold", 1).code == Code.NOT_FOUND  # decided
+    assert change(story, "hold", 2.5).code == Code.NOT_FOUND
+    assert change(story, "release", 2).code == Code.CONFLICT
+    assert change(story, "dance", 2).code == Code.INVALID
+    assert change(story, "move", 2).code == Code.INVALID
+    assert change(story, "move", 2, to_ms=at(1.5)).detail.startswith("a tick cannot be moved to an earlier")
+    assert change(story, "move", 2, to_ms=at(2) + HELD_MAX_MS + 1).code == Code.INVALID
+    other = c.ChangeTick("default", "j", "u", at(2), "hold")
+    assert story.one(other).code == story.one(c.ChangeTick("default", "k", "t", at(2), "hold")).code
+    put(story, trigger={"startup": {}, "id": "t"})
+    assert change(story, "hold", 2).code == Code.INVALID
+    assert left(story) == []
+
+
+def test_so_many_of_one_job_and_no_more(story: Story) -> None:
+    put(story)
+    for hour in range(1, OF_JOB_MAX + 1):
+        assert change(story, "skip", hour).ok
+
+    assert change(story, "skip", OF_JOB_MAX + 1).code == Code.LIMIT
+    assert change(story, "hold", OF_JOB_MAX).ok
+
+
+def test_explain_says_who_holds_it_and_why(story: Story) -> None:
+    put(story)
+    change(story, "hold", 2)
+
+    def gates() -> list[tuple[str, str]]:
+        cluster = Cluster(story.now_ms, "node-a", True)
+        (told,) = explain_instant(story.store, [1], at(2), cluster, story.compiled).ticks
+        assert told.outcome == "pending"
+        closed = [each for each in told.gates if each.state == "waits" and each.gate != "time"]
+        return [(each.gate, each.reason) for each in closed]
+
+    assert gates() == [("person", "it is held by ann: why")]
+    go_to(story, 3)
+    assert gates() == [("person", "it is held by ann: why")]
+    change(story, "move", 2, to_ms=at(8))
+    assert gates() == [("person", "it was moved by ann: why")]
