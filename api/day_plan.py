@@ -14,12 +14,12 @@ Rules of this file:
 from __future__ import annotations
 
 import heapq
-import json
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from api.cursors import make_cursor
+from api.days import Day, change_json, closed_json
 from api.instants import rfc3339
 from api.tick_pages import Tick, of_era, of_event
 from scheduler.explain.outlook import Outlooks
@@ -31,10 +31,9 @@ from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads import runs as run_reads
 from scheduler.store.reads import triggers as trigger_reads
 from scheduler.store.reads.days import Usual
-from scheduler.store.tables import changed_ticks, closed_dates, namespaces
+from scheduler.store.tables import changed_ticks
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables.changed_ticks import ChangedTick
-from scheduler.store.tables.closed_dates import ClosedDate
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.triggers import Trigger
 from scheduler.ticks import DELAY, left_out, nominal_ms, plan_days, reach_ms
@@ -43,26 +42,6 @@ KIND = "plan"
 JOBS_MAX = 100  #: that a page looks at: of a namespace whose jobs rest that day it is short, or empty
 CHANGED_MAX = 200  #: more than may be changed of one job
 NEAR_MS = 380 * 86_400_000  #: no calendar moves a tick further
-
-
-class Day(NamedTuple):
-    namespace: str
-    date: int
-    from_ms: int
-    until_ms: int  #: the first instant that is not of it
-    now_ms: int
-    closed: ClosedDate | None  #: by a person: nothing more fires for it
-
-    def has(self, at_ms: int) -> bool:
-        return self.from_ms <= at_ms < self.until_ms
-
-
-def day_of(store: Store, namespace: str, date: int | None, now_ms: int) -> Day:
-    """Of this date; None: of the one that it is now."""
-    given = namespaces.plan_days_of(store, namespace)
-    date = plan_days.day_of(given, now_ms) if date is None else date
-    closed = closed_dates.get(store, namespace, date)
-    return Day(namespace, date, *plan_days.span_of(given, date), now_ms, closed)
 
 
 def day_page(
@@ -86,23 +65,6 @@ def day_page(
         "closed": closed_json(day.closed),
         "items": items,
         "next_cursor": None if name is None else make_cursor(KIND, name),
-    }
-
-
-def closed_json(row: ClosedDate | None) -> dict[str, Any] | None:
-    return None if row is None else {"since": rfc3339(row.at_ms), "reason": row.reason, "actor": row.actor}
-
-
-def change_json(row: ChangedTick | None) -> dict[str, Any] | None:
-    if row is None:
-        return None
-    return {
-        "act": row.act,
-        "to": rfc3339(row.move_ms),
-        "params": json.loads(row.params) if row.params else None,
-        "since": rfc3339(row.since_ms),
-        "reason": row.reason or None,
-        "actor": row.actor or None,
     }
 
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from api import access
 from api.call import Call, json_response
 from api.connection import happens
-from api.day_plan import day_of
+from api.days import day_of
 from api.instants import parse_wait_s
 from api.jobs.reading import find_job, run_answer
 from api.known_jobs import KnownJob

@@ -12,7 +12,8 @@ from api.call import Call, call_of, json_response
 from api.compiled import compiled_by
 from api.consistency import settle
 from api.cursors import read_cursor
-from api.day_plan import KIND, closed_json, day_of, day_page
+from api.day_plan import KIND, day_page
+from api.days import closed_json, day_of
 from api.outcomes import expect_ok
 from api.parameters import EACH
 from api.problems import Problem

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from api import access, schemas
 from api.call import Call, call_of, json_response
 from api.consistency import settle
-from api.day_plan import change_json
+from api.days import change_json
 from api.instants import parse_instant, rfc3339
 from api.jobs.reading import find_job
 from api.outcomes import expect_ok

@@ -22,6 +22,7 @@ const ledger = { path: "/cockpit/ledger", title: "ledger.title", key: "l", view:
 const access = { path: "/cockpit/access", title: "access.title", key: "t", view: later(() => import("./access.js")),
   icon: "M9.6 10.4a3.6 3.6 0 1 1 .1 .1L4 16v-2.6h2.4" };
 
+const plan = { path: "/cockpit/plan", title: "plan.title", key: "p", view: later(() => import("./plan.js")), icon: "M4 5h12v11H4zM4 8.5h12M7.5 3.5v3M12.5 3.5v3M7 12h3" };
 const objects = { path: "/cockpit/objects", title: "objects.title", key: "o", view: later(() => import("./objects.js")), icon: "M4 4h5v5H4zM11 4h5v5h-5zM4 11h5v5H4zM13.5 11v5M11 13.5h5" };
 const kind = { ...objects, path: "/cockpit/objects/:kind", key: null, icon: null };
 const secrets = { path: "/cockpit/objects/secrets", title: "kinds.secrets", key: "s", view: later(() => import("./secrets.js")) };
@@ -34,5 +35,5 @@ const namespace = { path: "/cockpit/namespaces/:namespace", title: "namespaces.t
 const editNamespace = { path: "/cockpit/namespaces/:namespace/edit", title: "job.edit", view: later(() => import("./namespace.js").then(({ Edit }) => ({ default: Edit }))) };
 const audit = { path: "/cockpit/audit", title: "audit.title", key: "w", view: later(() => import("./audit.js")) };
 
-export const PAGES = [overview, jobs, runs, objects, namespaces, agents, cluster, ledger, access, audit, create, job, edit, run,
+export const PAGES = [overview, jobs, runs, plan, objects, namespaces, agents, cluster, ledger, access, audit, create, job, edit, run,
   secrets, kind, newObject, object, editObject, newNamespace, namespace, editNamespace];

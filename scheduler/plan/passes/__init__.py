@@ -105,6 +105,7 @@ PASSES: tuple[Pass, ...] = (*DUE, *SPARE, *NEVER_CUT)
 
 WORKS_ON: dict[Pass, frozenset[str]] = {
     redates: frozenset({"redates"}),
+    changed: frozenset({"changed_ticks"}),
     delays: frozenset({"delays"}),
     startups: frozenset({"boots"}),
     dependents: frozenset({"ends", "postponed"}),

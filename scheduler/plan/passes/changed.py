@@ -12,8 +12,6 @@ _BEFORE_ALL_MS = -(1 << 60)
 
 
 def plan(view: View) -> list[Command]:
-    if not view.store.value("SELECT changed_ticks FROM state WHERE id = 1"):
-        return []
     found = changed_ticks.due(view.store, _held_ms(view.hold), view.due.fire_ms, view.limits.each_kind)
     return [FireChanged(view.epoch, row.job, row.key, row.at_ms, row.fire_ms or 0) for row in found]
 
