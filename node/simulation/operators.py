@@ -4,7 +4,6 @@ paused    while everything, or the namespace, is paused nothing is given to an a
           never runs
 repeated  a task that a run took over from another has no attempt in it, and ended as it had there
 kept back while a run is suspended or held none of its attempts gets a grant, nor begins its work in the state
-closed    while a plan date is closed nothing that comes by itself makes a run for it
 drained   while an agent drains none of its attempts gets a grant
 boots     the last boot of each host that the cluster heard of has ended in one entry, or has its one run
 
@@ -22,12 +21,9 @@ from cluster.simulation.world import EPOCH_MS
 from scheduler.machine import AppliedEntry
 from scheduler.store.connection import Store
 from scheduler.words import events as e
-from scheduler.words.causes import LEDGERED
 from scheduler.words.commands import (
-    ClosePlan,
     Command,
     DrainAgent,
-    OpenPlan,
     Pause,
     ReleaseRun,
     RerunRun,
@@ -46,7 +42,6 @@ if TYPE_CHECKING:
 EVERY_S = 0.5  #: on average, between one act and the next
 NAMESPACES = ("", "default")
 UNTIL_MS = 3_000
-DAY_MS = 86_400_000
 NEVER_MS = 1 << 62
 
 
@@ -68,8 +63,7 @@ class Operators:
         self._kept_back: set[int] = set()
         self._live: list[int] = []  #: runs that have begun lately
         self._ended: list[int] = []  #: lately
-        self._closed: set[int] = set()  #: days of the namespace `default`
-        self.drains = self.holds = self.closings = 0
+        self.drains = self.holds = 0
         self._act()
 
     def _act(self) -> None:
@@ -80,9 +74,6 @@ class Operators:
             return
         front = rng.choice(fronts)
         kind, agent = rng.random(), rng.choice(self._agents)
-        today = world.wall_ms(front.node) // DAY_MS
-        date = ClosePlan("default", today, "a story") if rng.random() < 0.1 else OpenPlan("default", today)
-        front.propose([date])
         front.propose(self._by_hand(front))
         if kind < 0.15:
             namespace = rng.choice(NAMESPACES)
@@ -113,7 +104,6 @@ class Operators:
     def resume(self, front: Front) -> None:
         """All of it goes on."""
         commands: list[Command] = [Resume(namespace) for namespace in NAMESPACES]
-        commands += [OpenPlan("default", day) for day in sorted(self._closed)]
         for run in sorted(self._kept_back):
             commands += [ReleaseRun(run), ResumeRun(run)]
         front.propose([*commands, *(ResumeAgent(name) for name in self._agents)])
@@ -138,15 +128,6 @@ class Operators:
         elif isinstance(event, e.Resumed):
             ended = self._standing.pop(event.namespace)
             ended.end_ms = min(ended.end_ms, at_ms)
-        elif isinstance(event, e.PlanClosed):
-            self._closed.add(event.day)
-            self.closings += 1
-        elif isinstance(event, e.PlanOpened):
-            self._closed.discard(event.day)
-        elif isinstance(event, e.RunCreated):
-            day = event.tick_ms // DAY_MS if event.tick_ms is not None else None
-            if event.cause in LEDGERED and event.namespace == "default" and day in self._closed:
-                fail("closed", f"{event} for a plan date that is closed")
         elif isinstance(event, e.AgentDrained):
             self._draining.add(event.agent)
             self.drains += 1

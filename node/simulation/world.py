@@ -19,6 +19,7 @@ secrets   versions of a secret follow each other, and each has its own value (`s
 delivered each delivery to a hook made the runs that its sender was told, once (`senders`)
 noticed   each notice that was acknowledged is there once
 zones     a tick is due by the zone data that its entry names, whatever nodes have installed (`zones`)
+closed    nothing fires for closed plan dates, and single ticks go by what people said (`days`)
 held      what was paused or drained starts nothing, and boots have their runs (`operators`)
 acked     a manual run or a job whose client saw "ok" is on every member at the end, once
 liveness  after healing, proposals are answered, runs end and ticks are decided again
@@ -33,6 +34,7 @@ from cluster.simulation.machine import SimulatedState
 from cluster.simulation.world import EPOCH_MS, Node, Plan, Result, World
 from node.simulation import exits, fanouts, groups, inside, locks, openings
 from node.simulation.agents import Agent
+from node.simulation.days import Days
 from node.simulation.effects import Outside
 from node.simulation.front import Front
 from node.simulation.objects import Objects
@@ -183,6 +185,7 @@ class JobsWorld(World):
         self._hashes: dict[int, tuple[bytes, str]] = {}
         self._agents: list[Agent] = []
         self.operators: Operators | None = None
+        self.days: Days | None = None
         self.secrets: Secrets | None = None
         self.objects: Objects | None = None
         self.quotas: Quotas | None = None
@@ -233,6 +236,8 @@ class JobsWorld(World):
             self.invariants.fail("hash", f"{node.name} and {known[1]} differ behind {state.raft_index}")
         if self.operators is not None:
             self.operators.heard(entry)
+        if self.days is not None:
+            self.days.heard(entry)
         if self.secrets is not None:
             self.secrets.heard(entry)
         if self.objects is not None:
@@ -251,6 +256,7 @@ class JobsWorld(World):
         self.at(1.0, self._client)
         self._agents = [Agent(self, f"agent-{number}") for number in range(AGENTS)]
         self.operators = Operators(self, self.seed, [agent.name for agent in self._agents])
+        self.days = Days(self, self.seed)
         self.secrets = Secrets(self, self.seed)
         self.objects = Objects(self, self.seed)
         self.quotas = Quotas(self, self.seed)
@@ -311,7 +317,8 @@ class JobsWorld(World):
                 self.acked_runs[actor] = int(str(value["run"]))
 
         due_ms = self.wall_ms(front.node)
-        front.propose([RunJob("default", "manual", b"{}", due_ms, Actor(actor))], answered)
+        run = RunJob("default", "manual", b"{}", due_ms, Actor(actor), closed=True)
+        front.propose([run], answered)
         return actor
 
     # ---- what really happens on hosts
@@ -346,6 +353,8 @@ class JobsWorld(World):
             self.fronts[leader.name].propose([ResumeJob("default", name)])
         if self.operators is not None:
             self.operators.resume(self.fronts[leader.name])
+        if self.days is not None:
+            self.days.resume(self.fronts[leader.name])
         self.run_until(self.now() + 2.6)
         if leader.consensus is None or actor not in self.acked_runs or self.leader() is not leader:
             return False
@@ -393,7 +402,7 @@ class JobsWorld(World):
                 boots = {agent.installation: agent.boot for agent in self._agents if agent.boot}
                 for kind, problem in self.operators.judge(store, boots):
                     fail(kind, f"{node.name}: {problem}")
-            people = (self.secrets, self.objects, self.quotas, self.senders, self.zones)
+            people = (self.days, self.secrets, self.objects, self.quotas, self.senders, self.zones)
             judges = (self.exits, self.groups, self.fanouts, self.locks, *people, openings)
             for each in judges:
                 for kind, problem in each.judge(store) if each is not None else ():

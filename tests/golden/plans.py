@@ -16,7 +16,7 @@ def plans(story: Recorder) -> None:
     story.put(job("dated", trigger=hourly, policies={"overlap": "allow"}), job("web-dated", namespace="web"))
     story.tell_ok(c.ClosePlan("web", day + 30, "moving house", BEN))
     story.now_ms += 1
-    story.tell_ok(c.ClosePlan("default", day, "bank holiday", ADA), c.ClosePlan("default", day, "again", BEN))
+    story.tell_ok(c.ClosePlan("default", day, "bank holiday", ADA), c.ClosePlan("default", day, "again", ADA))
     story.tell(c.ClosePlan("default", -1, "why"), c.ClosePlan("default", day, ""), c.OpenPlan("nobody", day))
     story.tell(c.RunJob("default", "dated", b"{}", story.now_ms))
     story.tell_ok(c.RunJob("default", "dated", b"{}", story.now_ms, closed=True))
@@ -36,8 +36,8 @@ def _ticks(story: Recorder) -> None:
     story.put(job("often", trigger={"every": "30m", "id": "u"}, policies={"overlap": "allow"}))
 
     def change(act: str, hours: float, name: str = "dated", key: str = "t", **fields: object) -> None:
-        at_ms = first + int(hours * HOUR_MS)
-        story.tell(c.ChangeTick("default", name, key, at_ms, act, f"{act} it", actor=ADA, **fields))  # type: ignore[arg-type]
+        at_ms, who = first + int(hours * HOUR_MS), ADA if name == "dated" else BEN
+        story.tell(c.ChangeTick("default", name, key, at_ms, act, f"{act} it", actor=who, **fields))  # type: ignore[arg-type]
 
     change("hold", 2)
     change("hold", 3)

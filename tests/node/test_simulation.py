@@ -50,6 +50,12 @@ def test_work_ended_in_the_state_while_people_paused_and_drained() -> None:
     assert sum(world.secrets.puts for world in worlds if world.secrets is not None) > 20
 
 
+def test_plan_dates_were_closed_and_single_ticks_changed() -> None:
+    found = [world.days for world in (told(seed)[0] for seed in SEEDS) if world.days is not None]
+    assert sum(each.closings for each in found) > 0
+    assert sum(each.changes for each in found) > 5
+
+
 def test_zone_data_was_moved_on_between_ticks() -> None:
     found = [world.zones for world in (told(seed)[0] for seed in SEEDS) if world.zones is not None]
     assert sum(each.retimed for each in found) > 2

@@ -1,0 +1,111 @@
+"""People who close plan dates and say something of single ticks in a story, and what must hold of that.
+
+closed    while a plan date is closed nothing that comes by itself makes a run for it
+person    what a person skips or holds, and nobody lets go, never runs
+
+Rules: as `operators` has them.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from scheduler.machine import AppliedEntry
+from scheduler.store.connection import Store
+from scheduler.words import events as e
+from scheduler.words.causes import LEDGERED
+from scheduler.words.commands import ChangeTick, ClosePlan, Command, OpenPlan
+
+if TYPE_CHECKING:
+    from node.simulation.front import Front
+    from node.simulation.world import JobsWorld
+
+EVERY_S = 0.6  #: on average, between one act and the next
+ACTS = ("hold", "release", "skip", "move", "give")
+MOVED_MS = 2_500
+DAY_MS = 86_400_000
+_COMING = (
+    "SELECT j.name, t.key, t.next_due_ms FROM triggers t JOIN jobs j ON j.id = t.job WHERE t.until_ms IS NULL"
+    " AND t.event = '' AND t.next_due_ms IS NOT NULL AND j.namespace = 'default' ORDER BY t.id"
+)
+_SAID = (
+    "SELECT j.name, c.key, c.at_ms FROM changed_ticks c JOIN jobs j ON j.id = c.job"
+    " ORDER BY j.id, c.key, c.at_ms"
+)
+_OUTCOME = (
+    "SELECT l.outcome FROM ledger l JOIN triggers t ON t.id = l.trigger WHERE t.job = ? AND t.key = ?"
+    " AND l.key = '' AND l.first_ms <= ? AND l.last_ms >= ? ORDER BY l.seq"
+)
+
+
+class Days:
+    def __init__(self, world: JobsWorld, seed: int) -> None:
+        self._world = world
+        self._rng = random.Random(f"days {seed}")
+        self._last = (0, -1)  #: event that was told
+        self._closed: set[int] = set()  #: of the namespace `default`
+        self._said: dict[tuple[int, str, int], str] = {}  #: what was said last, by job, trigger and instant
+        self.closings = self.changes = 0
+        self._act()
+
+    def _act(self) -> None:
+        world, rng = self._world, self._rng
+        world.at(rng.expovariate(1 / EVERY_S), self._act)
+        fronts = [front for front in world.fronts.values() if front.lives]
+        if world.healing or not fronts:
+            return
+        front = rng.choice(fronts)
+        today = world.wall_ms(front.node) // DAY_MS
+        closes = rng.random() < 0.1
+        date: Command = ClosePlan("default", today, "a story") if closes else OpenPlan("default", today)
+        front.propose([date, *self._changes(front)])
+
+    def _changes(self, front: Front) -> list[Command]:
+        rng, store = self._rng, self._world.state(front.node).store
+        coming, said = store.rows(_COMING), store.rows(_SAID)
+        found: list[Command] = []
+        for rows, ahead_s in ((coming, 1 + rng.randrange(3)), (said, 0)):
+            if rows:
+                name, key, at_ms = rng.choice(rows)
+                at_ms += 1_000 * ahead_s
+                act = rng.choice(ACTS)
+                found.append(ChangeTick("default", name, key, at_ms, act, "", at_ms + MOVED_MS, b"{}"))
+        return found
+
+    def resume(self, front: Front) -> None:
+        """All dates are open again."""
+        front.propose([OpenPlan("default", day) for day in sorted(self._closed)])
+
+    # ---- what must hold
+
+    def heard(self, entry: AppliedEntry) -> None:
+        for index, number, event in entry.events:
+            if (index, number) > self._last:
+                self._last = (index, number)
+                self._told(event)
+
+    def _told(self, event: e.Event) -> None:
+        if isinstance(event, e.PlanClosed):
+            self._closed.add(event.day)
+            self.closings += 1
+        elif isinstance(event, e.PlanOpened):
+            self._closed.discard(event.day)
+        elif isinstance(event, e.TickChanged):
+            self._said[event.job, event.trigger, event.at_ms] = event.act
+            self.changes += 1
+        elif isinstance(event, e.TickChangeDropped):
+            self._said.pop((event.job, event.trigger, event.at_ms), None)
+        elif isinstance(event, e.RunCreated) and event.cause in LEDGERED and event.namespace == "default":
+            day = None if event.tick_ms is None else event.tick_ms // DAY_MS
+            if day in self._closed:
+                self._world.invariants.fail("closed", f"{event} for a plan date that is closed")
+
+    def judge(self, store: Store) -> list[tuple[str, str]]:
+        found = []
+        for (job, key, at_ms), act in self._said.items():
+            if act in ("skip", "hold"):
+                told = [outcome for (outcome,) in store.rows(_OUTCOME, (job, key, at_ms, at_ms))]
+                if "ran" in told or len(told) > 1:
+                    found.append(("person", f"{act} of {key} of job {job} at {at_ms}, and yet {told}"))
+        return found
