@@ -151,6 +151,13 @@ class Scheduler(Protocol):
         Raises NoLeaderError, OverloadedError, UnavailableError."""
         ...
 
+    async def propose_each(
+        self, commands: Sequence[Command], *, timeout_s: float = 10.0
+    ) -> list[Outcome | Exception]:
+        """As `propose` of each, all at the same time; what that would raise stands in the outcome's place.
+        For many: a task for each would cost more than all else that a front does for it."""
+        ...
+
     async def barrier(self, *, timeout_s: float = 5.0) -> None:
         """After it returns, a read here sees everything that was acknowledged before the call
         (concurrent calls share one commit). Raises NoLeaderError."""

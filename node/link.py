@@ -9,7 +9,7 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from api.ports import (
     Committed,
     NodeStatus,
     NoLeaderError,
+    OverloadedError,
     PeerStatus,
     StorageLowError,
     UnavailableError,
@@ -28,7 +29,7 @@ from node.clock import correction_ms, wall_base_ms
 from node.grid import Grid
 from node.haste import Haste
 from node.index_watch import IndexWatch
-from node.proposals import Proposals
+from node.proposals import Proposals, known
 from scheduler.store.connection import Store
 from scheduler.words import codec
 from scheduler.words.commands import Command
@@ -117,12 +118,35 @@ class CoreLink:
         return self._index
 
     async def propose(self, command: Command, *, timeout_s: float = 10.0) -> Outcome:
+        return await self._begin(command, timeout_s)
+
+    async def propose_each(
+        self, commands: Sequence[Command], *, timeout_s: float = 10.0
+    ) -> list[Outcome | Exception]:
+        begun: list[asyncio.Future[Outcome] | Exception] = []
+        for command in commands:
+            try:
+                begun.append(self._begin(command, timeout_s))
+            except (OverloadedError, UnavailableError) as error:
+                begun.append(error)
+        waiting = [each for each in begun if isinstance(each, asyncio.Future)]
+        try:
+            if waiting:
+                await asyncio.wait(waiting)
+        finally:  # of whoever asks no more, nothing is proposed that has not left
+            for each in waiting:
+                each.cancel()
+        return [each if isinstance(each, Exception) else _came_of(each) for each in begun]
+
+    def _begin(self, command: Command, timeout_s: float) -> asyncio.Future[Outcome]:
+        """Raises OverloadedError, UnavailableError."""
         if codec.needs(command) > self._status.format:
             what = f"{type(command).__name__} needs format {codec.needs(command)}"
-            return Outcome(Code.FORMAT, f"{what}, the cluster is at format {self._status.format}")
+            said = f"{what}, the cluster is at format {self._status.format}"
+            return known(Outcome(Code.FORMAT, said))
         if self._status.storage_low and command.grows:
             raise StorageLowError("a majority of the nodes is short of disk; nothing new is taken in")
-        return await self.proposals.propose(command, timeout_s, can_wait=self._haste.can_wait(command))
+        return self.proposals.begin(command, timeout_s, can_wait=self._haste.can_wait(command))
 
     async def barrier(self, *, timeout_s: float = 5.0) -> None:
         await self.proposals.barrier(timeout_s)
@@ -298,6 +322,15 @@ class CoreLink:
                 future.set_exception(NoLeaderError(text))
             case bridge.Answer.REFUSED:
                 future.set_exception(ValueError(text))
+
+
+def _came_of(done: asyncio.Future[Outcome]) -> Outcome | Exception:
+    error = done.exception()
+    if error is None:
+        return done.result()
+    if isinstance(error, NoLeaderError):
+        return error
+    raise error  # a mistake of ours
 
 
 def _heard(word: asyncio.Task[None]) -> None:

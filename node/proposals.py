@@ -30,6 +30,13 @@ WAIT_S_MAX = 2.0
 UNANSWERED = "no leader answered in time; the outcome is unknown"
 
 
+def known(outcome: Outcome) -> asyncio.Future[Outcome]:
+    """One that nobody has to wait for."""
+    future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+    future.set_result(outcome)
+    return future
+
+
 class Proposals:
     """Turns commands into numbered frames and outcomes into results."""
 
@@ -64,16 +71,22 @@ class Proposals:
     async def propose(self, command: Command, timeout_s: float, *, can_wait: bool = False) -> Outcome:
         """The outcome of one command; `can_wait`: for an instant of the grid. Raises OverloadedError,
         NoLeaderError."""
+        return await self.begin(command, timeout_s, can_wait=can_wait)
+
+    def begin(
+        self, command: Command, timeout_s: float, *, can_wait: bool = False
+    ) -> asyncio.Future[Outcome]:
+        """As `propose`, not awaited yet. Raises OverloadedError."""
         if len(self._lanes) >= QUEUED_MAX or self._lanes.bytes >= QUEUED_BYTES_MAX:
             waits = f"{len(self._lanes)} commands of {self._lanes.bytes} bytes"
             raise OverloadedError(f"{waits} wait already")
         encoded = sizes.written(command)
         if isinstance(encoded, Outcome):
-            return encoded
+            return known(encoded)
         lane = lane_of(command)
         if lane is Lane.PEOPLE and command.grows:
             self._refuse_beyond(len(encoded))
-        return await self._enqueue(encoded, lane, can_wait=can_wait, timeout_s=timeout_s)
+        return self._enqueue(encoded, lane, can_wait=can_wait, timeout_s=timeout_s)
 
     def _refuse_beyond(self, size: int) -> None:
         """Raises OverloadedError, with the time that is to pass."""
@@ -153,9 +166,7 @@ class Proposals:
         encoded = sizes.written(command)
         if not isinstance(encoded, Outcome):
             return self._enqueue(encoded, lane_of(command), can_wait=can_wait)
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        future.set_result(encoded)
-        return future
+        return known(encoded)
 
     def _enqueue(
         self, command: bytes, lane: Lane, *, can_wait: bool, timeout_s: float = math.inf

@@ -246,7 +246,7 @@ class AgentSocket:
                 try:
                     return await relevant(self._scheduler, hello)
                 except _RETRY as error:
-                    return NoOutcome(str(error)[:500])
+                    return _no_outcome(error)
             case Commit(command):
                 return await self._outcome_of(command)
         raise TypeError(f"nobody answers {question}")
@@ -298,15 +298,14 @@ class AgentSocket:
             self._room.set()
 
     async def _outcomes_of(self, commands: tuple[Command, ...]) -> list[Outcome | NoOutcome]:
-        if len(commands) == 1:
-            return [await self._outcome_of(commands[0])]
-        return await asyncio.gather(*[self._outcome_of(command) for command in commands])
+        found = await self._scheduler.propose_each(commands, timeout_s=PROPOSE_S)
+        return [_no_outcome(each) if isinstance(each, Exception) else each for each in found]
 
     async def _outcome_of(self, command: Command) -> Outcome | NoOutcome:
         try:
             return await self._scheduler.propose(command, timeout_s=PROPOSE_S)
         except _RETRY as error:
-            return NoOutcome(str(error)[:500])
+            return _no_outcome(error)
 
     async def _write(self) -> None:
         while True:
@@ -331,6 +330,10 @@ class AgentSocket:
         batch = self._outbox[:count]
         del self._outbox[:count]
         return batch
+
+
+def _no_outcome(error: Exception) -> NoOutcome:
+    return NoOutcome(str(error)[:500])
 
 
 def _size(message: p.Message) -> int:

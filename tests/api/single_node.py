@@ -18,7 +18,14 @@ from pathlib import Path
 
 from api.commits import CommitQueue
 from api.history import AFTER_ALL, History
-from api.ports import Committed, NodeStatus, NoLeaderError, PeerStatus
+from api.ports import (
+    Committed,
+    NodeStatus,
+    NoLeaderError,
+    OverloadedError,
+    PeerStatus,
+    UnavailableError,
+)
 from scheduler import formats
 from scheduler.machine import Machine
 from scheduler.store.connection import Store
@@ -146,6 +153,17 @@ class SingleNode:
         await asyncio.sleep(0)  # who listens to commits has heard of it before whoever asked goes on
         await self._notify()
         return outcome
+
+    async def propose_each(
+        self, commands: Sequence[Command], *, timeout_s: float = 10.0
+    ) -> list[Outcome | Exception]:
+        found: list[Outcome | Exception] = []
+        for command in commands:
+            try:
+                found.append(await self.propose(command, timeout_s=timeout_s))
+            except (NoLeaderError, OverloadedError, UnavailableError) as error:
+                found.append(error)
+        return found
 
     async def barrier(self, *, timeout_s: float = 5.0) -> None:
         if not self.quorum:

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from api.commits import Commits
-from api.ports import Committed, NodeStatus, NoLeaderError
+from api.ports import Committed, NodeStatus, NoLeaderError, StorageLowError
 from node import bridge
 from node.link import CoreLink
+from node.proposals import IN_FLIGHT_MAX
 from scheduler.words import codec
-from scheduler.words.commands import CancelRun
+from scheduler.words.commands import CancelRun, RunJob
 from scheduler.words.outcomes import Code, Outcome
 
 DEADLINE_S = 60.0
@@ -146,3 +147,54 @@ async def test_who_listens_hears_at_once_that_the_state_was_replaced(tmp_path: P
     server.close()
 
     assert listener.gaps == 1
+
+
+def unconnected(folder: Path) -> CoreLink:
+    """The link of a node that is short of disk, whose frames go nowhere."""
+    return CoreLink(folder, NodeStatus(**{**told(1), "peers": (), "storage_low": True}))
+
+
+async def until_under_way(link: CoreLink, frames: int) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while len(link.proposals._frames) < frames:
+            await asyncio.sleep(0)
+
+
+async def test_several_that_are_proposed_at_once_have_an_outcome_or_an_error_each_and_no_task(
+    tmp_path: Path,
+) -> None:
+    link = unconnected(tmp_path)
+    commands = [CancelRun(1), RunJob("default", "grows", b"{}", 0), CancelRun(2)]
+    asked = asyncio.create_task(link.propose_each(commands, timeout_s=DEADLINE_S))
+    await until_under_way(link, 1)
+    assert asyncio.all_tasks() == {asked, asyncio.current_task()}
+    outcomes = [Outcome(Code.OK), Outcome(Code.NOT_FOUND, "no run 2")]
+    link.proposals.resolve(1, codec.encode_outcomes(outcomes))
+    first, refused, last = await asked
+    assert [first, last] == outcomes
+    assert isinstance(refused, StorageLowError)
+
+
+async def test_of_several_that_nobody_answers_each_says_so(tmp_path: Path) -> None:
+    found = await unconnected(tmp_path).propose_each([CancelRun(1), CancelRun(2)], timeout_s=0.01)
+    assert [type(each) for each in found] == [NoLeaderError, NoLeaderError]
+    assert await unconnected(tmp_path).propose_each([]) == []
+
+
+async def test_of_several_that_nobody_waits_for_any_more_none_leaves(tmp_path: Path) -> None:
+    link = unconnected(tmp_path)
+    others = []
+    for number in range(IN_FLIGHT_MAX):
+        others.append(asyncio.create_task(link.propose(CancelRun(number))))
+        await until_under_way(link, number + 1)
+    asked = asyncio.create_task(link.propose_each([CancelRun(100), CancelRun(101)]))
+    while len(link.proposals._lanes) < 2:
+        await asyncio.sleep(0)
+    asked.cancel()
+    await asyncio.wait([asked])
+    for number in range(IN_FLIGHT_MAX):
+        link.proposals.resolve(number + 1, codec.encode_outcomes([Outcome(Code.OK)]))
+    await asyncio.gather(*others)
+    await link.propose_each([])
+    assert not link.proposals._frames
+    assert not link.proposals._lanes
