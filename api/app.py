@@ -33,6 +33,7 @@ from api.problems import FieldError, Problem
 from api.routes import (
     agents,
     apply,
+    approvals,
     attempts,
     audit,
     backup,
@@ -79,10 +80,10 @@ from scheduler.store.tables import runs as run_rows
 from scheduler.ticks import SpecError
 
 NOUNS = (
-    jobs, namespaces, plan, tick_changes, hooks, notices, resources, objects, definitions, schema, past,
-    apply, stages, bulk, runs, attempts, logs, ticks, ledger, audit, explain, overview, agents, cluster,
-    formats, tick_limits, pauses, backup, events, outbox, secrets, tokens, join, session, health,
-    demonstration, zones, pages, hands, reruns, members,
+    jobs, namespaces, plan, tick_changes, hooks, notices, resources, approvals, objects, definitions,
+    schema, past, apply, stages, bulk, runs, attempts, logs, ticks, ledger, audit, explain, overview,
+    agents, cluster, formats, tick_limits, pauses, backup, events, outbox, secrets, tokens, join, session,
+    health, demonstration, zones, pages, hands, reruns, members,
 )  # fmt: skip
 
 

@@ -91,7 +91,10 @@ ANSWERS: Mapping[str, Mapping[int, Answer | None]] = {
     "resumeRun": {200: _any(replies.Run)},
     "releaseRun": {200: _any(replies.Run)},
     "overrideRun": {200: _any(replies.Run)},
-    **{f"{hand}Task": {200: _any(replies.Run)} for hand in ("hold", "release", "skip", "retry", "stop")},
+    **{
+        f"{hand}Task": {200: _any(replies.Run)}
+        for hand in ("hold", "release", "skip", "retry", "stop", "approve", "reject")
+    },
     "getLogs": {200: (TEXT, _STRING)},
     "verifyLedger": {200: _any(answers.Verification)},
     "releaseAgent": {200: _any(answers.Released)},
@@ -155,6 +158,7 @@ REFUSALS: Mapping[str, tuple[int, ...]] = {
     "rerunRun": (409,),
     "suspendRun": (409,), "resumeRun": (409,), "releaseRun": (409,), "overrideRun": (409,),
     "holdTask": (409,), "releaseTask": (409,), "skipTask": (409,), "retryTask": (409,), "stopTask": (409,),
+    "approveTask": (409,), "rejectTask": (409,),
     "releaseAgent": (409,), "addMember": (409,), "removeMember": (409,), "transferLeadership": (404, 409),
     "activateFormat": (409,), "createToken": (409,), "deleteToken": (409,), "joinCluster": (404, 409),
     "changeTick": (409,),

@@ -11,7 +11,7 @@ import enum
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from api.access import ADMIN, AGENT, CAPABILITIES, EDIT, JOIN, OPERATE, READ, RUN
+from api.access import ADMIN, AGENT, APPROVE, CAPABILITIES, EDIT, JOIN, OPERATE, READ, RUN
 from scheduler.machine.tokens import PEOPLE
 
 
@@ -51,7 +51,7 @@ RIGHTS: Mapping[str, Right] = {
             READ, Of.LISTED,
             "listNamespaces listJobs listObjects listRuns listAttempts listLedger listOutbox listWork"
             " listSecrets"
-            " getOverview streamEvents",
+            " getOverview streamEvents listApprovals",
         ),
         (READ, Of.CLUSTER, "listProofs verifyLedger exportLedger getTickLimits"),
         (READ, Of.ANY, "getJobSchema getObjectSchema getCluster listAgents getAgent getMetrics getPause"),
@@ -59,6 +59,7 @@ RIGHTS: Mapping[str, Right] = {
         (EDIT, Of.CLUSTER, "getStage dropStage"),  # of one that another token has opened
         (RUN, Of.NAMED, "runJob postNotice deleteNotice"),
         (RUN, Of.LOADED, "cancelRun rerunRun"),
+        (APPROVE, Of.LOADED, "approveTask rejectTask"),
         (OPERATE, Of.NAMED, "pauseJob resumeJob pauseNamespace resumeNamespace closePlan openPlan"
             " changeTick"),
         (OPERATE, Of.LISTED, "changeJobs"),  # to run them: RUN
@@ -87,7 +88,7 @@ CAPABILITY_WORDS = {
     RUN: "start and cancel runs",
     EDIT: "put and delete jobs",
     OPERATE: "pause, resume, suspend and release runs, resolve, send again",
-    "approve": "answer what waits for a person",
+    APPROVE: "answer what waits for a person",
     ADMIN: "tokens, secrets, namespaces; in all namespaces: the cluster",
     AGENT: "connect agents",
 }

@@ -11,6 +11,7 @@ import signal
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from api.asked import of_task
 from api.instants import rfc3339
 from api.ports import NodeStatus
 from api.revisions import changes_json
@@ -20,6 +21,7 @@ from scheduler.model.outputs import outputs_of
 from scheduler.store.reads.attempts import AtWork, ListedAttempt
 from scheduler.store.state import Overload
 from scheduler.store.tables.agents import Agent
+from scheduler.store.tables.approvals import Approval
 from scheduler.store.tables.fanouts import Fanout
 from scheduler.store.tables.holds import Hold
 from scheduler.store.tables.jobs import Job
@@ -40,6 +42,7 @@ NO_OUTPUTS: Mapping[int, bytes] = {}
 NONE_TAKEN: Mapping[int, int] = {}
 NO_CHILDREN: Mapping[int, int] = {}
 NONE_SPREAD: Mapping[int, Fanout] = {}
+NOTHING_ASKED: Mapping[int, Approval] = {}
 
 
 def job_facts(
@@ -102,18 +105,19 @@ def run_json(
     override: Override | None = None, rest: Rest | None = None, rerun: Rerun | None = None,
     taken: Mapping[int, int] = NONE_TAKEN, reruns: Sequence[int] = (),
     children: Mapping[int, int] = NO_CHILDREN, spread: Mapping[int, Fanout] = NONE_SPREAD,
+    asked: Mapping[int, Approval] = NOTHING_ASKED,
 ) -> dict[str, Any]:  # fmt: skip
     """A run with its tasks and their attempts. `holds`: of it (0) and of its tasks, that stand; `outputs`: by
     task; `rest`: of one that does what it does finally; `taken`: by task, the run that it was taken over
     from; `reruns`: the newest that repeat it; `children`: by task, the runs that these began; `spread`: by
-    task, of those that are divided."""
+    task, of those that are divided; `asked`: by task, what these asked."""
     return {
         **run_facts(row, trigger, holds.get(0), override, rerun),
         "params": json.loads(row.params or "{}"),
         "actor": row.actor or None,
         "rest": None if rest is None else rest_json(rest),
         "reruns": list(reruns),
-        "tasks": _tasks_json(list(tasks), attempts, holds, outputs, taken, children, spread),
+        "tasks": _tasks_json(list(tasks), attempts, holds, outputs, taken, children, spread, asked),
     }
 
 
@@ -214,6 +218,7 @@ def new_run_json(
         "state": "active" if tries else "queued", "group": None, "round": 0,
         "started": None, "finished": None, "exit_code": None, "warned": False, "reason": None,
         "hold": None, "retry_at": None, "until": None, "members": None, "run": None,
+        **of_task(None),
         "outputs": None, "taken_from": None, "attempts": tries,
     }  # fmt: skip
     return {
@@ -238,6 +243,7 @@ def _tasks_json(
     taken: Mapping[int, int],
     children: Mapping[int, int],
     spread: Mapping[int, Fanout],
+    asked: Mapping[int, Approval],
 ) -> dict[str, Any]:
     """By name: how it stands with the whole task in its newest round, and the attempts of all its rounds.
     Those that were taken back before they had a grant are left out: they were never tries."""
@@ -267,6 +273,7 @@ def _tasks_json(
             "until": None if task.id in spread else _until(task),
             "members": members_json(spread[task.id]) if task.id in spread else None,
             "run": children.get(task.id),
+            **of_task(asked.get(task.id)),
             "outputs": outputs_of(outputs[task.id]) if task.id in outputs else None,
             "taken_from": taken.get(task.id),
             "attempts": tried[name],

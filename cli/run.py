@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from cli.approving import approvals, approve, reject
 from cli.client import Client, path_of
 from cli.completing import job_names, namespaces
 from cli.examples import examples
@@ -47,7 +48,9 @@ def run() -> None:
 
 run.add_command(run_explain)
 run.add_command(run_graph)
-for hand in (members, rerun, suspend, resume, release, override, hold, skip, retry, stop):
+for hand in (
+    approvals, approve, reject, members, rerun, suspend, resume, release, override, hold, skip, retry, stop,
+):  # fmt: skip
     run.add_command(hand)
 
 

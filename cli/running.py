@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from cli.approving import asks
 from cli.client import Client, path_of
 from cli.exits import TIMED_OUT, USAGE, Failure, of_run
 from cli.hands import hold_words, members_words, verdict_words
@@ -47,6 +48,8 @@ def show_run(found: dict[str, Any], waits_for: str = "") -> None:
             why = f"until {task['until']}" if task.get("until") else task.get("reason")
             if task.get("members"):
                 why = "; ".join(filter(None, (members_words(task["members"]), why)))
+            if (approval := task.get("approval")) and task["state"] == "active":
+                why = asks(approval)
             why = why if not task.get("run") else f"run {task['run']}" + (f"; {why}" if why else "")
             why = hold_words(task["hold"]) if task.get("hold") else why
             why = f"taken over from run {task['taken_from']}" if task.get("taken_from") else why

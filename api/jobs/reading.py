@@ -27,7 +27,7 @@ from scheduler.store.reads import runs as run_reads
 from scheduler.store.reads import tasks as task_reads
 from scheduler.store.reads import triggers as trigger_reads
 from scheduler.store.reads.attempts import ListedAttempt
-from scheduler.store.tables import holds, nested, overrides, pauses, reruns, rests
+from scheduler.store.tables import approvals, holds, nested, overrides, pauses, reruns, rests
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.fanouts import Fanout
@@ -251,7 +251,7 @@ def _run_document(store: Store, row: Run) -> dict[str, Any]:
     children = {each.task: each.run for each in nested.of_parent(store, row.id, CHILDREN_MAX)}
     return run_json(
         _veiled(store, row), key, tasks, tries, kept_back, outputs, verdict, rest, rerun.get(row.id), taken,
-        again, children, spread,
+        again, children, spread, {each.task: each for each in approvals.of_runs(store, [row.id])},
     )  # fmt: skip
 
 

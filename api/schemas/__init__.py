@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from api.schemas.approvals import ApprovalList
 from api.schemas.audit import AuditEntryList
 from api.schemas.examples import JOB, PARAMS, VARS
 from api.schemas.explained import InstantExplained, RunExplained
@@ -416,6 +417,7 @@ outbox_replies = _replies(EffectList)
 cluster_replies = _replies(Cluster)
 attempts_replies = _replies(AttemptList)
 members_replies = _replies(TaskMemberList)
+approvals_replies = _replies(ApprovalList)
 audit_replies = _replies(AuditEntryList)
 ledger_replies = _replies(LedgerEntryList)
 overview_replies = _replies(Overview)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import Field
 
-Instant = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
-
-
-class Reply(BaseModel):
-    model_config = ConfigDict(extra="allow", defer_build=True)  # /openapi.json alone needs them
+from api.schemas.approvals import Approval
+from api.schemas.reply import Instant as Instant
+from api.schemas.reply import Reply as Reply
 
 
 class FieldError(Reply):
@@ -27,7 +25,7 @@ class Problem(Reply):
     status: int = Field(examples=[422])
     detail: str
     hint: str | None = None
-    errors: list[FieldError] = []
+    errors: list[FieldError] = Field([])
 
 
 class LastTick(Reply):
@@ -76,9 +74,9 @@ class Job(Reply):
     next_tick: Instant | None = Field(examples=["2026-01-02T01:00:00Z"])
     last_tick: LastTick | None
     last_run: RunSummary | None
-    labels: dict[str, str] = {}
-    triggers: list[dict[str, Any]] = []
-    tasks: dict[str, dict[str, Any]] = {}
+    labels: dict[str, str] = Field({})
+    triggers: list[dict[str, Any]] = Field([])
+    tasks: dict[str, dict[str, Any]] = Field({})
 
 
 class Attempt(Reply):
@@ -177,6 +175,7 @@ class Task(Reply):
     round: int = Field(description="how often its group had been begun anew", examples=[0])
     members: TaskMembers | None = Field(description="of a task that is divided, once it has begun")
     run: int | None = Field(description="of another job, that it began; null in lists", examples=[18])
+    approval: Approval | None = Field(description="once it asks a person; null in lists")
     hold: Hold | None = Field(description="while it is held")
     warned: bool = Field(description="it ended well, with a warning")
     outputs: dict[str, bool | int | float | str] | None = Field(

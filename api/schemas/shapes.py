@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from api.schemas import answers, holders, namespaces
+from api.schemas import answers, approvals, holders, namespaces
 from api.schemas.replies import Reply
 
 
@@ -14,7 +14,8 @@ def named_shapes() -> dict[str, dict[str, Any]]:
     """By name, with all that they consist of."""
     named = [
         each
-        for each in (*vars(answers).values(), *vars(holders).values(), *vars(namespaces).values())
+        for module in (answers, approvals, holders, namespaces)
+        for each in vars(module).values()
         if isinstance(each, type) and issubclass(each, Reply) and each is not Reply
     ]
     _, found = models_json_schema(

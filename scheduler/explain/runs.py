@@ -17,7 +17,7 @@ from scheduler.explain.findings import (
     of_cluster,
     verdict_of,
 )
-from scheduler.machine.rules import gates, requirements, selectors, task_views, users
+from scheduler.machine.rules import approving, gates, requirements, selectors, task_views, users
 from scheduler.machine.rules.gates import (
     AdmitView,
     Facts,
@@ -36,10 +36,11 @@ from scheduler.model.compiled import CompiledJob, CompiledTask
 from scheduler.store.connection import Store
 from scheduler.store.reads import tasks as task_reads
 from scheduler.store.tables import agents as agent_rows
+from scheduler.store.tables import approvals, fanouts, nested, pauses, quotas, restores, rounds, run_waits
 from scheduler.store.tables import attempts as attempt_rows
-from scheduler.store.tables import fanouts, nested, pauses, quotas, restores, rounds, run_waits
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables.approvals import Approval
 from scheduler.store.tables.attempts import Attempt
 from scheduler.store.tables.nested import Nested
 from scheduler.store.tables.runs import FOR_NAMESPACE, FOR_REQUIRES, FOR_TIME, Run
@@ -97,7 +98,11 @@ class _Asked:
         elif task.state == "active" and task.wake_ms is not None:
             found += ask((hold,), place_view(facts, run.id), facts)
             child = nested.of_task(self._store, task.id)
-            found.append(_of_child(self._store, task, child) if child else _in_state(task, task.wake_ms))
+            asked = None if child else approvals.get(self._store, task.id)
+            if asked is not None:
+                found.append(_of_approval(asked))
+            else:
+                found.append(_of_child(self._store, task, child) if child else _in_state(task, task.wake_ms))
         elif task.state == "active":
             found += [Finding(gate.NAME) for gate in gates.PLACE]
             found.append(_attempt(self._store, task, self._cluster.now_ms))
@@ -246,6 +251,13 @@ def _in_state(task: Task, wake_ms: int) -> Finding:
     """Work that happens in the state."""
     said = "it lasts, in the state, without an agent"
     return Finding("work", WAITS_WORD, said, task.started_ms, "the end of its work in the state", wake_ms)
+
+
+def _of_approval(asked: Approval) -> Finding:
+    """It waits for a person."""
+    said = f"it asks: {asked.text}" if asked.text else "it asks whether the run goes on"
+    opens = f"the answer of {approving.who(asked)}; without one it expires"
+    return Finding("approval", WAITS_WORD, said, asked.asked_ms, opens, asked.expires_ms)
 
 
 def _of_child(store: Store, task: Task, child: Nested) -> Finding:

@@ -82,6 +82,7 @@ def _postponed(ctx: Context, command: c.FirePostponed | c.FireNotices | c.FireGa
 OfRun = (
     c.RerunRun | c.CancelRun | c.ResolveRun | c.SuspendRun | c.ResumeRun | c.ReleaseRun
     | c.OverrideRun | c.HoldTask | c.ReleaseTask | c.SkipTask | c.RetryTask | c.StopTask
+    | c.AnswerApproval
     | c.ExpireRun | c.StopRun | c.GiveUpRun | c.Rejudge
 )  # fmt: skip
 
@@ -174,6 +175,7 @@ TOUCHES: dict[type[c.Command], Callable[[Context, Any], None]] = {
     c.SkipTask: _of_run,
     c.RetryTask: _of_run,
     c.StopTask: _of_run,
+    c.AnswerApproval: _of_run,
     c.ExpireRun: _of_run,
     c.StopRun: _of_run,
     c.GiveUpRun: _of_run,

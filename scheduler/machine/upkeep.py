@@ -5,10 +5,20 @@ from __future__ import annotations
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.store.connection import Store
 from scheduler.store.tables import agents as agent_rows
+from scheduler.store.tables import (
+    approvals,
+    fanouts,
+    holds,
+    nested,
+    outputs,
+    overrides,
+    required,
+    reruns,
+    run_vars,
+)
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import audit as audit_rows
 from scheduler.store.tables import deliveries as delivery_rows
-from scheduler.store.tables import fanouts, holds, nested, outputs, overrides, required, reruns, run_vars
 from scheduler.store.tables import fronts as front_rows
 from scheduler.store.tables import idempotency as idempotency_rows
 from scheduler.store.tables import jobs as job_rows
@@ -50,6 +60,7 @@ def _shrink(store: Store, run: int, rows_max: int) -> tuple[int, bool]:
     if rows < rows_max:
         reruns.purge_taken(store, run, rows_max - rows)
         outputs.purge(store, run, rows_max - rows)
+        approvals.purge(store, run, rows_max - rows)
         fanouts.purge(store, run, rows_max - rows)
         rows += task_rows.purge(store, run, rows_max - rows)
     if rows >= rows_max:

@@ -15,11 +15,11 @@ from api.schemas import answers, audit, overview, replies
 from tests.api import promise
 
 VERBS = (
-    "activate", "add", "apply", "begin", "cancel", "change", "close", "create", "delete", "drain", "drop",
-    "end", "open", "post",
-    "explain", "export", "get", "grant", "hold", "join", "list", "override", "pause", "put", "release",
-    "remove", "rerun", "resend", "resolve", "resume", "retry", "rotate", "run", "send", "set", "skip", "stop",
-    "stream", "suspend", "transfer", "verify",
+    "activate", "add", "apply", "approve", "begin", "cancel", "change", "close", "create", "delete",
+    "drain", "drop", "end", "explain", "export", "get", "grant", "hold", "join", "list", "open",
+    "override", "pause", "post", "put", "reject", "release", "remove", "rerun", "resend", "resolve",
+    "resume", "retry", "rotate", "run", "send", "set", "skip", "stop", "stream", "suspend", "transfer",
+    "verify",
 )  # fmt: skip
 DOCUMENT = promise.described()
 RECORDED = promise.recorded()

@@ -13,6 +13,7 @@ from scheduler.store.tables import listeners, secrets, triggers
 from scheduler.words import causes, codec
 from scheduler.words import commands as c
 from scheduler.words.lifecycle import RUN_ENDS
+from tests.golden.asking import asking
 from tests.golden.calendars import dates_change, delays_pass, schedules_change, zones_change
 from tests.golden.fanouts import divided
 from tests.golden.groups import groups
@@ -53,6 +54,7 @@ def every_command(story: Recorder) -> None:
     _deadlines(story)
     hands(story)
     inside(story)
+    asking(story)
     groups(story)
     divided(story)
     _effects(story)

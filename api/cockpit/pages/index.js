@@ -2,11 +2,8 @@
 // key of a text, one with an `icon` stands in the navigation in this order, `key` is the second stroke of "g …".
 
 import overview from "./overview.js";
-import { lazy } from "../parts/lazy.js";
-import { learn } from "../parts/words.js";
+import { later } from "../parts/lazy.js";
 
-// Fetched when they are first shown, with the texts that none before them needs.
-export const later = (load) => lazy(() => Promise.all([load(), import("../texts_later.js")]).then(([file, texts]) => { learn(texts.default); return file; }));
 const jobs = { path: "/cockpit/jobs", title: "jobs.title", key: "j", view: later(() => import("./jobs.js")), icon: "M3.5 5h13M3.5 10h13M3.5 15h13" };
 const runs = { path: "/cockpit/runs", title: "runs.title", key: "r", view: later(() => import("./runs.js")), icon: "M6 4.5v11l9-5.5z" };
 const job = { path: "/cockpit/jobs/:namespace/:name", title: "job.job", view: later(() => import("./job.js")) };

@@ -2,6 +2,7 @@
 
 import { Ago, at, Bars, between, bytes, Choice, clock, clockOff, cluster, command, Copy, html, isKnown, Loading, lookOf, number, Said, Shape, span, Status, t, tn, Until, useNow, useQuery, useRead, useState, when, word } from "../house.js";
 import { jobAt, nameOf, runAt } from "../parts/jobs.js";
+import { later } from "../parts/lazy.js";
 import { Pulse } from "../parts/pulse.js";
 import { named, RunHead, RunRow } from "../parts/run_rows.js";
 import { Lanes } from "../parts/lanes.js";
@@ -15,6 +16,9 @@ const ALL_EVENTS = [...RUN_EVENTS, ...AGENT_EVENTS, "job_put", "job_deleted", "j
 const KEPT = 50, LEAST_MS = 120000; // leaderships that are told; the shortest time that is shown
 const SPANS = { "5m": 300000, "": 1800000, "6h": 21600000, "24h": 86400000 };
 const KINDS = ["unreachable", "late", "failing", "waiting"];
+
+const Mine = later(() => import("../parts/approvals.js"));
+const APPROVAL_EVENTS = ["approval_asked", "approval_answered", "task_ended"], ASKED_READ = 5;
 
 const Figure = ({ name, value, note, alarm, href }) => html`<a class=${`figure ${alarm ? "alarm" : ""}`} href=${href}>
   <span class="name">${name}</span><span class="value">${value}</span><span class="note">${note}</span></a>`;
@@ -168,10 +172,11 @@ function Overview() {
   const known = cluster.use();
   const agents = useRead("/v1/agents", { types: AGENT_EVENTS });
   const all = useRead("/v1/overview", { types: ALL_EVENTS, every: 5000 });
+  const asked = useRead(`/v1/approvals?mine=true&limit=${ASKED_READ}`, { types: APPROVAL_EVENTS });
   const title = html`<h1 class="unseen">${t("overview.title")}</h1>`;
   if (!known || !agents.data || !all.data) return html`${title}<${Loading} error=${agents.error || all.error} />`;
   return html`${title}<${Figures} agents=${agents.data.items} told=${all.data} />
-    <${Needs} told=${all.data} known=${known} agents=${agents.data.items} /><${Times} told=${all.data} />
+    ${asked.data?.items.length ? html`<${Mine} told=${asked.data} />` : null}<${Needs} told=${all.data} known=${known} agents=${agents.data.items} /><${Times} told=${all.data} />
     <${Zones} known=${known} agents=${agents.data.items} /><${Recent} />`;
 }
 

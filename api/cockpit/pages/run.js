@@ -1,6 +1,7 @@
 // One run: what it is and waits for, its graph and when each attempt ran, and what its tasks wrote.
 
 import { Act, at, between, command, Facts, go, html, Loading, Said, span, Status, t, useNow, useQuery, useRead, When, word } from "../house.js";
+import { answers, Approval } from "../parts/approvals.js";
 import { boxesOf, TaskGraph } from "../parts/graph.js";
 import { jobAt, nameOf, pathOf, cliOf, runAt } from "../parts/jobs.js";
 import { Output } from "../parts/output.js";
@@ -37,7 +38,8 @@ function handsOnTask(run, name) {
   if (!task || run.finished || run.stopping) return [];
   const names = { blocked: ["hold", "skip"], queued: ["hold", "skip"], retry_wait: ["retry", "hold", "skip", "stop"], held: [...(task.hold?.failed ? ["retry"] : []), "release", "skip"],
     active: last === "assigned" ? ["hold", "skip", "stop"] : last === "cancelling" ? [] : ["stop"] }[task.state] || [];
-  return names.map((hand) => onTask(run, name, hand));
+  const asks = task.state === "active" && task.approval ? answers(run, name, task.round) : [];
+  return [...asks, ...names.map((hand) => onTask(run, name, hand))];
 }
 const again = (run) => ({
   text: t("run.again"), title: t("run.againIt", { name: nameOf(named(run)) }), capability: "run", method: "POST", path: pathOf(named(run), "runs"), dry: true,
@@ -138,6 +140,7 @@ export default function Run({ run: id }) {
       ${task ? handsOnTask(run, task).map((action) => html`<${Act} key=${action.path} action=${action} />`) : null}
       ${tries.length > 1 ? html`<nav class="tries" aria-label=${t("run.tries")}>${tries.slice(-12).map((each) => html`<a key=${each.id} href=${toAttempt({ task, ...each })} aria-current=${each === attempt ? "true" : undefined}>
         <${Status} state=${each.unreachable ? "unreachable" : each.state}>${tryOf(run.tasks[task], each)}</${Status}></a>`)}</nav>` : null}</div>
+      ${task && run.tasks[task].approval ? html`<${Approval} asked=${run.tasks[task].approval} />` : null}
       ${task && run.tasks[task].outputs ? html`<h3>${t("run.outputs")}</h3><${Facts} of=${Object.entries(run.tasks[task].outputs).map(([name, value]) =>
         [name, html`<code>${typeof value === "string" ? value.slice(0, 2000) : JSON.stringify(value)}</code>`])} />` : null}
       ${divided && !member ? html`<p class="note">${t("run.chooseMember")}</p>` : task && ((!attempt && !divided) || run.tasks[task].taken_from) ? html`<${Elsewhere} key=${task} run=${run} task=${{ name: task, ...run.tasks[task] }} isGroup=${isGroup} />` : path ? html`<${Written} key=${path} path=${path} attempt=${attempt} isLive=${goesOn} name=${`${run.job}-${run.id}-${task}`} />` : html`<p class="note">${t("run.noOutput")}</p>`}</section>`;

@@ -7,6 +7,8 @@ const TYPES = [
   "agent_disconnected",
   "agent_drained",
   "agent_resumed",
+  "approval_answered",
+  "approval_asked",
   "attempt_assigned",
   "attempt_ended",
   "attempt_running",

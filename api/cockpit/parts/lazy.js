@@ -2,6 +2,7 @@
 
 import { Loading } from "./parts.js";
 import { html, useEffect, useState } from "./html.js";
+import { learn } from "./words.js";
 
 export function lazy(load) {
   let known = null;
@@ -14,3 +15,6 @@ export function lazy(load) {
     return known ? html`<${known} ...${given} />` : html`<${Loading} error=${error} />`;
   };
 }
+
+// The same with the texts that nothing before it needs.
+export const later = (load) => lazy(() => Promise.all([load(), import("../texts_later.js")]).then(([file, texts]) => { learn(texts.default); return file; }));

@@ -10,7 +10,7 @@ export function firstOf(run) {
   const groups = groupsOf(run), all = Object.entries(run.tasks), own = all.filter(([name]) => !groups.has(name));
   const order = ([, task]) => [FOLLOWS.includes(task.state) ? 1 : 0, Date.parse(task.finished || 0)];
   const [first] = run.state === "succeeded" ? [] : own.filter(([, task]) => FAILED.includes(task.state)).sort((a, b) => order(a)[0] - order(b)[0] || order(a)[1] - order(b)[1]);
-  const goesOn = ([, task]) => task.attempts.some((attempt) => !attempt.finished) || ((task.run || task.members) && !task.finished);
+  const goesOn = ([, task]) => task.attempts.some((attempt) => !attempt.finished) || ((task.run || task.members || task.approval) && !task.finished);
   return (first || own.find(goesOn) || own.findLast(([, task]) => task.attempts.length || task.run || task.members) || own.at(-1) || [null])[0];
 }
 

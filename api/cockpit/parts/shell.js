@@ -1,6 +1,7 @@
 // What is around every page: navigation, how the cluster is, what moves between nodes, keys, palette, dialogs.
 
-import { later, PAGES } from "../pages/index.js";
+import { PAGES } from "../pages/index.js";
+import { later } from "./lazy.js";
 import * as api from "./api.js";
 import { Actions, ask, asked, command } from "./action.js";
 import { Dialog } from "./dialog.js";

@@ -101,6 +101,11 @@ def stopping_task(run: Run, task: Task, attempt: str, failed: str) -> Outcome | 
     return _conflict(f"task {task.name} is {task.state}: there is nothing to stop, it can be held or skipped")
 
 
+def answering(run: Run, task: Task) -> Outcome | None:
+    """Of a task that asks a person; who may answer is `rules.approving`."""
+    return _open(run, task)
+
+
 def _open(run: Run, task: Task) -> Outcome | None:
     if (refusal := _live(run)) is not None:
         return refusal

@@ -11,21 +11,23 @@ Rules of this file:
 3. With `from_task` that one is made anew, whatever it had come to; all that comes before it is to have ended
    well, or nobody could say what it begins with.
 4. With `until_task` what does not come before that one is left out: it is skipped.
-5. What the run does finally is done in each run; where it alone ended badly, nothing else is.
+5. What a person approved was approved in that run: it is asked anew as soon as something that waited for the
+   answer is made anew.
+6. What the run does finally is done in each run; where it alone ended badly, nothing else is.
    A group is taken over, made anew or left out as a whole, with what is inside.
-6. A condition is judged again where it might come to something else: with other parameters, or another
+7. A condition is judged again where it might come to something else: with other parameters, or another
    revision."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from scheduler.machine.rules.gates import needs, when
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.rules.verdicts import RUN_FAILURES
 from scheduler.model.compiled import CompiledTask
-from scheduler.model.work.kind import ENDS_RUN
+from scheduler.model.work.kind import ASKS, ENDS_RUN
 from scheduler.store.tables.reruns import Rerun
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import End
@@ -99,21 +101,55 @@ def _plan(graph: Graph, ended: Mapping[str, End], wanted: Wanted, run: int) -> b
         said = f"{wanted.from_task} does not come before {wanted.until_task}"
         return Outcome(Code.INVALID, said)
     known = _before(graph, wanted.from_task) if wanted.from_task else {}
-    letters: dict[str, bytes] = {}
-    for task in graph.job.tasks[: len(graph.job.tasks) - len(last)]:  # in topological order
-        if task.scope.group:
-            letters[task.name] = _inside(letters[task.scope.group], ended.get(task.name))
-            continue
-        letter = LEFT_OUT if asked is not None and task.name not in asked else ANEW
-        if letter == ANEW and wanted.takes and task.name != wanted.from_task:
-            letter = _taken(task, ended.get(task.name), letters, wanted)
-        if letter == ANEW and task.name in known and task.name != wanted.from_task:
+    tasks = graph.job.tasks[: len(graph.job.tasks) - len(last)]  # in topological order
+    letters = _letters(tasks, ended, wanted, asked, frozenset())
+    if wanted.takes and any(task.work.get("does") == ASKS for task in tasks):
+        letters = _asked_anew(tasks, ended, wanted, asked, letters)
+    for task in tasks:
+        is_known = task.name in known and task.name != wanted.from_task and not task.scope.group
+        if is_known and letters[task.name] == ANEW and task.work.get("does") != ASKS:
             return _unknown(task, ended.get(task.name), wanted, run)
-        letters[task.name] = letter
     found = b"".join(letters.values())
     if ANEW not in found and not any(_has_failed(ended.get(task.name)) for task in last):
         return Outcome(Code.CONFLICT, f"nothing of run {run} ended badly: say from which task it is repeated")
     return found + ANEW * len(last)
+
+
+def _letters(
+    tasks: Sequence[CompiledTask], ended: Mapping[str, End], wanted: Wanted,
+    asked: Mapping[str, None] | None, again: frozenset[str],
+) -> dict[str, bytes]:  # fmt: skip
+    """`again`: are made anew, whatever they had come to."""
+    letters: dict[str, bytes] = {}
+    for task in tasks:
+        if task.scope.group:
+            letters[task.name] = _inside(letters[task.scope.group], ended.get(task.name))
+            continue
+        letter = LEFT_OUT if asked is not None and task.name not in asked else ANEW
+        if letter == ANEW and wanted.takes and task.name != wanted.from_task and task.name not in again:
+            letter = _taken(task, ended.get(task.name), letters, wanted)
+        letters[task.name] = letter
+    return letters
+
+
+def _asked_anew(
+    tasks: Sequence[CompiledTask], ended: Mapping[str, End], wanted: Wanted,
+    asked: Mapping[str, None] | None, letters: dict[str, bytes],
+) -> dict[str, bytes]:  # fmt: skip
+    """The same with the approvals made anew on which something waits that is. Each turn finds one more at
+    least, and goes against the graph's order: an approval before another is found in the same turn."""
+    again: set[str] = set()
+    while True:
+        waited: set[str] = set()
+        before = len(again)
+        for task in reversed(tasks):
+            if task.work.get("does") == ASKS and letters[task.name] != LEFT_OUT and task.name in waited:
+                again.add(task.name)
+            if letters[task.name] == ANEW or task.name in again:
+                waited.update(task.needs, task.asks)
+        if len(again) == before:
+            return letters
+        letters = _letters(tasks, ended, wanted, asked, frozenset(again))
 
 
 def _has_failed(old: End | None) -> bool:

@@ -12,7 +12,7 @@ from scheduler.machine.context import OK, Context, refused
 from scheduler.machine.rules import boards
 from scheduler.machine.steps import closing, ends, nesting, posting, stopping
 from scheduler.model.named import resolved
-from scheduler.model.work.kind import ENDS_RUN, POSTS, RUNS
+from scheduler.model.work.kind import ASKS, ENDS_RUN, POSTS, RUNS
 from scheduler.store.tables import nested
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.runs import Run
@@ -78,6 +78,12 @@ def _run(ctx: Context, run: Run, task: Task, work: Work, timeout_ms: int | None)
     return OK if work["wait"] else _end(ctx, run, task, work)
 
 
+def _expire(ctx: Context, run: Run, task: Task, work: Work) -> Outcome:
+    """Nobody answered in time."""
+    ends.finish(ctx, run, task, "expired", started_ms=task.started_ms, reason="nobody answered in time")
+    return OK
+
+
 def _fail(ctx: Context, run: Run, task: Task, reason: str) -> Outcome:
     ends.finish(ctx, run, task, "failed", started_ms=task.started_ms, reason=reason)
     return OK
@@ -85,6 +91,7 @@ def _fail(ctx: Context, run: Run, task: Task, reason: str) -> Outcome:
 
 _ACTS: dict[str, Callable[[Context, Run, Task, Work], Outcome]] = {
     "": _end,
+    ASKS: _expire,
     ENDS_RUN: _end_run,
     POSTS: _post,
 }

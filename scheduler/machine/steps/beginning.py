@@ -12,8 +12,9 @@ from __future__ import annotations
 from scheduler.machine.context import Context
 from scheduler.machine.rules import selectors
 from scheduler.machine.rules.graphs import Graph
-from scheduler.machine.steps import clock, decisions, grouping, queue, quotas, spreading
+from scheduler.machine.steps import asking, clock, decisions, grouping, queue, quotas, spreading
 from scheduler.model.compiled import CompiledTask
+from scheduler.model.work.kind import ASKS
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import reruns
 from scheduler.store.tables import runs as run_rows
@@ -87,4 +88,6 @@ def begin_work(ctx: Context, run: Run, graph: Graph, task: Task, compiled: Compi
     )
     if compiled.waits_for_run:
         clock.count(ctx, run, graph, 1)
+    if compiled.work.get("does") == ASKS:
+        asking.ask(ctx, run, task, compiled.work, until_ms)
     ctx.emit(e.TaskBegun(task.id, run.id, task.name, task.member, task.round, until_ms))

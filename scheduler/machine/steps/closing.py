@@ -28,6 +28,7 @@ from scheduler.machine.steps import (
 from scheduler.machine.steps import quotas as quota_steps
 from scheduler.model import required as required_names
 from scheduler.store.tables import (
+    approvals,
     clocks,
     ends,
     fanouts,
@@ -76,6 +77,7 @@ def end_task(
     if task.selector == selectors.OF_BOX:
         locking.give_back_group(ctx, task.run, task.id)
     if is_in_state and fanouts.get(ctx.store, task.id) is None:
+        approvals.close(ctx.store, task.id)
         ctx.emit(e.TaskEnded(task.id, task.run, task.name, task.member, task.round, state))
     return state
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 Place = Literal["agent", "state", "node"]
 
-ENDS_RUN, POSTS, RUNS = "ends_run", "posts", "runs"
+ASKS, ENDS_RUN, POSTS, RUNS = "asks", "ends_run", "posts", "runs"
 """What work in the state does when its time is over (`does` of its compiled form, `machine.steps.acting`);
 without a word, nothing."""
 

@@ -127,6 +127,22 @@ STATEMENTS: tuple[str, ...] = (
         ended_ms INTEGER NOT NULL
     )
     """,
+    # What tasks ask persons.
+    """
+    CREATE TABLE approvals (
+        task INTEGER PRIMARY KEY, run INTEGER NOT NULL, namespace TEXT NOT NULL,
+        open INTEGER NOT NULL,              -- 1: it waits for an answer
+        asked_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL,
+        approvers TEXT NOT NULL,            -- names of tokens: JSON; an empty list: whoever may approve
+        barred TEXT NOT NULL,               -- who may not answer all the same (four eyes); empty: nobody
+        text TEXT NOT NULL,
+        answer TEXT NOT NULL,               -- approved | rejected; empty: none
+        actor TEXT NOT NULL, answered_ms INTEGER, reason TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX approvals_run ON approvals (run, task)",
+    "CREATE INDEX approvals_open ON approvals (task) WHERE open = 1",
+    "CREATE INDEX approvals_namespace ON approvals (namespace, task) WHERE open = 1",
     # Runs that tasks of other runs began.
     """
     CREATE TABLE nested (

@@ -287,6 +287,12 @@ def spec_of(store: Store, namespace: str, name: str, revision: int) -> bytes | N
     return spec
 
 
+def author(store: Store, namespace: str, name: str, revision: int) -> str:
+    """Who wrote this revision; empty: nobody knows."""
+    sql = "SELECT actor FROM revisions WHERE namespace = ? AND name = ? AND revision = ?"
+    return store.value(sql, (namespace, name, revision)) or ""
+
+
 def exists(store: Store, job: int) -> bool:
     return standing(store, job) is not None
 

@@ -22,6 +22,7 @@ from scheduler.words.commands.agents import EndDrain as EndDrain
 from scheduler.words.commands.agents import LoseNode as LoseNode
 from scheduler.words.commands.agents import ReleaseAgent as ReleaseAgent
 from scheduler.words.commands.agents import ResumeAgent as ResumeAgent
+from scheduler.words.commands.approvals import AnswerApproval as AnswerApproval
 from scheduler.words.commands.attempts import Finish as Finish
 from scheduler.words.commands.attempts import Grant as Grant
 from scheduler.words.commands.attempts import Lose as Lose

@@ -13,6 +13,8 @@ from scheduler.words.events.agents import AgentDrained as AgentDrained
 from scheduler.words.events.agents import AgentReleased as AgentReleased
 from scheduler.words.events.agents import AgentResumed as AgentResumed
 from scheduler.words.events.agents import NodeLost as NodeLost
+from scheduler.words.events.approvals import ApprovalAnswered as ApprovalAnswered
+from scheduler.words.events.approvals import ApprovalAsked as ApprovalAsked
 from scheduler.words.events.attempts import AttemptAssigned as AttemptAssigned
 from scheduler.words.events.attempts import AttemptCancelling as AttemptCancelling
 from scheduler.words.events.attempts import AttemptEnded as AttemptEnded

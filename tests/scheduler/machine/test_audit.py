@@ -19,7 +19,7 @@ from tests.scheduler.story import Story, job
 ANN = c.Actor("ann", "10.0.0.7")
 BEN = c.Actor("ben", "10.0.0.8", by_session=True)
 DAY_MS = 86_400_000
-VERBS = {c.Apply: {"put", "delete"}, c.Note: set(KINDS)}
+VERBS = {c.Apply: {"put", "delete"}, c.Note: set(KINDS), c.AnswerApproval: {"approve", "reject"}}
 """Of those that say themselves what was done."""
 
 

@@ -33,6 +33,7 @@ PARTS: tuple[dict[str, Any], ...] = (
     {"from_failed": True, "until_task": "f", "revision": 1}, {}, {"from_task": "d", "until_task": "e"},
 )  # fmt: skip
 """What of a run is repeated."""
+ANSWERS = (("approved", "ann"), ("approved", "bob"), ("rejected", "ann"), ("approved", ""))
 SMALL = st.integers(min_value=0, max_value=7)
 
 STEPS = st.lists(
@@ -56,6 +57,7 @@ STEPS = st.lists(
         st.tuples(st.just("hand"), SMALL, SMALL),
         st.tuples(st.just("task"), SMALL, SMALL),
         st.tuples(st.just("task"), SMALL, SMALL),
+        st.tuples(st.just("answer"), SMALL, SMALL),
         st.tuples(st.just("rerun"), SMALL, SMALL),
         st.tuples(st.just("rerun"), SMALL, SMALL),
         st.tuples(st.just("lose"), SMALL),
@@ -134,6 +136,10 @@ def prepared(story: Story, name: str, values: Sequence[Any]) -> c.PreparedJob:
             "j": {"finish": "failed", "needs": ["c", "i"]},
             **(LAST if values[0] % 3 else {}),
             "k": {"noop": True, "on": {"same_as": "a"}},
+            "o": {
+                "approval": {"by": ["ann"] if values[0] % 2 else [], "expires": "3s", "four_eyes": True},
+                "needs": ["a"], "rule": "all_done", "allow_failure": True,
+            },
             "l": {"sleep": "2s", "needs": ["k"], "rule": "all_done"},
             "m": {"noop": True, "when": "k.failed or l.skipped"},
             "n": {
@@ -284,6 +290,10 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
             row = nth(story, last, values[0])
             hand = TASK_HANDS[values[1] % len(TASK_HANDS)]
             return [] if row is None else [hand(row[0], row[1], member=row[2])]
+        case "answer":
+            row = nth(story, "SELECT run FROM approvals ORDER BY open DESC, task DESC LIMIT 4", values[0])
+            answer, who = ANSWERS[values[1] % len(ANSWERS)]
+            return [] if row is None else [c.AnswerApproval(row[0], "o", answer, "why", actor=c.Actor(who))]
         case "rerun":
             row = nth(story, "SELECT id FROM runs ORDER BY finished_ms IS NULL, id DESC LIMIT 8", values[0])
             fields = PARTS[values[1] % len(PARTS)]
@@ -506,7 +516,7 @@ WEIGHTS = {
     "put": 3, "stage": 2, "delete": 1, "pause": 1, "resume": 2, "run": 4, "connect": 4, "disconnect": 2,
     "claim": 6, "work": 10, "finish": 14, "running": 3, "cancel": 2, "resolve": 2, "lose": 2,
     "unreachable": 2, "lead": 1, "node": 1, "plan": 24, "purge": 1, "effect": 3, "secret": 4, "quota": 1,
-    "amount": 2, "hand": 2, "task": 2,
+    "amount": 2, "hand": 2, "task": 2, "answer": 2,
 }  # fmt: skip
 
 

@@ -408,7 +408,7 @@ print(json.dumps({
 
 def test_a_kind_is_a_file_and_a_word_in_the_list(tmp_path: Path) -> None:
     """In a copy of scheduler/: what the checklist in CONTRIBUTING says is all that a new kind needs."""
-    after = "RUN, EXEC, SCRIPT, PYTHON, CUSTOM, NOOP, SLEEP, FINISH, POST, JOB"
+    after = "RUN, EXEC, SCRIPT, PYTHON, CUSTOM, NOOP, SLEEP, FINISH, POST, APPROVAL, JOB"
     assert told(tmp_path, "work", "rest", NEW, after=after, use=USE) == {
         "work": {"kind": "rest", "seconds": 3},
         "refused": ["/rest: nobody rests so short (a second at least)"],
