@@ -6,6 +6,7 @@
 # make bench   the benchmarks of docs/benchmarks.md (ONLY="failover load" KILLS=200 STOPS=20 DURATION=30)
 # make chaos   the chaos harness, its CI profile: six scenarios, two at once, some three minutes (SEED=7 OUT=DIR ABREAST=1)
 # make soak    every scenario and random plans, until the time is over (HOURS=2 SEED=7 OUT=DIR)
+# make licences   a licence pool of three under fifty jobs, and leaders killed meanwhile (KILLS=10)
 # make mutations   known bugs, put into the product: the harness must catch each (ONLY="no-claim")
 # make fuzz-api   the API against its own description, with schemathesis (EXAMPLES=200 SEED=1)
 # make screenshots   the pictures of docs/, from a cluster of `cronclave dev` in Chromium
@@ -54,7 +55,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV PYTHONDONTWRITEBYTECODE
 JOBS ?= 100000
 RUNS ?= 200000
 
-.PHONY: help dev test quick clusters check bench sim ticks fuzz-api clients chaos soak mutations docs screenshots cockpit-load clean
+.PHONY: help dev test quick clusters check bench sim ticks fuzz-api clients chaos soak licences mutations docs screenshots cockpit-load clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -109,6 +110,9 @@ chaos: $(VENV)/.installed-dev
 
 soak: $(VENV)/.installed-dev
 	$(BIN)/python -m chaos run --profile soak --hours $(HOURS) $(if $(SEED),--seed $(SEED)) --out $(OUT)
+
+licences: $(VENV)/.installed-dev
+	KILLS=$(or $(KILLS),10) $(BIN)/python -m pytest -q -p no:cacheprovider tests/e2e/test_many.py -k licences
 
 mutations: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.mutations $(ONLY)

@@ -150,6 +150,9 @@ def _of(ctx: Context, command: Hand, may: May) -> _Held | Outcome:
         task = None if whole is None or whole.round != task.round else task  # of a round that is over
     if _is_being_made(ctx, run, task, command):
         return refused(Code.CONFLICT, f"run {run.id} is still being made: ask again in a moment")
+    if task is None and command.member and _has_no_members_yet(ctx, run, command.task):
+        said = f"task {command.task} of run {run.id} has no members yet: they are fixed when it becomes ready"
+        return refused(Code.CONFLICT, f"{said}; the task itself can be held until then")
     if task is None:
         of = f"task {command.task[:100]!r} with a member {command.member[:100]!r}"
         said = of if command.member else f"task {command.task[:100]!r}"
@@ -170,6 +173,13 @@ def _is_being_made(ctx: Context, run: Run, task: Task | None, command: Hand) -> 
         return run.unmade > 0 or (spread is not None and spread.unmade > 0)
     now = rounds.get(ctx.store, task.of_group) if task.of_group and not task.member else None
     return now is not None and now.unmade > 0
+
+
+def _has_no_members_yet(ctx: Context, run: Run, name: str) -> bool:
+    whole = task_rows.newest(ctx.store, run.id, name)
+    if whole is None or whole.finished_ms is not None or not run.first_task:
+        return False
+    return _graph(ctx, run).of(run, whole).fanout is not None and fanouts.get(ctx.store, whole.id) is None
 
 
 def _graph(ctx: Context, run: Run) -> Graph:

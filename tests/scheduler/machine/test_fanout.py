@@ -193,6 +193,21 @@ def test_a_join_that_cannot_be_met_fails_and_cancels_the_others(story: Story) ->
     closed(story, run)
 
 
+def test_a_hand_on_a_member_comes_too_early_where_there_are_none_yet(story: Story) -> None:
+    run = begun(story, {"n": 2}, needs=["first"], tasks={"first": RUN})
+    story.plan_and_apply()
+    for hand in (c.HoldTask, c.SkipTask, c.RetryTask, c.StopTask, c.ReleaseTask):
+        outcome = story.one(hand(run, "many", member="0"))
+        assert (outcome.code, outcome.detail) == (
+            Code.CONFLICT,
+            f"task many of run {run} has no members yet: they are fixed when it becomes ready; the task itself"
+            " can be held until then",
+        )
+    assert story.one(c.HoldTask(run, "first", member="0")).code is Code.NOT_FOUND, "it is not divided"
+    story.settle()
+    assert story.one(c.HoldTask(run, "many", member="7")).code is Code.NOT_FOUND
+
+
 @pytest.mark.parametrize("how", ["slices", "skip"])
 def test_members_have_their_turn_behind_a_join_that_is_met_by_who_had_none(tmp_path: Path, how: str) -> None:
     """The end of the whole took the instant of the next turn with it, so they waited for ever."""

@@ -13,11 +13,12 @@ from scheduler.model.problems import JobError
 from scheduler.plan.passes.deadlocks import EACH_MS
 from scheduler.store.tables import tasks as task_rows
 from scheduler.words import commands as c
-from tests.scheduler.machine.test_fanout import assigned, members
+from tests.scheduler.machine.test_fanout import assigned, closed, members
 from tests.scheduler.machine.test_fanout import end as end_member
 from tests.scheduler.machine.test_group_places import end, live, place
 from tests.scheduler.machine.test_locks import held, put, resource
 from tests.scheduler.machine.test_locks import run as run_job
+from tests.scheduler.machine.test_restores import HOLD_MS, ran, restore, tell
 from tests.scheduler.story import Story, job
 
 NOOP: dict[str, Any] = {"noop": True}
@@ -183,3 +184,38 @@ def test_a_member_for_each_agent_goes_under_the_locks_of_its_group(story: Story)
         of = {task.member: story.attempts(run) for task in task_rows.of_run(story.store, run) if task.member}
         assert sorted(of) == ["one", "three", "two"]
     assert held(story) == {}
+
+
+# -- in the midst of a restore -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fanout", [{"n": 5, "max_parallel": 2}, {"n": 5, "stagger": "1s"}])
+@pytest.mark.parametrize("join", ["all", "any"])
+@pytest.mark.parametrize("is_over", [True, False])
+def test_members_that_agents_tell_of_after_a_restore_count_once(
+    story: Story, fanout: Any, join: str, *, is_over: bool
+) -> None:
+    """One that had no turn in the backup ran since, and is over or still runs."""
+    story.connect()
+    put(story, divided(fanout=fanout, join=join))
+    run = run_job(story)
+    place(story)
+    end(story, "beside")
+    last = str(fanout["n"] - 1)
+    restore(story)
+    tell(story, ran(900, run, task="many", member=last, ended=is_over))
+    assert members(story, run)[last] == ("succeeded" if is_over else "active")
+    story.now_ms += HOLD_MS + 1
+    held = () if is_over else ((900, "running"),)
+    story.connect(session="s2", held=held)
+    for _ in range(40):
+        story.settle()
+        story.now_ms += 1_000
+    assert members(story, run)[last] == "succeeded"
+    tries = story.store.rows(
+        "SELECT t.member, count(*) FROM attempts a JOIN tasks t ON t.id = a.task"
+        " WHERE t.member <> '' AND a.state = 'succeeded' GROUP BY 1 HAVING count(*) > 1"
+    )
+    assert tries == [], "nobody did it twice"
+    assert story.run(run).finished_ms is not None, members(story, run)
+    closed(story, run)
