@@ -200,8 +200,8 @@ def test_a_hand_on_a_member_comes_too_early_where_there_are_none_yet(story: Stor
         outcome = story.one(hand(run, "many", member="0"))
         assert (outcome.code, outcome.detail) == (
             Code.CONFLICT,
-            f"task many of run {run} has no members yet: they are fixed when it becomes ready; the task itself"
-            " can be held until then",
+            f"task many of run {run} has no members yet: they are fixed when it becomes ready; the task"
+            " itself can be held until then",
         )
     assert story.one(c.HoldTask(run, "first", member="0")).code is Code.NOT_FOUND, "it is not divided"
     story.settle()
