@@ -8,30 +8,40 @@ Rules of this file:
    will give back who come to their end, is less than it asks for.
 2. Within one run nobody waits in a circle (`model.locks`), so each has a run in it that another one waits
    for, and below that a task that waits for a resource. Such a task is asked about, and is the one to fail.
-3. `stuck` and `circle` know neither store nor jobs: a test holds them against who would end, one by one.
-4. Bounded: so many are looked at. Whoever was not looked at is taken to come to his end: no task fails that
+3. The order of the queue counts: who may not pass an earlier one that waits (`plan.locks`) waits for that as
+   for a holder, while an agent would take it. Of what one of a run with locks respects, the first alone is
+   looked at.
+4. `stuck` and `circle` know neither store nor jobs: a test holds them against who would end, one by one.
+5. Bounded: so many are looked at. Whoever was not looked at is taken to come to his end: no task fails that
    might have started."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
-from scheduler.machine.rules import amounts, selectors
+from scheduler.machine.rules import amounts, holdings, lock_queues, selectors
 from scheduler.machine.rules.holdings import asked
 from scheduler.model.locks import GROUP, RUN, TASK
 from scheduler.store.connection import Store
+from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import lock_holds, nested
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.tasks import Task
 
 LOOKED_MAX = 200  #: runs, groups and tasks
+BEHIND_MAX = 5  #: of those that wait for one resource, the first
 BESIDE_MAX = 50  #: holders of one resource, and what one holder waits for, looked at
 TOLD_MAX = 12
 
 Node = tuple[str, int]
 """A run or a group with its task, or a task that waits."""
+
+
+Queues = dict[str, list[tuple[lock_queues.Place, bool]]]
+"""By resource, as far as it was looked at."""
 
 
 class Lack(NamedTuple):
@@ -41,6 +51,7 @@ class Lack(NamedTuple):
     free: int
     wanted: int
     holders: tuple[tuple[Node, int], ...]  #: and how much each has
+    is_order: bool = False  #: it is free, and the one holder waits for it since before
 
 
 class Waits(NamedTuple):
@@ -117,12 +128,13 @@ def _look(store: Store, task: Task, now_ms: int) -> Waits:
     lacks: dict[Node, list[Lack]] = {}
     ways: list[Node] = [(TASK, task.id)]
     known = set(ways)
+    queues: Queues = {}
     for kind, id in ways:
         if len(inside) + len(lacks) == LOOKED_MAX:
             break
         if kind == TASK:
             row = task_rows.get(store, id)
-            lacks[kind, id] = [] if row is None else _lacks(store, row, now_ms)
+            lacks[kind, id] = [] if row is None else _lacks(store, row, now_ms, queues)
         else:
             inside[kind, id] = _inside(store, kind, id)
         for node in _following((kind, id), Waits(inside, lacks)):
@@ -132,7 +144,7 @@ def _look(store: Store, task: Task, now_ms: int) -> Waits:
     return Waits(inside, lacks)
 
 
-def _lacks(store: Store, task: Task, now_ms: int) -> list[Lack]:
+def _lacks(store: Store, task: Task, now_ms: int, queues: Queues) -> list[Lack]:
     """What one that is queued cannot have. A task that an agent has, and which holds some, comes to its
     end."""
     found = []
@@ -147,7 +159,50 @@ def _lacks(store: Store, task: Task, now_ms: int) -> list[Lack]:
             ]
             others = amount.total - free - sum(held for _, held in holders)  # those come back
             found.append(Lack(lock.resource, free + others, lock.amount, tuple(holders)))
+    return found or _behind(store, task, now_ms, queues)
+
+
+def _behind(store: Store, task: Task, now_ms: int, queues: Queues) -> list[Lack]:
+    """Whom one that could have all it asks for may not pass."""
+    wanted = asked(store, selectors.parse(task.selector))
+    if task.state != "queued" or wanted.is_nested:
+        return []
+    found: list[Lack] = []
+    for lock in wanted.wants:
+        if lock.resource not in queues:
+            queues[lock.resource] = _queue(store, lock.resource, now_ms)
+        for place, is_first in queues[lock.resource]:
+            if place < (task.rank_ms, task.id) and (is_first or not wanted.is_inside):
+                found.append(Lack(lock.resource, 0, 1, (((TASK, place[1]), 1),), is_order=True))
     return found
+
+
+def _queue(store: Store, resource: str, now_ms: int) -> list[tuple[lock_queues.Place, bool]]:
+    """Who waits for it first and keeps his place; and whether it is the first that he takes."""
+    found = []
+    for each in islice(lock_queues.waiting(store, resource, most=BESIDE_MAX), BEHIND_MAX):
+        row = task_rows.get(store, each.id)
+        wants = () if row is None else asked(store, selectors.parse(row.selector)).wants
+        lacks = any(_free(store, lock.resource, now_ms) < lock.amount for lock in wants)
+        if row is not None and lacks and _has_place(store, row.selector):
+            found.append(((row.rank_ms, row.id), wants[0].resource == resource))
+    return found
+
+
+def _free(store: Store, resource: str, now_ms: int) -> int:
+    return amounts.free(amounts.amount_of(store, resource), lock_holds.use_of(store, resource), now_ms)
+
+
+def _has_place(store: Store, selector: str) -> bool:
+    """Whether an agent would take it now: who has none lets others pass."""
+    wanted = holdings.where(store, selector)
+    return any(
+        selectors.matches(
+            wanted, agent=row.id, pool=row.pool, labels=row.labels, zone=row.zone, name=row.name
+        )
+        for row in agent_rows.connected(store)
+        if not row.draining and row.busy < row.slots and selectors.offers(wanted, row.kinds)
+    )
 
 
 def _inside(store: Store, kind: str, id: int) -> list[Node]:
@@ -182,9 +237,10 @@ def _words(store: Store, waits: Waits, way: Sequence[Node], namespace: str) -> s
     for node, following in zip(way, [*way[1:], way[0]], strict=True):
         said, next_one = (_said(store, each, namespace) for each in (node, following))
         if node[0] == TASK:
-            name = next(lack.resource for lack in waits.lacks[node] if following in dict(lack.holders))
-            is_known = name.startswith(f"{namespace}/") or _is_in(store, node, namespace)
-            what = f"{name}, which {next_one} holds" if is_known else f"what {next_one} holds"
+            lack = next(lack for lack in waits.lacks[node] if following in dict(lack.holders))
+            is_known = lack.resource.startswith(f"{namespace}/") or _is_in(store, node, namespace)
+            has = "waits for before it" if lack.is_order else "holds"
+            what = f"{lack.resource}, which {next_one} {has}" if is_known else f"what {next_one} {has}"
             told.append(f"{said} waits for {what}")
         elif following[0] != TASK:
             told.append(f"{said} waits for {next_one}")

@@ -1,4 +1,5 @@
-"""Who waits for a resource, in the order in which they get it. For people: what it reads is bounded."""
+"""Who waits for a resource, in the order in which they get it. For people, and for who looks for circles:
+what it reads is bounded."""
 
 from __future__ import annotations
 
@@ -19,9 +20,11 @@ Place = tuple[int, int]
 """Rank and task."""
 
 
-def waiting(store: Store, resource: str, after: Place | None = None) -> Iterator[QueuedTask]:
-    """From behind this place on; read as it is asked for."""
-    queues = [_queue(store, selector, after) for selector in _selectors(store, resource)]
+def waiting(
+    store: Store, resource: str, after: Place | None = None, *, most: int = QUEUES_MAX
+) -> Iterator[QueuedTask]:
+    """From behind this place on; read as it is asked for. `most`: queues that are looked at."""
+    queues = [_queue(store, selector, after) for selector in _selectors(store, resource, most)]
     return heapq.merge(*queues, key=_place)
 
 
@@ -35,8 +38,8 @@ def _place(task: QueuedTask) -> Place:
     return task.rank_ms, task.id
 
 
-def _selectors(store: Store, resource: str) -> list[str]:
-    found = task_rows.queued_selectors(store, QUEUES_MAX, before=selectors.AFTER_LOCKS)
+def _selectors(store: Store, resource: str, most: int) -> list[str]:
+    found = task_rows.queued_selectors(store, most, before=selectors.AFTER_LOCKS)
     return [
         selector
         for selector in found

@@ -153,6 +153,59 @@ def test_a_circle_of_runs_is_broken_where_a_run_waits_that_another_waits_for(
     assert (story.tasks(run)["run"], held(story)) == ("failed", {})
 
 
+def closed_by_order(story: Story) -> tuple[int, int, int]:
+    """`j` holds c and waits for a run that wants a; another one holds a and wants b, which is free, and for
+    which a third one waited before it, that wants c too."""
+    tasks = {"hold": NOOP, "more": {**NOOP, "locks": ["b"], "needs": ["hold"]}}
+    other = job("other", tasks=tasks, policies={"locks": ["a"]})
+    wide = job("wide", tasks={"both": {**NOOP, "locks": ["b", "c"], "on": {"pool": "wide"}}})
+    resources = [resource(name) for name in "abc"]
+    put(story, *resources, job("child", locks=["a"]), other, wide, parent(locks=["c"]))
+    run = run_job(story)
+    place(story)
+    before, beside = run_job(story, "wide"), run_job(story, "other")
+    place(story)
+    end(story, "first", "hold")
+    assert place(story) == {}
+    return run, beside, before
+
+
+def test_a_circle_that_the_order_of_a_queue_closes_is_broken(story: Story) -> None:
+    story.connect()
+    story.connect("wide-1", session="s2", pool="wide")
+    run, beside, before = closed_by_order(story)
+    story.now_ms += EACH_MS
+    story.plan_and_apply()
+    child = beside + 1
+    (said,) = story.store.row("SELECT reason FROM tasks WHERE run = ?", (child,)) or ("",)
+    assert said == (
+        f"deadlock: task main of run {child} waits for default/a, which run {beside} holds; task more of"
+        f" run {beside} waits for default/b, which task both of run {before} waits for before it; task both"
+        f" of run {before} waits for default/c, which run {run} holds; run {run} waits for run {child}"
+    )
+    story.settle()
+    assert [story.run(each).state for each in (run, beside, before)] == ["failed", "succeeded", "succeeded"]
+    assert held(story) == {}
+
+
+def test_who_has_no_agent_closes_no_circle_by_its_order(story: Story) -> None:
+    """It lets others pass, so all of them end."""
+    story.connect()
+    story.connect("wide-1", session="s2", pool="wide")
+    run, beside, before = closed_by_order(story)
+    (task,) = story.store.rows("SELECT id FROM tasks WHERE run = ?", (beside + 1,))[0]
+    row = task_rows.get(story.store, task)
+    assert row is not None
+    assert deadlocks.find(story.store, row, story.now_ms)
+    story.tell_ok(c.DrainAgent("wide-1", "a story"))
+    assert deadlocks.find(story.store, row, story.now_ms) == ""
+    story.settle()
+    assert [story.run(each).state for each in (run, beside)] == ["succeeded", "succeeded"]
+    story.tell_ok(c.ResumeAgent("wide-1"))
+    story.settle()
+    assert story.run(before).state == "succeeded"
+
+
 def test_a_circle_tells_of_other_namespaces_the_numbers_of_runs_alone(story: Story) -> None:
     """Who may read the reason may not be one who may read there."""
     story.connect()
