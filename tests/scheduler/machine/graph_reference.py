@@ -7,16 +7,20 @@ import math
 from typing import Any
 
 Tree = tuple[Any, ...]
+Work = bool | None
+"""Whether it succeeds; None: it is lost with its agent."""
+ENDS = {True: "succeeded", False: "failed", None: "lost"}
+BAD = ("failed", "lost")
 
 
 class Graph:
-    """`works`: of each task whether its work, once begun, succeeds, round by round. `groups`: by name, whose
+    """`works`: of each task what its work, once begun, comes to, round by round. `groups`: by name, whose
     tasks are not among these, with `inside` and `catch`. `outer`: the graph around this one."""
 
     def __init__(
         self,
         tasks: dict[str, dict[str, Any]],
-        works: dict[str, list[bool]],
+        works: dict[str, list[Work]],
         params: dict[str, Any],
         groups: dict[str, dict[str, Any]] | None = None,
         outer: Graph | None = None,
@@ -38,8 +42,8 @@ class Graph:
         return {**{name: self.state(name) for name in self.tasks}, **self.inside}
 
     def run(self) -> str:
-        failed = [name for name in self.tasks if self.state(name) == "failed"]
-        return "failed" if any(not self.tasks[name].get("allow_failure") for name in failed) else "succeeded"
+        bad = [self.state(name) for name in self.tasks if not self.tasks[name].get("allow_failure")]
+        return next((end for end in BAD if end in bad), "succeeded")
 
     def _ends(self, name: str) -> str:
         task = self.tasks[name]
@@ -50,21 +54,22 @@ class Graph:
             return self._group(task, self.round, task.get("retries", 0), task.get("rounds", 1))
         if "members" in task:
             works = [member_works(self.works[name], self.round, each) for each in range(task["members"])]
-            good = sum(works)
+            good = works.count(True)
             return "succeeded" if good >= joined(task) else "failed"
-        return "succeeded" if self.works[name][self.round] else "failed"
+        return ENDS[self.works[name][self.round]]
 
     def _group(self, group: dict[str, Any], round: int, retries: int, rounds: int) -> str:
         tasks = Graph(group["inside"], self.works, self.params, outer=self, round=round)
         self.inside.update(tasks.states() | dict.fromkeys(group["catch"], "skipped"))
         ends = tasks.run()
-        if ends == "failed" and retries:
+        if ends in BAD and retries and "lost" not in tasks.states().values():
             return self._group(group, round + 1, retries - 1, rounds)
-        if ends == "failed":
+        if ends in BAD:
             catch = Graph(group["catch"], self.works, self.params, outer=tasks, round=round)
             self.inside.update(catch.states())
-            ends = catch.run() if "succeeded" in catch.states().values() else "failed"
-        if ends == "failed" or "until" not in group or tasks._truth(group["until"]) == 1:
+            caught = catch.run() == "succeeded" and "succeeded" in catch.states().values()
+            ends = "succeeded" if caught else ends
+        if ends in BAD or "until" not in group or tasks._truth(group["until"]) == 1:
             return ends
         return "failed" if rounds == 1 else self._group(group, round + 1, group.get("retries", 0), rounds - 1)
 
@@ -73,14 +78,14 @@ class Graph:
         ends = [self.state(need) for need in needs]
         may_fail = [self.tasks[need].get("allow_failure", False) for need in needs]
         both = list(zip(ends, may_fail, strict=True))
-        good = [end == "succeeded" or (end == "failed" and may) for end, may in both]
+        good = [end == "succeeded" or (end in BAD and may) for end, may in both]
         if isinstance(rule, dict):
             return bool(ends.count("succeeded") >= rule["n_of"])
         met: dict[str, bool] = {
             "all_success": all(good),
             "none_failed": all(well or end == "skipped" for well, end in zip(good, ends, strict=True)),
             "all_done": True,
-            "any_failed": "failed" in ends,
+            "any_failed": any(end in BAD for end in ends),
             "any_success": "succeeded" in ends,
         }
         return met[rule]
@@ -97,17 +102,19 @@ class Graph:
             case ("param", name, value):
                 return 0.5 if name not in self.params else float(self.params[name] == value)
             case ("code", name, code):
-                state = self.state(name)
-                return 0.5 if state == "skipped" else float((0 if state == "succeeded" else 1) == code)
+                codes = {"succeeded": 0, "failed": 1}
+                return 0.5 if (state := self.state(name)) not in codes else float(codes[state] == code)
             case ("is", name, "ended"):
                 return float(self.state(name) != "")
+            case ("is", name, "failed"):
+                return float(self.state(name) in BAD)
             case ("is", name, state):
                 return float(self.state(name) == state)
         raise AssertionError(tree)
 
 
-def member_works(works: list[bool], round: int, member: int) -> bool:
-    """Whether the work of this member succeeds."""
+def member_works(works: list[Work], round: int, member: int) -> Work:
+    """What the work of this member comes to."""
     return works[(round + 5 * member) % len(works)]
 
 

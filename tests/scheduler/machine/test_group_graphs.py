@@ -1,5 +1,5 @@
-"""Random graphs with groups, retries, repeats, catches and divided tasks, while people hold tasks and nodes
-restart: every run ends, and as the reference says."""
+"""Random graphs with groups, retries, repeats, catches and divided tasks, while people hold tasks, agents die
+and nodes restart: every run ends, and as the reference says."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scheduler.store.tables import tasks as task_rows
 from scheduler.words import commands as c
 from scheduler.words.lifecycle import RUN_ENDS
-from tests.scheduler.machine.graph_reference import Graph, member_works, written
+from tests.scheduler.machine.graph_reference import Graph, Work, member_works, written
 from tests.scheduler.machine.test_conditions import ASSIGNED, trees
 from tests.scheduler.story import START_MS, Story, job
 
@@ -40,7 +40,7 @@ def boxes(draw: Any, names: list[str], asked: list[str]) -> Boxes:
 
 
 @st.composite
-def grouped(draw: Any) -> tuple[Boxes, Boxes, dict[str, list[bool]]]:
+def grouped(draw: Any) -> tuple[Boxes, Boxes, dict[str, list[Work]]]:
     outer = draw(boxes(list(OUTER[: draw(st.integers(1, 4))]), []))
     groups: Boxes = {}
     names = list(outer)
@@ -67,7 +67,8 @@ def grouped(draw: Any) -> tuple[Boxes, Boxes, dict[str, list[bool]]]:
             task["members"] = draw(st.integers(1, 4))
             task["join"] = draw(st.sampled_from(["all", "any", draw(st.integers(1, task["members"])), "60%"]))
             task["parallel"] = draw(st.integers(0, 2))
-    works = {name: draw(st.lists(st.booleans(), min_size=ROUNDS_MAX, max_size=ROUNDS_MAX)) for name in names}
+    ends = st.sampled_from((True, True, False, False, None) if draw(st.booleans()) else (True, False))
+    works = {name: draw(st.lists(ends, min_size=ROUNDS_MAX, max_size=ROUNDS_MAX)) for name in names}
     return outer, groups, works
 
 
@@ -142,7 +143,9 @@ def test_every_graph_with_groups_ends_as_the_reference_says(graph: Any, room: in
         story.lead()
         for name in ("agent-1", "agent-2", "agent-3"):
             story.connect(name, slots=3)
-        shape = job(params={"region": {"type": "string"}}, **document(tasks, groups))
+        is_again = all(None not in ends for ends in works.values()) and rng.random() < 0.5
+        policies = {"on_lost": "retry", "idempotent": True} if is_again else {"on_lost": "fail"}
+        shape = job(params={"region": {"type": "string"}}, policies=policies, **document(tasks, groups))
         assert story.apply({"resource": "one"}, {"resource": "two"}, shape).ok
         run = story.value(c.RunJob("default", "j", b'{"region":"eu"}', START_MS), "run")
         for step in range(1_000):
@@ -151,7 +154,9 @@ def test_every_graph_with_groups_ends_as_the_reference_says(graph: Any, room: in
             live = story.store.rows(ASSIGNED)
             for attempt, name in rng.sample(live, len(live))[: max(1, len(live) // 2)]:
                 if story.claim(attempt).ok:
-                    assert story.finish(attempt, exit_code=int(not succeeds(story, attempt, works[name]))).ok
+                    # One that is tried again is lost once.
+                    is_lost = is_again and story.attempt(attempt).number == 1 and rng.random() < 0.2
+                    end(story, attempt, None if is_lost else work_of(story, attempt, works[name]))
             if story.run(run).state in RUN_ENDS:
                 break
             if step < 60 and rng.random() < 0.3:
@@ -167,7 +172,13 @@ def test_every_graph_with_groups_ends_as_the_reference_says(graph: Any, room: in
         story.close()
 
 
-def succeeds(story: Story, attempt: int, works: list[bool]) -> bool:
+def end(story: Story, attempt: int, work: Work) -> None:
+    """As its agent tells it: of one that died it does so once it is back."""
+    how = {"reason": "exit", "exit_code": int(not work)}
+    assert story.finish(attempt, **({"reason": "gone", "exit_code": None} if work is None else how)).ok
+
+
+def work_of(story: Story, attempt: int, works: list[Work]) -> Work:
     task = task_rows.get(story.store, story.attempt(attempt).task)
     assert task is not None
     return member_works(works, task.round, int(task.member or 0))
