@@ -154,3 +154,36 @@ def test_licences_are_held_by_members_of_all_runs_together_and_by_a_block_to_its
             ended(story, attempt, outputs=FILES if name == "list" else b"")
     assert [story.run(run).state for run in runs] == ["succeeded"] * 3
     assert lock_holds.use_of(story.store, "default/yard-licences").held == 0
+
+
+def test_the_days_of_a_bank(story: Story) -> None:
+    """A holiday, what it moves, a closed date, a moved tick, the last working day of a month."""
+    story.connect()
+    assert story.apply(*yaml.safe_load_all((FOLDER / "day/jobs.yaml").read_text())).ok
+    day, hour = 86_400_000, 3_600_000
+    midnight = START_MS // day * day  # of 15 January 2027, a Friday
+    assert story.one(c.ClosePlan("default", midnight // day + 5, "stocktaking")).ok
+    moved = midnight + 6 * day + 9 * hour
+    assert story.one(c.ChangeTick("default", "rates", "morning", moved, "move", "", moved + 3 * hour)).ok
+    for date in range(15):
+        for clock in (9, 11, 12, 18):
+            story.now_ms = max(story.now_ms, midnight + date * day + clock * hour)
+            story.settle()
+
+    decided = story.store.rows(
+        "SELECT j.name, l.first_ms, l.outcome, l.reason, r.due_ms, r.plan_day FROM ledger l"
+        " JOIN jobs j ON j.id = l.job LEFT JOIN runs r ON r.id = l.run ORDER BY l.seq"
+    )
+    told = {
+        (name, 15 + (at_ms - midnight) // day): (outcome, reason, due_ms and due_ms % day // hour)
+        for name, at_ms, outcome, reason, due_ms, _ in decided
+    }
+    assert [on for name, on in told if name == "rates"] == [15, 19, 20, 21, 22, 25, 26, 27, 28, 29]
+    assert told["rates", 20] == ("skipped", "plan_closed", None)
+    assert told["rates", 21] == ("ran", "", 12)
+    statements = {on: said for (name, on), said in told.items() if name == "statements"}
+    assert statements == {19: ("ran", "", 11)}
+    assert [on for name, on in told if name == "close-books"] == [29]
+    dates = {name: plan_day - midnight // day + 15 for name, *_, plan_day in decided if name != "rates"}
+    assert dates == {"statements": 18, "close-books": 29}
+    assert verify(story.store, START_MS, story.now_ms, now_ms=story.now_ms).problems == []
