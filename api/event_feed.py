@@ -29,6 +29,7 @@ from api.history import Entry, History, Id
 from api.instants import rfc3339
 from api.ports import Committed
 from scheduler.words import causes, events
+from scheduler.words.causes import Kind
 from scheduler.words.events import Event
 
 STREAMS_A_TURN = 25
@@ -60,7 +61,9 @@ def encode(index: int, n: int, stamp_ms: int, event: Event) -> bytes:
         value = getattr(event, field)
         document[public] = rfc3339(value) if instant else value
     if isinstance(event, events.RunCreated):
-        document["cause_key"] = causes.text(event.cause_key, event.trigger, event.tick_ms) or None
+        key = causes.text(event.cause_key, event.trigger, event.tick_ms)
+        # The task that began it may be of another namespace; all streams get the same bytes.
+        document["cause_key"] = (key.partition("/")[0] if event.cause == Kind.NESTED else key) or None
     elif isinstance(event, events.TickDecided):
         document["cause_key"] = causes.text(event.cause_key, event.trigger, event.first_ms, event.last_ms)
     data = json.dumps(document, ensure_ascii=False, separators=(",", ":"))

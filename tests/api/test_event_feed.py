@@ -80,7 +80,9 @@ def test_an_event_tells_the_cause_with_its_key_as_people_read_it() -> None:
     ticked = events.RunCreated(1, 2, "default", "a", "tick", "", 7, 60_000, 61_000)
     booted = events.RunCreated(1, 2, "default", "a", "startup", "web/i/b", 7, None, 61_000)
     asked = events.RunCreated(1, 2, "default", "a", "manual", "", 0, None, 61_000)
-    assert [key(event) for event in (ticked, booted, asked)] == ["7@60000", "web/i/b", None]
+    nested = events.RunCreated(3, 2, "default", "a", "nested", "1/secret//0", 0, None, 61_000)
+    # Whoever hears of it may not read where the task stands that began it.
+    assert [key(event) for event in (ticked, booted, asked, nested)] == ["7@60000", "web/i/b", None, "1"]
 
     one = events.TickDecided(1, 2, "default", "a", 7, "tick", "", 60_000, 60_000, 1, "ran", "", 1)
     many = events.TickDecided(1, 2, "default", "a", 7, "tick", "", 1, 3, 3, "missed", "window", 0)
