@@ -6,7 +6,16 @@ from collections.abc import Mapping
 
 from api.problems import FieldError, Problem
 from api.references import NOWHERE, Places
-from scheduler.machine.rules import allowances, cycles, hooked, nesting, secret_uses, substitutes, tick_limits
+from scheduler.machine.rules import (
+    allowances,
+    cycles,
+    hooked,
+    nesting,
+    secret_uses,
+    shared_asks,
+    substitutes,
+    tick_limits,
+)
 from scheduler.store.connection import Store
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables.jobs import Job
@@ -64,13 +73,15 @@ def need_proposable(
             (job, job_rows.standing_named(store, job.namespace, job.name) is None) for job in command.jobs
         ]
         gone = _jobs_gone(store, command)
-        refusal = allowances.judge(store, asked, gone) or tick_limits.judge(store, command.jobs, gone=gone)
+        objects, deletions = (command.objects, command.deletions) if isinstance(command, Apply) else ((), ())
+        gone_names = [(each.kind, each.namespace, each.name) for each in deletions]
+        beside = substitutes.put_with(objects, gone_names)
+        refusal = allowances.judge(store, asked, gone) or tick_limits.judge(
+            store, command.jobs, gone=gone, shared=shared_asks.changes(store, beside) if beside else ()
+        )
         refusal = refusal or secret_uses.judge(store, command.jobs) or cycles.judge(store, command.jobs)
         refusal = refusal or nesting.judge(store, command.jobs) or hooked.judge(store, command.jobs)
-        if refusal is None and isinstance(command, Apply):
-            gone_names = [(each.kind, each.namespace, each.name) for each in command.deletions]
-            beside = substitutes.put_with(command.objects, gone_names)
-            refusal = substitutes.judge(store, command.objects, beside)
+        refusal = refusal or substitutes.judge(store, objects, beside)
         if refusal is not None:
             expect_ok(refusal, what=what, places=places)
 

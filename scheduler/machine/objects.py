@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scheduler.machine.context import Context, done, refused
-from scheduler.machine.rules import pins, references, revisions, substitutes
+from scheduler.machine.rules import pins, references, revisions, shared_asks, substitutes
 from scheduler.machine.steps import editing, editing_objects, putting, redating
 from scheduler.machine.steps.editing import Edit
 from scheduler.machine.steps.editing_objects import Judged, named
@@ -36,7 +36,9 @@ def apply(ctx: Context, command: Apply) -> Outcome:
     if isinstance(gone, Outcome):
         return gone
     gone_jobs = [stored for stored in gone.values() if isinstance(stored, Job)]
-    jobs = putting.judge(ctx, command.jobs, command.after_ms, gone_jobs)
+    beside = substitutes.put_with(command.objects, gone)
+    shared = shared_asks.changes(ctx.store, beside) if beside else []
+    jobs = putting.judge(ctx, command.jobs, command.after_ms, gone_jobs, shared)
     if isinstance(jobs, Outcome):
         return jobs
     puts = {named(new): new.refers for new in command.objects}
@@ -46,7 +48,6 @@ def apply(ctx: Context, command: Apply) -> Outcome:
     changed = [each.new for each in jobs if not each.is_same]
     if superseded := pins.judge(ctx.store, changed, pins.put_with(command.objects)):
         return superseded
-    beside = substitutes.put_with(command.objects, gone)
     if wrong := substitutes.judge(ctx.store, command.objects, beside):
         return wrong
     edit = Edit(command.actor.name, command.source, command.after_ms, ctx.stamp_ms, ctx.state.idx)

@@ -60,7 +60,8 @@ def _take_over(ctx: Context, turn: Redate, new: Rescheduled) -> bool:
     before = sum(trigger.per_day for trigger in live)
     asks_for = sum(each.per_day for each in new.triggers)
     outline = ctx.graphs.outline(new.job, job.namespace, job.name, job.revision)
-    share = eras.share_of(outline.priority, asks_for + sum(trigger.per_day for trigger in others))
+    whole = asks_for + sum(trigger.per_day for trigger in others)
+    share = eras.share_of(outline.priority, whole)
     for trigger in others:
         if trigger.share != share:
             trigger_rows.set_share(ctx.store, trigger.id, share)
@@ -71,5 +72,5 @@ def _take_over(ctx: Context, turn: Redate, new: Rescheduled) -> bool:
     )  # fmt: skip
     asked_rows.add(ctx.store, job.namespace, asks_for - before)
     eras.wake(ctx, new.job)
-    job_schedules.hold(ctx.store, new.job, turn.namespace, turn.name, turn.pin)
+    job_schedules.hold(ctx.store, new.job, turn.namespace, turn.name, turn.pin, whole)
     return True

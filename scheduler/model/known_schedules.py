@@ -152,6 +152,15 @@ def prepared_of(
     return found
 
 
+def per_day_of(trigger: Trigger, namespace: str) -> int:
+    """For how many instants of a day a job asks that has this of a schedule: of its calendars the dates say
+    nothing of that, and a slot by hash is as many, whatever the job is called."""
+    try:
+        return schedule(anchored(trigger.spec(namespace, "any"), 1)).per_day
+    except SpecError:
+        return 0  # of a zone that this host does not have
+
+
 def _first(spec: bytes, after_ms: int) -> tuple[int | None, int]:
     """Its first instant after this one, and how many a day has. One that cannot be read here is due there all
     the same: a leader that can passes it."""

@@ -40,6 +40,27 @@ async def test_what_all_ask_for_together_is_told_of_none_of_them(client: httpx2.
         assert [each["pointer"] for each in refused.json()["errors"]] == [pointer], refused.text
 
 
+async def test_an_edit_of_a_schedule_is_judged_for_the_jobs_that_name_it(client: httpx2.AsyncClient) -> None:
+    def shared(count: int) -> dict[str, Any]:
+        return {"schedule": "s", "triggers": fan("x", count)["triggers"]}
+
+    job = {"job": "j", "triggers": {"schedule": "s"}, "noop": True}
+    made = await client.post("/v1/apply", json={"objects": [job, shared(1)]})
+    assert made.status_code == 200, made.text
+    for query in ("", "?dry_run=true"):
+        for above, reply in (
+            ("", await client.put(f"/v1/schedules/s{query}", json=shared(11))),
+            ("/objects/0", await client.post(f"/v1/apply{query}", json={"objects": [shared(11)]})),
+        ):
+            assert reply.status_code == 422, reply.text
+            said = reply.json()
+            assert [error["pointer"] for error in said["errors"]] == [f"{above}/triggers"]
+            assert "job default/j asks for 110 ticks a second; 100 a second are the most" in said["detail"]
+            assert "longer periods" in said["hint"]
+    assert (await client.get("/v1/schedules/s")).json()["revision"] == 1
+    assert (await client.put("/v1/schedules/s", json=shared(10))).status_code == 200
+
+
 async def test_an_administrator_sets_the_limits(client: httpx2.AsyncClient) -> None:
     assert (await client.get(PATH)).json() == {"job": 100, "namespace": 2000, "cluster": 5000, "asked": 0}
     dry = (await client.put(f"{PATH}?dry_run=true", json={"job": 7})).json()

@@ -41,7 +41,10 @@ def schedules_change(story: Recorder) -> None:
     elsewhere = {**nine, "schedule": "theirs", "namespace": "elsewhere"}
     users = [job(name, trigger={"schedule": "shared"}) for name in ("one", "other")]
     both = [{"schedule": "shared"}, {"schedule": "elsewhere/theirs"}]
-    assert story.apply(nine, elsewhere, *users, job("both", trigger=both)).ok
+    abroad = job("abroad", namespace="elsewhere", trigger={"schedule": "default/shared"})
+    assert story.apply(nine, elsewhere, *users, abroad, job("both", trigger=both)).ok
+    flood = [{"every": "100ms", "id": f"t{number}"} for number in range(40)]
+    assert story.apply({**nine, "triggers": flood}).code == "too_many_ticks"
     story.now_ms += 1_000
     assert story.apply(february).ok
     before = prepare(parse_job(job("late", trigger={"schedule": "shared"})), story.now_ms)

@@ -33,6 +33,7 @@ Beside = Mapping[tuple[str, str], PreparedObject | None]
 class Stored(NamedTuple):
     spec: bytes
     pin: str
+    per_day: int
 
 
 def put_with(objects: Iterable[PreparedObject], gone: Iterable[tuple[str, str, str]] = ()) -> Beside:
@@ -60,9 +61,9 @@ def names_of(store: Store, namespace: str, name: str, beside: Beside | None = No
 def stored(store: Store, namespace: str, name: str, beside: Beside | None = None) -> Stored | None:
     if beside is not None and (namespace, name) in beside:
         new = beside[namespace, name]
-        return None if new is None else Stored(new.spec, new.pin)
+        return None if new is None else Stored(new.spec, new.pin, new.per_day)
     row = object_rows.find(store, KIND, namespace, name)
-    return None if row is None else Stored(bytes(row.spec), row.pin)
+    return None if row is None else Stored(bytes(row.spec), row.pin, row.per_day)
 
 
 def pin_of(store: Store, namespace: str, name: str) -> str | None:

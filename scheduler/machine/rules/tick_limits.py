@@ -6,15 +6,20 @@ Rules of this file:
    counts as their sum, a paused job like any other: it may be resumed.
 2. Only more than before is refused: a job that asks for less, or for as much in another way, is always taken,
    also after a person lowered a limit. What is deleted in the same act makes room.
-3. Dry runs and the machine judge by the same function.
+3. An edit of a schedule counts for each job that names it, but for those that come or go in the same act,
+   which are judged by themselves. One that asks for more waits for the one before: what its jobs ask for is
+   known once they have taken it over.
+4. Dry runs and the machine judge by the same function.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from scheduler.machine.rules.shared_asks import Change
+from scheduler.model.known_schedules import KIND
 from scheduler.store.connection import Store
-from scheduler.store.tables import asked
+from scheduler.store.tables import asked, job_schedules, pins
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables.asked import DAY_S
 from scheduler.store.tables.jobs import Job
@@ -22,6 +27,7 @@ from scheduler.words.commands import PreparedJob
 from scheduler.words.outcomes import Code, Outcome
 
 PER_SECOND_MAX = 1_000_000
+LOOKED_MAX = 1_000  #: jobs of a schedule that its edit brings near to what one may ask for
 
 
 Known = Callable[[PreparedJob], int | None]
@@ -29,9 +35,14 @@ Known = Callable[[PreparedJob], int | None]
 
 
 def judge(
-    store: Store, jobs: Sequence[PreparedJob], known_as: Known | None = None, gone: Sequence[Job] = ()
+    store: Store,
+    jobs: Sequence[PreparedJob],
+    known_as: Known | None = None,
+    gone: Sequence[Job] = (),
+    shared: Sequence[Change] = (),
 ) -> Outcome | None:
-    """The refusal of these jobs, put together beside those that are deleted; None: they may be."""
+    """The refusal of these jobs and changes of schedules, put together beside those jobs that are deleted;
+    None: they may be."""
 
     def stored(new: PreparedJob) -> int | None:
         row = job_rows.standing_named(store, new.namespace, new.name)
@@ -45,6 +56,18 @@ def judge(
             return change
         if change:
             more[new.namespace] = more.get(new.namespace, 0) + change
+    if shared:
+        known = (known_as(new) for new in jobs)
+        apart = dict.fromkeys([*(job.id for job in gone), *(job for job in known if job is not None)])
+        by_shared = judge_shared(store, shared, lambda job: job in apart)
+        if isinstance(by_shared, Outcome):
+            return by_shared
+        for each in shared:
+            for one in apart:
+                if (whose := job_schedules.whose(store, one, each.namespace, each.name)) is not None:
+                    by_shared[whose] -= each.per_day
+        for whose, change in by_shared.items():
+            more[whose] = more.get(whose, 0) + change
     for job in gone if more else ():  # where nothing more is asked for, none is in the way
         more[job.namespace] = more.get(job.namespace, 0) - asked.of_job(store, job.id)
     return judge_scopes(store, [*more.items(), (asked.WHOLE, sum(more.values()))]) if more else None
@@ -58,6 +81,38 @@ def judge_job(store: Store, new: PreparedJob, job: int | None) -> int | Outcome:
         who = f"{new.namespace}/{new.name}"
         return _refused(f"job {who} asks", wanted, most, "one job", new.namespace, new.name)
     return wanted - before
+
+
+def judge_shared(
+    store: Store, changes: Sequence[Change], is_apart: Callable[[int], bool]
+) -> dict[str, int] | Outcome:
+    """How many ticks a day more than before the jobs of each namespace ask for by these changes of schedules
+    that they name, or the refusal of so many by one job. `is_apart`: one that is judged by itself."""
+    rising = sum(max(0, each.per_day) for each in changes)
+    if rising and pins.waits_for(store, KIND):
+        return Outcome(Code.SWITCHING, "jobs take over what a schedule meant before: this waits for that")
+    more: dict[str, int] = {}
+    most = asked.limits(store).job
+    for each in changes:
+        for whose, count in job_schedules.namespaces(store, each.namespace, each.name):
+            more[whose] = more.get(whose, 0) + count * each.per_day
+        if each.per_day <= 0:
+            continue
+        at_risk = job_schedules.asking_more(
+            store, each.namespace, each.name, most * DAY_S - rising, LOOKED_MAX + 1
+        )
+        for place, (job, per_day) in enumerate(at_risk):
+            if is_apart(job):
+                continue
+            held = {(namespace, name) for namespace, name, _ in job_schedules.of(store, job)}
+            by_all = sum(one.per_day for one in changes if (one.namespace, one.name) in held)
+            if place == LOOKED_MAX or (by_all > 0 and per_day + by_all > most * DAY_S):
+                row = job_rows.standing(store, job)
+                named = "" if row is None else f"{row.namespace}/{row.name}"
+                who = f"with schedule {each.namespace}/{each.name} as this has it job {named} asks"
+                refusal = _refused(who, per_day + by_all, most, "one job", each.namespace, each.name)
+                return Outcome(refusal.code, refusal.detail, {"kind": KIND, **(refusal.value or {})})
+    return more
 
 
 def judge_scopes(store: Store, more: Iterable[tuple[str, int]]) -> Outcome | None:

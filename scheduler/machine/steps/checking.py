@@ -15,6 +15,7 @@ Rules of this file:
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from scheduler.machine.context import EDGE, ROW, Context, refused
 from scheduler.machine.rules import (
@@ -26,15 +27,18 @@ from scheduler.machine.rules import (
     references,
     revisions,
     secret_uses,
+    shared_asks,
     spent,
     substitutes,
     tick_limits,
 )
+from scheduler.machine.rules.shared_asks import Change
 from scheduler.machine.steps import editing, editing_objects, pruning, staging
 from scheduler.machine.steps.editing import Judged
 from scheduler.machine.steps.staging import JOB, New, Stored
 from scheduler.model import known_dates, known_schedules
-from scheduler.store.tables import staged, stages
+from scheduler.store.tables import job_schedules, staged, stages
+from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables.asked import WHOLE, of_job
 from scheduler.store.tables.jobs import Job
 from scheduler.store.tables.objects import Object
@@ -64,6 +68,7 @@ class _Found:
         self.has_named = False
         self.asks: dict[str, tuple[int, int]] = {}
         self.once_ms: list[int] = []  #: of new triggers with one instant
+        self.changes: dict[tuple[str, str], int] = {}  #: what schedules ask for more than before
 
     def count(self, what: Named, word: str) -> None:
         counts = self.counts.setdefault(what.kind, {})
@@ -137,7 +142,7 @@ def _judge(ctx: Context, stage: Stage, new: New, stored: Stored, found: _Found) 
     refusal = _judge_ticks(ctx, stage, verdict, found) if isinstance(verdict, Judged) else None
     refusal = refusal or _judge_targets(ctx, stage, what, new)
     if refusal is None and what.kind == known_schedules.KIND and isinstance(new, PreparedObject):
-        refusal = _judge_substitutes(ctx, stage, new)
+        refusal = _judge_substitutes(ctx, stage, new) or _judge_shared(ctx, stage, new, found)
     if refusal is None and isinstance(new, PreparedJob):
         refusal = pins.judge(ctx.store, [new], lambda *of: _pin_of_staged(ctx, stage, *of), is_staged=True)
     return refusal
@@ -160,11 +165,72 @@ def _judge_substitutes(ctx: Context, stage: Stage, new: PreparedObject) -> Outco
         detail = f"more than {SCHEDULES_MAX} schedules of namespace {new.namespace} are staged"
         said = f"{detail}, and {new.name} is a substitute: apply substitutes by themselves"
         return refused(Code.INVALID, said)
+    return substitutes.judge(ctx.store, [new], _put_with(items))
+
+
+def _judge_shared(ctx: Context, stage: Stage, new: PreparedObject, found: _Found) -> Outcome | None:
+    """What those ask for who name it, or the schedule whose place it takes: each judged at the first of the
+    items that concern it."""
+    beside = _beside(ctx, stage, new.namespace, new.name)
+    changes: list[Change] = []
+    for of in shared_asks.concerned(ctx.store, {(new.namespace, new.name): new}):
+        first = min(
+            name for at, put in beside.items() for name in [at[1]]
+            if of in shared_asks.concerned(ctx.store, {at: put})
+        )  # fmt: skip
+        if first == new.name and (change := shared_asks.change_of(ctx.store, *of, beside)):
+            changes.append(Change(*of, change))
+    if not changes:
+        return None
+    more = tick_limits.judge_shared(ctx.store, changes, lambda job: _is_put(ctx, stage, job))
+    if isinstance(more, Outcome):
+        return more
+    ctx.room -= ROW * len(more)
+    for whose, change in more.items():
+        found.ask(whose, change, jobs=0)
+    return None
+
+
+def _beside(
+    ctx: Context, stage: Stage, namespace: str, name: str
+) -> dict[tuple[str, str], PreparedObject | None]:
+    """The schedules of this namespace in the stage; where there are many, and so no substitutes among them,
+    this one alone."""
+    items = staged.of_kind(ctx.store, stage.id, known_schedules.KIND, namespace, SCHEDULES_MAX + 1)
+    if len(items) > SCHEDULES_MAX:
+        one = staged.find(ctx.store, stage.id, known_schedules.KIND, namespace, name)
+        items = [] if one is None else [one]
+    ctx.room -= sum(item.size for item in items) // staging.BYTES_A_UNIT
+    return _put_with(items)
+
+
+def _put_with(items: Sequence[Item]) -> dict[tuple[str, str], PreparedObject | None]:
     found = [(item, staging.prepared(item)) for item in items]
-    beside = {
+    return {
         (item.namespace, item.name): put if isinstance(put, PreparedObject) else None for item, put in found
     }
-    return substitutes.judge(ctx.store, [new], beside)
+
+
+def _is_put(ctx: Context, stage: Stage, job: int) -> bool:
+    """Whether this job is judged by itself: it comes otherwise than it is, or goes, with the stage."""
+    row = job_rows.get(ctx.store, job)
+    item = row and staged.find(ctx.store, stage.id, JOB, row.namespace, row.name)
+    if row is None or item is None:
+        return False
+    ctx.room -= CHECKED + item.size // staging.BYTES_A_UNIT
+    new = staging.prepared(item)
+    return not isinstance(new, PreparedJob) or new.spec != row.spec
+
+
+def _without_shared(ctx: Context, stage: Stage, job: Job, found: _Found) -> None:
+    """One that comes otherwise or goes asks for what it says: not for what schedules ask for by this stage
+    of all that name them."""
+    for namespace, name, _ in job_schedules.of(ctx.store, job.id):
+        if (namespace, name) not in found.changes:
+            beside = _beside(ctx, stage, namespace, name)
+            found.changes[namespace, name] = shared_asks.change_of(ctx.store, namespace, name, beside)
+        if change := found.changes[namespace, name]:
+            found.ask(job.namespace, -change, jobs=0)
 
 
 def _judge_ticks(ctx: Context, stage: Stage, verdict: Judged, found: _Found) -> Outcome | None:
@@ -181,6 +247,8 @@ def _judge_ticks(ctx: Context, stage: Stage, verdict: Judged, found: _Found) -> 
     if isinstance(more, Outcome):
         return more
     found.ask(new.namespace, more, jobs=known is None)
+    if verdict.job is not None:
+        _without_shared(ctx, stage, verdict.job, found)
     once_ms = spent.soonest_ms(ctx.store, new, known)
     found.once_ms += [] if once_ms is None else [once_ms]
     return None
@@ -242,6 +310,7 @@ def _judge_deletion(
         return None if stage.dry_run else refused(Code.NOT_FOUND, f"no {what}", **what._asdict())
     if isinstance(stored, Job):
         found.ask(new.namespace, -of_job(ctx.store, stored.id), jobs=-1)
+        _without_shared(ctx, stage, stored, found)
     found.count(what, "deleted")
     return revisions.judge(what, stored.revision, new.if_revision)
 

@@ -135,7 +135,7 @@ def put(ctx: Context, edit: Edit, judged: Judged, last_revision: int) -> dict[st
     if new.refers or job is not None:
         refs.set_of(ctx.store, Named("job", new.namespace, new.name), new.refers)
     if new.schedules or (job is not None and redating.names_schedules(job.spec)):
-        redating.hold(ctx, job_id, new.schedules, edit.at_ms)
+        redating.hold(ctx, job_id, new, edit.at_ms)
     if large is not None:
         ctx.graphs.keep(job_id, revision, large)
     before: int | None = job_id
@@ -195,7 +195,7 @@ def delete(ctx: Context, edit: Edit, job: Job, *, runs_max: int | None = None) -
         if not run.stopping and run.cause != Kind.ORPHAN:
             stopping.end_for_deletion(ctx, run)
     if redating.names_schedules(job.spec):
-        redating.hold(ctx, job.id, (), edit.at_ms)
+        redating.drop(ctx, job)
     job_rows.delete(ctx.store, job.id)
     namespaces.count_job(ctx.store, job.namespace, -1)
     refs.set_of(ctx.store, Named("job", job.namespace, job.name), ())

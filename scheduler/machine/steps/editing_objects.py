@@ -55,7 +55,8 @@ def put(ctx: Context, edit: Edit, judged: Judged) -> dict[str, object]:
     object_rows.put(
         ctx.store,
         Object(
-            *what, last + 1, new.labels, edit.source, created_ms, edit.at_ms, edit.actor, new.spec, new.pin
+            *what, last + 1, new.labels, edit.source, created_ms, edit.at_ms, edit.actor, new.spec, new.pin,
+            new.per_day,
         ),
     )
     _revise(ctx, edit, what, last + 1, new.spec, deleted=0)

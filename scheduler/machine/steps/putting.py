@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from scheduler.machine.context import Context, refused
 from scheduler.machine.rules import allowances, cycles, hooked, nesting, secret_uses, tick_limits
+from scheduler.machine.rules.shared_asks import Change
 from scheduler.machine.steps import editing, redating
 from scheduler.machine.steps.editing import Edit, Judged
 from scheduler.store.tables import jobs as job_rows
@@ -17,9 +18,14 @@ SPENT_TOLD_MAX = 200
 
 
 def judge(
-    ctx: Context, jobs: Sequence[PreparedJob], after_ms: int, gone: Sequence[Job] = ()
+    ctx: Context,
+    jobs: Sequence[PreparedJob],
+    after_ms: int,
+    gone: Sequence[Job] = (),
+    shared: Sequence[Change] = (),
 ) -> list[Judged] | Outcome:
-    """What becomes of each, or why none of them is put. `gone`: those that are deleted in the same act."""
+    """What becomes of each, or why none of them is put. `gone`: those that are deleted in the same act;
+    `shared`: what schedules ask for more by it."""
     stored, last = _stored(ctx, jobs)
     judged: list[Judged] = []
     over: list[list[object]] = []
@@ -44,7 +50,7 @@ def judge(
         return refusal
     asking = [each.new for each in changed]
     too_many = tick_limits.judge(
-        ctx.store, asking, lambda new: _id(stored.get((new.namespace, new.name))), gone
+        ctx.store, asking, lambda new: _id(stored.get((new.namespace, new.name))), gone, shared
     )
     refusal = too_many or secret_uses.judge(ctx.store, asking) or cycles.judge(ctx.store, asking)
     refusal = refusal or nesting.judge(ctx.store, asking) or hooked.judge(ctx.store, asking)

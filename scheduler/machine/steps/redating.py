@@ -24,10 +24,11 @@ from scheduler.machine.rules import substitutes
 from scheduler.model.known_schedules import KIND as SCHEDULE
 from scheduler.store.tables import job_schedules, pins, refs, staged, stages
 from scheduler.store.tables import triggers as trigger_rows
+from scheduler.store.tables.jobs import Job
 from scheduler.store.tables.refs import Named
 from scheduler.ticks import shared_of
 from scheduler.words import events as e
-from scheduler.words.commands import PreparedObject
+from scheduler.words.commands import PreparedJob, PreparedObject
 from scheduler.words.outcomes import Code, Outcome
 
 WAITS = "its triggers take over dates of a calendar, rules of a zone, or a schedule: edits wait for that"
@@ -71,12 +72,18 @@ def follow(ctx: Context, schedules: Sequence[Named], at_ms: int) -> None:
             ctx.emit(e.ScheduleMoved(what.namespace, what.name, live=False))
 
 
-def hold(ctx: Context, job: int, schedules: Sequence[tuple[str, str, str]], at_ms: int) -> None:
-    """The job has the triggers of these, as who prepared it knew them."""
-    job_schedules.set_of(ctx.store, job, schedules)
-    for namespace, name, pin in schedules:
+def hold(ctx: Context, job: int, new: PreparedJob, at_ms: int) -> None:
+    """The job has the triggers of its schedules, as who prepared it knew them."""
+    per_day = sum(each.per_day for each in new.triggers)
+    job_schedules.set_of(ctx.store, job, new.schedules, new.namespace, per_day)
+    for namespace, name, pin in new.schedules:
         if pin != substitutes.pin_of(ctx.store, namespace, name):
             follow(ctx, [Named(SCHEDULE, namespace, name)], at_ms)
+
+
+def drop(ctx: Context, job: Job) -> None:
+    """It names none any more."""
+    job_schedules.set_of(ctx.store, job.id, (), job.namespace, 0)
 
 
 def refuse_stale_tick(ctx: Context, trigger: int, last_ms: int) -> Outcome | None:

@@ -51,6 +51,8 @@ class Kind:
     pin: Callable[[dict[str, Any]], str] | None = None
     """Of what is stored of an object: what triggers hold of it. Where another object of that name has another
     one, their eras end and begin (`machine.redates`)."""
+    per_day: Callable[[Any], int] | None = None
+    """Of an object: for how many instants of a day each job that names it asks by it."""
     secret_fault: Callable[[dict[str, Any], str], str] | None = None
     """Of what is stored of an object, and the value of a secret that it names: why that does not serve it,
     without a part of it; empty: it serves."""

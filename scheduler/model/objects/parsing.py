@@ -192,6 +192,7 @@ def prepare_object(parsed: Definition, now_ms: int, if_revision: int | None = No
     if parsed.kind.computed is not None:
         shape[COMPUTED] = parsed.kind.computed(parsed.given, now_ms)
     pin = "" if parsed.kind.pin is None else parsed.kind.pin(shape)
+    per_day = 0 if parsed.kind.per_day is None else parsed.kind.per_day(parsed.given)
     return PreparedObject(
         parsed.kind.name,
         parsed.namespace,
@@ -201,4 +202,5 @@ def prepare_object(parsed: Definition, now_ms: int, if_revision: int | None = No
         each_once(parsed.refers),
         if_revision,
         pin,
+        per_day,
     )

@@ -119,11 +119,16 @@ def _not_shared(trigger: Trigger) -> Iterator[tuple[tuple[str, ...], str, str]]:
         yield ("calendar",), "it names no calendar", "include or exclude one, or remove it"
 
 
+def _per_day(given: Schedule) -> int:
+    return sum(known_schedules.per_day_of(trigger, given.namespace) for trigger in given.triggers)
+
+
 SCHEDULE = Kind(
     name="schedule",
     description="Triggers that many jobs share, or what takes the place of another schedule for a time.",
     example={"schedule": "month-end", "triggers": [{"cron": "0 18 L * *", "tz": "Europe/Berlin"}]},
     model=Schedule,
     pin=known_schedules.pin_of,
+    per_day=_per_day,
     other_words=("timetable", "plan", "cadence"),
 )

@@ -13,6 +13,7 @@ STATEMENTS: tuple[str, ...] = (
         created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL, actor TEXT NOT NULL,
         spec BLOB NOT NULL,                 -- canonical JSON of the current revision
         pin TEXT NOT NULL,                  -- of what triggers hold of it; empty: nothing
+        per_day INTEGER NOT NULL,           -- instants of a day for which its own triggers ask
         PRIMARY KEY (kind, namespace, name)
     )
     """,

@@ -36,9 +36,13 @@ STATEMENTS: tuple[str, ...] = (
     "CREATE TABLE pins (trigger INTEGER NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,"
     " pin TEXT NOT NULL, PRIMARY KEY (trigger, namespace, name)) WITHOUT ROWID",
     "CREATE INDEX pins_of ON pins (namespace, name, pin, trigger)",
-    # Which schedules a job has triggers of, and what it holds of each (scheduler.model.known_schedules).
+    # Which schedules a job has triggers of, and what it holds of each (scheduler.model.known_schedules); the
+    # job's namespace, and the instants of a day for which it asks by all of its triggers.
     "CREATE TABLE job_schedules (job INTEGER NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,"
-    " pin TEXT NOT NULL, PRIMARY KEY (job, namespace, name)) WITHOUT ROWID",
+    " pin TEXT NOT NULL, whose TEXT NOT NULL, per_day INTEGER NOT NULL,"
+    " PRIMARY KEY (job, namespace, name)) WITHOUT ROWID",
+    "CREATE INDEX job_schedules_whose ON job_schedules (namespace, name, whose)",
+    "CREATE INDEX job_schedules_asking ON job_schedules (namespace, name, per_day, job)",
     "CREATE INDEX job_schedules_of ON job_schedules (namespace, name, pin, job)",
     # Calendars and schedules that say something else since an instant, until no live trigger holds the old.
     """

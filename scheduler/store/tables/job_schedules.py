@@ -23,14 +23,22 @@ def pin_of(store: Store, job: int, namespace: str, name: str) -> str | None:
     return found
 
 
-def set_of(store: Store, job: int, schedules: Sequence[tuple[str, str, str]]) -> None:
-    """From now on it has triggers of these and of no others."""
+def set_of(
+    store: Store, job: int, schedules: Sequence[tuple[str, str, str]], whose: str, per_day: int
+) -> None:
+    """From now on it has triggers of these and of no others. `whose`: the job's namespace; `per_day`: for how
+    many instants it asks by all of its triggers."""
     store.write("DELETE FROM job_schedules WHERE job = ?", (job,))
     for each in schedules:
-        store.write("INSERT INTO job_schedules (job, namespace, name, pin) VALUES (?, ?, ?, ?)", (job, *each))
+        store.write(
+            "INSERT INTO job_schedules (job, namespace, name, pin, whose, per_day) VALUES (?, ?, ?, ?, ?, ?)",
+            (job, *each, whose, per_day),
+        )
 
 
-def hold(store: Store, job: int, namespace: str, name: str, pin: str) -> None:
+def hold(store: Store, job: int, namespace: str, name: str, pin: str, per_day: int) -> None:
+    """It has the triggers of what the schedule means by this pin, and asks for so much by all that it has."""
+    store.write("UPDATE job_schedules SET per_day = ? WHERE job = ?", (per_day, job))
     store.write(
         "UPDATE job_schedules SET pin = ? WHERE job = ? AND namespace = ? AND name = ?",
         (pin, job, namespace, name),
@@ -48,6 +56,34 @@ def holders(store: Store, namespace: str, name: str, pin: str, limit: int) -> li
         )
         found += [row[0] for row in rows]
     return found
+
+
+def namespaces(store: Store, namespace: str, name: str) -> list[tuple[str, int]]:
+    """Whose jobs name this schedule, and how many of each."""
+    rows = store.rows(
+        "SELECT whose, count(*) FROM job_schedules WHERE namespace = ? AND name = ?"
+        " GROUP BY whose ORDER BY whose",
+        (namespace, name),
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def whose(store: Store, job: int, namespace: str, name: str) -> str | None:
+    """The namespace of a job that names this schedule; None: it does not."""
+    found: str | None = store.value(
+        "SELECT whose FROM job_schedules WHERE job = ? AND namespace = ? AND name = ?", (job, namespace, name)
+    )
+    return found
+
+
+def asking_more(store: Store, namespace: str, name: str, per_day: int, limit: int) -> list[tuple[int, int]]:
+    """Jobs that name this schedule and ask for more than this, and for how much; those that ask for most."""
+    rows = store.rows(
+        "SELECT job, per_day FROM job_schedules WHERE namespace = ? AND name = ? AND per_day > ?"
+        " ORDER BY per_day DESC, job DESC LIMIT ?",
+        (namespace, name, per_day, limit),
+    )
+    return [(row[0], row[1]) for row in rows]
 
 
 def stale_since(store: Store, job: int, namespace: str | None = None, name: str = "") -> int | None:

@@ -19,6 +19,7 @@ class Object(NamedTuple):
     actor: str
     spec: bytes
     pin: str = ""
+    per_day: int = 0
 
 
 class ObjectRevision(NamedTuple):

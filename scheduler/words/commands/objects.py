@@ -18,6 +18,7 @@ class PreparedObject(Record):
     refers: tuple[tuple[str, str, str], ...] = ()  #: (kind, namespace, name), each once
     if_revision: int | None = None  #: refuse unless the object's revision is this; 0: must not exist
     pin: str = ""  #: of what triggers hold of it, such as a calendar's dates; empty: nothing
+    per_day: int = 0  #: instants of a day for which each job that names it asks by its own triggers
 
 
 @part

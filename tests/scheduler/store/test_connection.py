@@ -16,7 +16,7 @@ from scheduler.words import commands as c
 from tests.golden.log import tables
 from tests.scheduler.story import Story, job
 
-LAYOUT = (60, "663571b6b574a1d5")
+LAYOUT = (63, "1118adc42b886a0a")
 DEADLINE_S = 60.0
 
 
