@@ -84,6 +84,7 @@ class Declared:
     exit_code: int = 0  #: of its payload
     exit: Mapping[str, Any] = field(default_factory=dict)  #: what the job says of exit codes
     unmade: bool = False  #: its payload ends well and does not make what the job says it makes: it fails
+    times: Sequence[int] = ()  #: UTC milliseconds: due at these alone, where it is due at any
     complains: bool = False  #: its payload writes to stderr, which the job takes for a warning
 
     @property

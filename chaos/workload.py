@@ -14,12 +14,26 @@ from __future__ import annotations
 
 import shlex
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from chaos import appliers, arrivals, clocks, graphs, hands, leaks, licences, many, needs, senders, workflows
+from chaos import (
+    appliers,
+    arrivals,
+    clocks,
+    graphs,
+    hands,
+    instants,
+    leaks,
+    licences,
+    many,
+    needs,
+    senders,
+    workflows,
+)
 from chaos.askers import Runner, Writer
 from chaos.case import Declared
 from chaos.client import ANSWER_S, Api
@@ -114,6 +128,7 @@ def schedule_jobs(load: str) -> list[tuple[Declared, float, int]]:
         (Declared("unmade", 3_000, 850, policies=allow, unmade=True), 0, 0),
         (Declared(appliers.JOB, 1_000, 450, policies=allow, sleep_ms=SLEEP_MS), 0, 1),
         (Declared(clocks.JOB, 2_000, policies=allow), 0, 0),
+        *((Declared(name, policies=allow), 0, 0) for name in instants.JOBS),
     ]
     if load == "lease":  # work that outlives its lease, where its agent is gone
         policies = {**allow, "on_lost": "retry", "idempotent": True}
@@ -174,11 +189,12 @@ class Workload:
         api = self._make("declarer")
         if any(job.name == leaks.JOB for job, _, _ in self.jobs):
             self._put_secret(api)
-        for job, sleep_s, beats in self.jobs:
-            if job.name == clocks.JOB:
+        for known, sleep_s, beats in self.jobs:
+            if known.name == clocks.JOB:
                 continue  # it came first
+            job = instants.timed(known, time.time() * 1000)
             self._history.write("declared", **_facts(job))
-            trigger: dict[str, Any] = {"cron": job.cron}
+            trigger: Any = instants.triggers(job) if job.times else {"cron": job.cron}
             if job.every_ms:
                 start = f"1970-01-01T00:00:00.{job.offset_ms:03d}Z"
                 trigger = {"every": f"{job.every_ms}ms", "start": start}
@@ -361,6 +377,7 @@ def _facts(job: Declared) -> dict[str, Any]:
         "exit_code": job.exit_code,
         "exit": dict(job.exit),
         "complains": job.complains,
+        "times": list(job.times),
         "unmade": job.unmade,
     }
 

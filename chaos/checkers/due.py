@@ -13,6 +13,8 @@ DUE_MAX = 1_000_000
 
 def due_ms(job: Declared, from_ms: float, until_ms: float) -> list[int]:
     """Instants of this job in (from, until], UTC milliseconds."""
+    if job.times:
+        return [at_ms for at_ms in job.times if from_ms < at_ms <= until_ms]
     if job.every_ms:
         first = int(from_ms) + 1 + (job.offset_ms - int(from_ms) - 1) % job.every_ms
         return list(range(first, int(until_ms) + 1, job.every_ms))
@@ -29,6 +31,8 @@ def due_ms(job: Declared, from_ms: float, until_ms: float) -> list[int]:
 
 def is_due(job: Declared, at_ms: int) -> bool:
     """Whether this instant is one of the job's, ever."""
+    if job.times:
+        return at_ms in job.times
     if job.every_ms:
         return at_ms % job.every_ms == job.offset_ms % job.every_ms
     return at_ms in due_ms(job, at_ms - 1000, at_ms)

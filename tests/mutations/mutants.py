@@ -724,6 +724,34 @@ MUTANTS = (
         _says("arrivals: wrong-distance"),
     ),
     Mutant(
+        "once-a-second-late",
+        (("scheduler.ticks.schedule", 'json_text({"at_ms": at_ms})', 'json_text({"at_ms": at_ms + 1_000})'),),
+        STAGED,
+        _says("ticks: unaccounted", "ticks: never-due"),
+    ),
+    Mutant(
+        "its-end-is-in-it",
+        (
+            (
+                "scheduler.ticks.schedule",
+                "min(until_ms, self._until_ms - 1)",
+                "min(until_ms, self._until_ms)",
+            ),
+            (
+                "scheduler.ticks.schedule",
+                "due_ms is None or due_ms >= self._until_ms",
+                "due_ms is None or due_ms > self._until_ms",
+            ),
+            (
+                "scheduler.ticks.schedule",
+                "bisect_left(coming, self._until_ms)",
+                "bisect_left(coming, self._until_ms + 1)",
+            ),
+        ),
+        (Step(30_000, 1_000, "agent-killed"),),  # behind the end of the span
+        _says("ticks: never-due"),
+    ),
+    Mutant(
         "the-zones-of-the-host",
         (
             (
