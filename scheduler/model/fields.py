@@ -36,6 +36,8 @@ _USER = re.compile(USER_PATTERN[1:-1])
 _UMASK = re.compile(r"0?[0-7]{3}")
 _LABEL = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9._/-]{0,126}[a-zA-Z0-9])?")
 NAMES_HINT = "letters, digits, and . _ - between them, 128 characters at most"
+DURATIONS_HINT = 'such as "90s" or "1h30m"'
+INSTANTS_HINT = "such as 2026-12-31T23:00:00Z"
 
 
 class Model(BaseModel):
@@ -51,7 +53,7 @@ def check_name(value: Any) -> str:
         if len(value) > 128:
             raise Refused(f"the name is {len(value)} characters long, at most 128 are allowed")
         if not value:
-            raise Refused("the name is empty")
+            raise Refused("the name is empty", NAMES_HINT)
         bad = sorted({c for c in value if not (c.isascii() and (c.isalnum() or c in "._-"))})
         if bad:
             shown = ", ".join(repr(c) for c in bad[:5])
@@ -71,11 +73,11 @@ def check_reference(value: Any) -> str:
 
 def check_duration(value: Any) -> int:
     if not isinstance(value, str):
-        raise Refused(f"a duration is text with a unit, not {type_name(value)}", 'such as "90s" or "1h30m"')
+        raise Refused(f"a duration is text with a unit, not {type_name(value)}", DURATIONS_HINT)
     try:
         return parse_duration_ms(value)
     except ValueError as error:
-        raise Refused(str(error)) from error
+        raise Refused(str(error), DURATIONS_HINT) from error
 
 
 def _size(value: Any) -> int:
@@ -89,11 +91,11 @@ def _size(value: Any) -> int:
 
 def _instant(value: Any) -> int:
     if not isinstance(value, str):
-        raise Refused(f"an instant is text, not {type_name(value)}", "such as 2026-12-31T23:00:00Z")
+        raise Refused(f"an instant is text, not {type_name(value)}", INSTANTS_HINT)
     try:
         return parse_instant_ms(value)
     except ValueError as error:
-        raise Refused(str(error)) from error
+        raise Refused(str(error), INSTANTS_HINT) from error
 
 
 def _time_of_day(value: Any) -> Any:

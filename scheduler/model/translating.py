@@ -69,6 +69,8 @@ def translated(error: Any, words: Vocabulary, pointer_at: Callable[[Loc], str]) 
     }.get(kind)
     if expected is not None:
         hint = "put it in quotes" if expected == "text" and got in ("a number", "a boolean") else ""
+        if expected == "an object" and (model := _model_at(words.root, loc)) is not None and loc:
+            hint = f"its fields: {', '.join(field_names(model))}"
         if len(loc) > 1 and isinstance(loc[-1], int):
             name = f"item {loc[-1]}"
         return Problem(pointer, f"{name} must be {expected}, not {got}", hint)

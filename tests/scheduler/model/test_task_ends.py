@@ -64,7 +64,7 @@ CODES = 'such as 4, or "10-19" for a range'
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
-        ({"exit": [0]}, {"/exit": "exit must be an object, not a list | "}),
+        ({"exit": [0]}, {"/exit": "exit must be an object, not a list | its fields: ok, warn, skip, retry"}),
         ({"exit": {"okay": [0]}}, {"/exit/okay": "unknown field 'okay' | did you mean ok?"}),
         ({"exit": {"ok": 0}}, {"/exit/ok": "it must be a list, not a number | put it in brackets"}),
         ({"exit": {"ok": "0"}}, {"/exit/ok": "it must be a list, not text | put it in brackets"}),
@@ -122,7 +122,7 @@ CODES = 'such as 4, or "10-19" for a range'
         ),
         (
             {"retry": {"delays": ["0s"]}},
-            {"/retry/delays/0": "a duration must be longer than zero | "},
+            {"/retry/delays/0": "a duration must be longer than zero | such as \"90s\" or \"1h30m\""},
         ),
         (
             {"retry": {"delays": ["1m"], "first": "1s"}},
