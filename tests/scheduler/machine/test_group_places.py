@@ -183,6 +183,40 @@ def test_a_group_holds_its_locks_from_its_first_placement_over_its_rounds_to_its
     assert (story.run(run).state, held(story)) == ("succeeded", {})
 
 
+@pytest.mark.parametrize("how", ["approval", "hold"])
+def test_a_lock_over_a_block_is_kept_while_a_person_is_asked_in_it(story: Story, how: str) -> None:
+    """JS7's lock over a block with a prompt: nobody comes in between, and who waits sees who has it."""
+    story.connect()
+    asks: dict[str, Any] = {"approval": {"by": ["ann"], "expires": "1h"}} if how == "approval" else dict(NOOP)
+    tasks = {"load": NOOP, "ask": {**asks, "needs": ["load"]}, "publish": {**NOOP, "needs": ["ask"]}}
+    block = {"tasks": list(tasks), "locks": ["lock"]}
+    put(story, resource(), job(tasks=tasks, groups={"g": block}))
+    first, second = run_job(story), run_job(story)
+    place(story)
+    if how == "hold":
+        story.tell_ok(c.HoldTask(first, "ask"))
+    end(story, "load")
+    for _ in range(3):
+        story.now_ms += 60_000
+        story.reopen()
+        assert place(story) == {}, "its turn is not over"
+        assert held(story) == {"lock": 1}
+    assert f"held by run {first} of default/j" in waits(story, second, "load")
+    if how == "approval":
+        story.tell_ok(c.AnswerApproval(first, "ask", "approved", actor=c.Actor("ann")))
+    else:
+        story.tell_ok(c.ReleaseTask(first, "ask"))
+        place(story)
+        end(story, "ask")
+    assert sorted(place(story)) == ["publish"]
+    end(story, "publish")
+    assert story.run(first).state == "succeeded"
+    assert sorted(place(story)) == ["load"], "of the other one"
+    assert held(story) == {"lock": 1}
+    story.tell_ok(c.CancelRun(second))
+    story.settle()
+
+
 @pytest.mark.parametrize("way", ["revoked", "cancelled", "stopped", "deleted"])
 def test_a_group_gives_back_when_nothing_of_it_began_and_with_its_run(story: Story, way: str) -> None:
     story.connect()
