@@ -70,7 +70,8 @@ def replay(path: Path, state: Path, *, reverse: bool = False) -> dict[str, Any]:
             machine = Machine(store, member_names)
             continue
         result = machine.apply_entry(applied=entry.applied, stamp_ms=entry.stamp_ms, frames=entry.frames)
-        assert store.kept.differences() == []
+        if not reverse:  # which makes the same rows
+            assert store.kept.differences() == []
         for frame, (_, _, answers) in zip(entry.frames, result.frames, strict=True):
             encoded = codec.decode_frame(frame).commands
             names = [type(codec.decode_command(data)).__name__ for data in encoded]

@@ -501,8 +501,9 @@ def replay(folder: Path, steps: list[tuple[Any, ...]], cut: int, room: int = ROO
     again.enter(*pending)
     assert again.machine.state.hash == story.machine.state.hash
     assert dump(again) == told
-    story.close()
-    again.close()
+    for each in (story, again):
+        each.compare_kept()
+        each.close()
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
