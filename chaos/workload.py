@@ -22,6 +22,7 @@ from typing import Any
 
 from chaos import (
     appliers,
+    approvals,
     arrivals,
     clocks,
     graphs,
@@ -246,6 +247,9 @@ class Workload:
             self._put_workflows(api)
             divided = many.body_of(_beside(many.JOB), partial(payload, self._evidence, clock=self._clock))
             self._surely(api, "divided", f"/v1/jobs/{many.JOB}", divided, {"divided": many.JOB})
+            pays = partial(payload, self._evidence, clock=self._clock)
+            asks = approvals.body_of(_beside(approvals.JOB), pays)
+            self._surely(api, "asks", f"/v1/jobs/{approvals.JOB}", asks, {"asks": approvals.JOB})
         api.close()
 
     def _put_zoned(self) -> None:
@@ -327,7 +331,8 @@ class Workload:
         ]
         if self._delivers:
             loops += [("sender", senders.Sender(self._seed), 0.6), ("grapher", graphs.ask, 2.0)]
-            loops += [("divider", many.ask, 4.0)]
+            approver = approvals.Approver(self._seed, self._over)
+            loops += [("divider", many.ask, 4.0), ("approver", approver, 1.0)]
             person = hands.Hands(self._seed, self._over, [job.name for job, _, _ in self.jobs])
             loops += [("asker", workflows.Asker(), 2.4), ("hands", person, 0.3)]
             loops += [(f"takes-{name}", Runner(name, self._seed), WAIT_S[name]) for name in licences.LIMITS]

@@ -9,6 +9,7 @@ from chaos.case import Case
 from chaos.checkers import (
     Finding,
     Verdict,
+    approvals,
     arrivals,
     audit,
     boots,
@@ -36,8 +37,9 @@ from chaos.checkers import (
 )
 
 CHECKERS = (
-    ticks, results, held, boots, deliveries, graphs, workflows, hands, many, licences, notices, audit,
-    secrets, objects, narrow, needs, arrivals, linear, dispatch, durable, lifecycle, liveness, vacuity,
+    ticks, results, held, boots, deliveries, graphs, workflows, hands, approvals, many, licences, notices,
+    audit, secrets, objects, narrow, needs, arrivals, linear, dispatch, durable, lifecycle, liveness,
+    vacuity,
 )  # fmt: skip
 
 

@@ -588,6 +588,18 @@ MUTANTS = (
         _says("licences: held-twice"),
     ),
     Mutant(
+        "silence-is-consent",
+        (("scheduler.machine.steps.acting", "    ASKS: _expire,\n", "    ASKS: _end,\n"),),
+        QUIET,
+        _says("approvals: unanswered"),
+    ),
+    Mutant(
+        "whoever-answers-approves",
+        (("scheduler.machine.approvals", '"succeeded" if answer == APPROVED else "failed"', '"succeeded"'),),
+        QUIET,
+        _says("approvals: unanswered", "approvals: answer-lost"),
+    ),
+    Mutant(
         "one-success-less-is-enough",
         (("scheduler.machine.rules.joins", "now.succeeded >= asked", "now.succeeded >= asked - 1"),),
         QUIET,

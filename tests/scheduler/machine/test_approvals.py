@@ -12,6 +12,7 @@ from scheduler.verify import verify
 from scheduler.words import commands as c
 from scheduler.words import events as e
 from scheduler.words.outcomes import Code
+from tests.scheduler.machine.test_sleep import pass_time, restore
 from tests.scheduler.story import START_MS, Story, job
 
 MINUTE_MS = 60_000
@@ -345,3 +346,28 @@ def test_from_a_task_behind_it_it_is_asked_anew_too(story: Story) -> None:
     story.settle()
     again = int(story.value(c.RerunRun(run, b"{}", story.now_ms, from_task="pay"), "run"))
     assert (story.tasks(again)["load"], story.tasks(again)["approve"]) == ("succeeded", "active")
+
+
+# -- kept ----------------------------------------------------------------------------------------------
+
+
+def test_a_new_leader_and_a_restart_keep_the_question(story: Story) -> None:
+    run = asking(story)
+    story.reopen()
+    story.lead()
+    story.tell_ok(approve(run))
+    story.settle()
+    assert story.run(run).state == "succeeded"
+
+
+def test_after_a_restore_it_is_given_up_since_somebody_may_have_answered(story: Story) -> None:
+    run = asking(story)
+    restore(story)
+    story.settle()
+    pass_time(story, 1)
+    assert story.tasks(run)["approve"] == "expired"
+    assert (row(story, run).open, task_rows.newest(story.store, run, "approve").reason) == (0, "restored")  # type: ignore[union-attr]
+    assert code(story, approve(run)) == Code.ENDED
+    again = int(story.value(c.RerunRun(run, b"{}", story.now_ms, from_failed=True), "run"))
+    story.settle()
+    assert row(story, again).open == 1
