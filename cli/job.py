@@ -326,12 +326,23 @@ def next_(client: Client, name: str, count: int, namespace: str, form: str) -> N
         click.echo(f"{namespace}/{name}: {said or 'no tick is to come'} (cronclave job run {name})")
         return
     show(form, items, ("tick", "due", "trigger"), lambda: [(i["at"], i["due"], i["trigger"]) for i in items])
+    for item in items:
+        if said := item.get("changed"):
+            click.echo(plain(f"the tick at {item['at']} {_said(said)}"), err=True)
     if reply.get("paused"):
         click.echo("the job is paused: these will be skipped", err=True)
     for pause in reply.get("pauses", ()):
         what = f"namespace {pause['namespace']}" if pause["namespace"] else "everything"
         these = f"these before {pause['until']}" if pause["until"] else "these"
         click.echo(plain(f"{what} is paused ({pause['reason']}): {these} will be skipped"), err=True)
+
+
+def _said(changed: dict[str, Any]) -> str:
+    """What a person has said of a tick."""
+    acts = {"go": "has parameters of its own", "skipped": "is to be skipped"}
+    to = f" to {changed['to']}" if changed["to"] else ""
+    why = f": {changed['reason']}" if changed["reason"] else ""
+    return f"{acts.get(changed['act'], 'is ' + changed['act'])}{to}{why}"
 
 
 @job.command("history", epilog="Example: cronclave job history nightly-report --limit 20")

@@ -11,6 +11,7 @@ from api import access, schemas
 from api.call import call_of, json_response
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
+from api.days import change_json
 from api.edits import propose_edit
 from api.instants import rfc3339
 from api.jobs import writing
@@ -26,8 +27,9 @@ from api.services import Services, services_of
 from api.threads import in_thread, judge_body, read_reply
 from api.tick_pages import shared_json
 from api.views import pause_json
+from scheduler.machine.rules.changing import OF_JOB_MAX
 from scheduler.store.reads import jobs as job_reads
-from scheduler.store.tables import delays, pauses
+from scheduler.store.tables import changed_ticks, delays, pauses
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.refs import Named
 from scheduler.ticks import schedule
@@ -213,6 +215,7 @@ def _coming(services: Services, namespace: str, name: str, count: int) -> dict[s
         triggers = trigger_rows.live(store, row.id)
         waiting = delays.of_job(store, row.id)
         standing = [pause for pause in pauses.of(store, namespace) if pause.stands(now_ms)]
+        said = {(each.key, each.at_ms): each for each in changed_ticks.of_job(store, row.id, OF_JOB_MAX)}
     found: list[tuple[int, int, str, bytes]] = []
     for trigger in triggers:
         for at_ms in schedule(trigger.spec).upcoming(max(now_ms, trigger.from_ms), count):
@@ -223,8 +226,11 @@ def _coming(services: Services, namespace: str, name: str, count: int) -> dict[s
             found.append((each.due_ms, each.due_ms, keys[each.trigger], b""))
     found.sort()
     items = [
-        {"at": rfc3339(at), "due": rfc3339(due), "trigger": key, **shared_json(spec)}
+        {
+            "at": rfc3339(at), "due": rfc3339(due), "trigger": key, **shared_json(spec),
+            **({"changed": change_json(said[key, at])} if (key, at) in said else {}),
+        }
         for at, due, key, spec in found[:count]
-    ]
+    ]  # fmt: skip
     told = [pause_json(pause) for pause in standing]
     return {"items": items, "next_cursor": None, "paused": row.state == "paused", "pauses": told}

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from api.schemas.plan import Changed
 from api.schemas.replies import Instant, Pause, Reply
 
 
@@ -37,6 +38,7 @@ class ComingTick(Reply):
         default=None, description="that gave the trigger", examples=["default/month-end"]
     )
     substitute: str | None = Field(default=None, description="that takes the schedule's place then")
+    changed: Changed | None = Field(default=None, description="what a person has said of this one")
 
 
 class ComingTicks(Reply):

@@ -71,6 +71,7 @@ async def test_single_ticks_are_held_skipped_moved_and_released(cronclave: Comma
     moved = await cronclave("plan", "move", *c, "2099-12-25T11:00:00Z")
     given = await cronclave("plan", "params", *c, "-p", "n=2")
     shown = await cronclave("plan", "show", "2099-12-25")
+    coming = await cronclave("job", "next", "c")
     skipped = await cronclave("plan", "skip", *b)
     released = await cronclave("plan", "release", *b)
     none = await cronclave("plan", "hold", "b", "2099-12-25T09:00:01Z")
@@ -78,5 +79,6 @@ async def test_single_ticks_are_held_skipped_moved_and_released(cronclave: Comma
     assert held.out == "the tick of default/b at 2099-12-25T09:00:00Z is held\n"
     assert "it is held by admin: late" in shown.out
     assert "~2099-12-25T11:00:00Z" in shown.out
+    assert coming.err == "the tick at 2099-12-25T10:00:00Z is moved to 2099-12-25T11:00:00Z\n"
     assert moved.out.endswith("is moved to 2099-12-25T11:00:00Z\n")
     assert (given.code, skipped.code, released.code, none.code) == (0, 0, 0, 3)
