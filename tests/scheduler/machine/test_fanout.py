@@ -193,6 +193,20 @@ def test_a_join_that_cannot_be_met_fails_and_cancels_the_others(story: Story) ->
     closed(story, run)
 
 
+def test_all_tasks_that_waited_for_an_agent_go_on_as_it_comes_back(story: Story, monkeypatch: Any) -> None:
+    """The first at once, in the entry in which it comes; those behind are woken."""
+    monkeypatch.setattr(spreading, "WAITING_MAX", 3)
+    agent = story.connect("db", slots=50)
+    many = {**RUN, "fanout": {"all": "registered", "max_parallel": 1}}
+    story.put(job(policies={"overlap": "allow"}, tasks={"many": many}))
+    story.disconnect(agent)
+    runs = [int(story.value(c.RunJob("default", "j", b"{}", story.now_ms), "run")) for _ in range(10)]
+    placed(story)
+    story.connect("db", session="s2", slots=50)
+    story.settle()
+    assert [story.run(run).state for run in runs] == ["succeeded"] * 10
+
+
 def test_a_hand_on_a_member_comes_too_early_where_there_are_none_yet(story: Story) -> None:
     run = begun(story, {"n": 2}, needs=["first"], tasks={"first": RUN})
     story.plan_and_apply()
