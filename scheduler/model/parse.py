@@ -64,7 +64,7 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     TriggerDays: (),
     Workday: (),
     Policies: ("active", "autonomy"),
-    Task: work.PLANNED,
+    Task: (*work.PLANNED, "async"),
     Fanout: (),
     Group: (),
     Repeat: (),
