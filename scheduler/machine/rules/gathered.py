@@ -14,6 +14,8 @@ from scheduler.ticks import plan_days
 
 OPEN_MAX = 50
 """Plan dates of a trigger of which something has come, and not all."""
+WAITING_MAX = 100
+"""Those for which all has come, and the queue of the job has no room."""
 
 
 class Come(NamedTuple):

@@ -6,7 +6,8 @@ Rules of this file:
    for all the rest as long as it says (`within`). The newest end of each of its jobs counts.
 2. When all has come it fires, once for the date, as of the last that came or of its time of the day. Its
    cause is the date. What comes for a date that is over is nothing to it.
-3. Where the queue of its job has no room the firing waits for that (`store.tables.postponed`).
+3. Where the queue of its job has no room the firing waits for that (`store.tables.postponed`); of very many
+   dates that wait so, the oldest is given up.
 4. What lacks when its time is over, is missed, and said; of very many dates the oldest.
 5. An edit that keeps the trigger keeps what has come, and its time of the day is the new one (`listening`).
    It fires nothing: what is complete by it is found when more comes, or the time is over.
@@ -17,8 +18,8 @@ from __future__ import annotations
 from scheduler.machine.context import Context
 from scheduler.machine.rules import gathered
 from scheduler.machine.rules.gates import Never
-from scheduler.machine.rules.gathered import OPEN_MAX
-from scheduler.machine.steps import arriving, firing, restoring
+from scheduler.machine.rules.gathered import OPEN_MAX, WAITING_MAX
+from scheduler.machine.steps import arriving, firing, postponing, restoring
 from scheduler.model.all_of import AllOf, read_all_of, words
 from scheduler.store.tables import gatherings, postponed
 from scheduler.store.tables import triggers as trigger_rows
@@ -137,6 +138,11 @@ def fire(ctx: Context, trigger: FiringTrigger, row: Postponed, missed: str) -> N
     )
     if (outcome.value or {}).get("full"):
         postponed.put(ctx.store, row._replace(at_ms=None))
+        if oldest := postponed.beyond(ctx.store, trigger.id, WAITING_MAX):
+            assert trigger.namespace is not None, "what waits of a deleted job is given up with it"
+            postponing.give_up(
+                ctx, oldest, trigger.namespace, trigger.name, "missed", reasons.BUFFER_FULL
+            )
     else:
         postponed.drop(ctx.store, trigger.id, row.cause_key)
 

@@ -36,6 +36,12 @@ def first_of(store: Store, trigger: int) -> Postponed | None:
     return None if row is None else Postponed._make(row)
 
 
+def beyond(store: Store, trigger: int, most: int) -> Postponed | None:
+    """The first, where there are more of this trigger than so many."""
+    last = "SELECT 1 FROM postponed WHERE trigger = ? LIMIT 1 OFFSET ?"
+    return None if store.value(last, (trigger, most)) is None else first_of(store, trigger)
+
+
 def put(store: Store, postponed: Postponed) -> None:
     store.kept.unnote("postponed", _ANY, (postponed.job,))
     store.write(f"INSERT OR REPLACE INTO postponed ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", postponed)

@@ -247,6 +247,40 @@ def test_a_full_queue_keeps_each_date(told: Story) -> None:
     assert sorted(found) == [(f"t/{plan_days.text_of(day)}", "ran", "") for day in range(DAY, DAY + 4)]
 
 
+def test_of_many_dates_that_wait_for_room_the_oldest_is_given_up(
+    told: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gathering, "WAITING_MAX", 2)
+    told.put(waits(A, GO, overlap="queue_one", on={"pool": "nobody"}))
+    for day in range(DAY, DAY + 6):  # one run waits for an agent, one in the queue
+        come(told, "a", day)
+        come(told, "go", day)
+
+    gone = [f"t/{plan_days.text_of(day)}" for day in (DAY + 2, DAY + 3)]
+    assert entries(told) == [(key, "missed", "buffer_full") for key in gone]
+    waiting = told.store.rows("SELECT cause_key FROM postponed ORDER BY cause_key")
+    assert waiting == [(f"t/{plan_days.text_of(day)}",) for day in (DAY + 4, DAY + 5)]
+
+
+def test_a_date_that_waits_keeps_its_time_of_the_day_when_the_plan_is_edited(told: Story) -> None:
+    """It was opened by the former plan, as a run keeps its plan date; those that open later go by the new."""
+    told.put(waits(A, GO, {"at_least": "09:00"}, within="2d"))
+    come(told, "a")
+    (before,) = gatherings.open_of(told.store, told.triggers()[0].id, 2)
+    pieces = ((START_MS - 14 * HOUR_MS, DAY - 1),)  # dates begin at 18:00
+    planned = {"plan_days": pieces, "plan_tz": "UTC", "plan_begin": "18:00"}
+    told.tell_ok(c.PutNamespace("default", b"{}", **planned))  # type: ignore[arg-type]
+
+    come(told, "a", DAY + 1)
+    first, second = gatherings.open_of(told.store, told.triggers()[0].id, 3)
+    assert first == before
+    assert second.floor_ms == before.floor_ms + 48 * HOUR_MS, "nine of the morning behind its evening"
+    come(told, "go")
+    told.now_ms = before.floor_ms
+    told.settle()
+    assert entries(told) == [(f"t/{DATE}", "ran", "")]
+
+
 @pytest.mark.parametrize("act", ["pause", "delete", "edit", "drop", "retime"])
 def test_people_meanwhile(told: Story, act: str) -> None:
     told.put(waits(A, GO, {"at_least": "09:00"}, tz="Europe/Berlin"))
