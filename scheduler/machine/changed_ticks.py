@@ -30,7 +30,7 @@ from scheduler.machine.steps import (
 from scheduler.store.tables import changed_ticks
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import triggers as trigger_rows
-from scheduler.store.tables.changed_ticks import GO, HELD, MOVED, ChangedTick
+from scheduler.store.tables.changed_ticks import GO, HELD, MOVED, SKIPPED, ChangedTick
 from scheduler.store.tables.triggers import FiringTrigger
 from scheduler.words import events as e
 from scheduler.words.causes import Cause, Kind
@@ -98,7 +98,7 @@ def fire_changed(ctx: Context, command: FireChanged) -> Outcome:
     if ctx.state.restores and (run := reconstruct.prove(ctx, trigger.job, trigger.id, row.at_ms)):
         return _decide(ctx, trigger, cause, Never("ran", "", run))
     verdict = NEVER
-    if row.act != HELD or trigger.namespace is None:
+    if row.act not in (HELD, SKIPPED) or trigger.namespace is None:
         paused = pausing.skips(ctx, trigger.namespace or "", row.fire_ms)
         asked = gates.judge(gates.TICK, TickView(trigger._replace(closed=""), paused))
         if missed := restoring.missed(ctx, row.fire_ms):

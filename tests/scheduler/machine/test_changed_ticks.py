@@ -122,6 +122,19 @@ def test_a_tick_that_is_skipped_is_accounted_at_its_instant(story: Story) -> Non
     sound(story)
 
 
+@pytest.mark.parametrize("act", ["hold", "move"])
+def test_one_that_was_left_behind_can_be_skipped_too(story: Story, act: str) -> None:
+    put(story)
+    assert change(story, act, 2, to_ms=at(8)).ok
+    go_to(story, 3)
+    assert change(story, "skip", 2).ok
+    story.settle()
+
+    assert by_hour(story) == {1: "ran", 2: "skipped(by_person)", 3: "ran"}
+    assert left(story) == []
+    sound(story)
+
+
 def test_a_tick_that_is_moved_runs_once_under_its_own_identity_and_plan_date(story: Story) -> None:
     put(story)
     assert change(story, "move", 2, to_ms=at(20.5)).ok  # the next date
