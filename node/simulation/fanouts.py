@@ -25,7 +25,8 @@ JOB: dict[str, object] = {
 """More rows than a frame has room for here: members are made in slices."""
 
 _RUNS = "(SELECT id FROM runs WHERE name = 'divided' AND cause <> 'orphan')"
-_OF = f"FROM tasks w WHERE w.run IN {_RUNS} AND w.name = 'many' AND w.member = ''"
+_TAKEN = "SELECT task FROM taken_tasks"  #: by a rerun, without its members
+_OF = f"FROM tasks w WHERE w.run IN {_RUNS} AND w.name = 'many' AND w.member = '' AND w.id NOT IN ({_TAKEN})"
 _MEMBERS = "SELECT count(*) FROM tasks m WHERE m.of_group = w.id AND m.member <> ''"
 _WRONG = {
     "more go at a time than may": (
