@@ -19,7 +19,7 @@ from scheduler.store.connection import Store
 from scheduler.store.tables.restores import Restore
 from scheduler.words import codec
 from tests.scheduler.states import opened
-from tests.scheduler.story import Story
+from tests.scheduler.story import COMPARED_EVERY, Story
 
 FOLDER = Path(__file__).parent
 CLUSTER = "golden"
@@ -64,13 +64,13 @@ def replay(path: Path, state: Path, *, reverse: bool = False) -> dict[str, Any]:
     outcomes: list[str] = []
     packed = hashlib.sha256()
     told = hashlib.sha256()
-    for entry in read(path):
+    for number, entry in enumerate(read(path)):
         if isinstance(entry, Renewal):
             renew(store, entry)
             machine = Machine(store, member_names)
             continue
         result = machine.apply_entry(applied=entry.applied, stamp_ms=entry.stamp_ms, frames=entry.frames)
-        if not reverse:  # which makes the same rows
+        if number % COMPARED_EVERY == 0:
             assert store.kept.differences() == []
         for frame, (_, _, answers) in zip(entry.frames, result.frames, strict=True):
             encoded = codec.decode_frame(frame).commands
@@ -81,6 +81,7 @@ def replay(path: Path, state: Path, *, reverse: bool = False) -> dict[str, Any]:
             packed.update(codec.encode_outcomes(answers))
         for events in result.encoded:
             told.update(events)
+    assert store.kept.differences() == []
     found = machine.state
     expected = {
         "index": found.idx,
