@@ -8,9 +8,9 @@ Rules:
    none.
 4. A reason counts only where the job's policy knows it: overlap under skip and queue_one, with the run that
    it names in the way, which is none that catches up; coalesced under catchup latest, into a later tick that
-   ran; missed only where a fault excuses it (causes.py). What ran although its catch-up says otherwise is an
-   offence too. paused counts where a pause can have stood between its instant and its decision; what came due
-   in one that surely stood (spans.py) does not run.
+   ran, or for which another run was in the way; missed only where a fault excuses it (causes.py). What ran
+   although its catch-up says otherwise is an offence too. paused counts where a pause can have stood between
+   its instant and its decision; what came due in one that surely stood (spans.py) does not run.
 5. What neither fault nor policy held up starts within LATE_S; what waits, within LATE_S of the end of the run
    before it, or of the pause. Work behind a sleep starts when the sleep is over, and not before.
 6. The ledger holds nothing that was never due, and its run is the run of that tick.
@@ -305,7 +305,7 @@ class _Job:
                 return f"coalesced under catchup {catchup}"
             into = entry.get("into")
             ended = self.ledger.get(milliseconds(into), []) if into else []
-            if not ended or not (ended[0]["outcome"] == "ran" or self._paused_then(ended[0])):
+            if not ended or not (ended[0]["outcome"] == "ran" or self._kept_back(ended[0])):
                 return f"coalesced into {into}, which did not run"
             if milliseconds(str(into)) <= at_ms:
                 return f"coalesced into {into}, which is not later"
@@ -339,9 +339,12 @@ class _Job:
             return "" if excused(self.case, due_s, due_s) else f"{outcome}({reason}), and no fault was near"
         return f"{outcome}({reason}) is no reason here"
 
-    def _paused_then(self, entry: Mapping[str, Any]) -> bool:
-        """Whether a pause may have come between the plan and its decision."""
+    def _kept_back(self, entry: Mapping[str, Any]) -> bool:
+        """Whether a pause may have come between the plan and its decision, or a run stood in its way: judged
+        for itself."""
         said = (entry["outcome"], entry.get("reason"))
+        if said == ("skipped", "overlap"):
+            return True
         return said == ("skipped", "paused") and self._may_be_paused(milliseconds(entry["at"]), entry)
 
     def _in_the_way(self, entry: Mapping[str, Any]) -> bool:

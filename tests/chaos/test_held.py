@@ -160,6 +160,21 @@ def test_ticks_are_coalesced_into_one_that_ran_or_that_a_pause_took() -> None:
     assert "bad-coalesced" in found(is_paused=False)
 
 
+def test_ticks_are_coalesced_into_one_that_a_run_was_in_the_way_of() -> None:
+    def found(reason: str) -> set[str]:
+        story = clean()
+        declared = next(entry for entry in story.history if entry["kind"] == "declared")
+        declared["policies"] = {"overlap": "skip", "catchup": {"mode": "latest", "grace": "3s"}}
+        story.forget(10)
+        story.tick(10).update(outcome="coalesced", reason=None, run=None, into=instant(111))
+        skipped(story, 11)
+        story.tick(11).update(reason=reason)
+        return kinds(ticks, story)
+
+    assert "bad-coalesced" not in found("overlap")
+    assert "bad-coalesced" in found("plan_closed")
+
+
 def test_what_a_pause_kept_back_is_late_from_its_end_on() -> None:
     def found(resumed_s: float | None) -> set[str]:
         story = clean()
