@@ -29,6 +29,7 @@ from cli.dev.layout import (
 from cli.dev.opening import Opening
 from cli.dev.pools import AGENTS_MAX, PoolSize, one_of_each
 from cli.dev.supervisor import Supervisor
+from cli.examples import examples
 from cli.exits import CONFLICT, Failure
 
 PORTS_S = 5.0
@@ -36,11 +37,10 @@ PORTS_S = 5.0
 
 @click.command(
     "dev",
-    epilog="""Examples:
-
-\b
-  cronclave dev --nodes 5 --agents 3 --base-port 9000 --data /tmp/try --no-browser
-  cronclave dev --agents web=5 --agents db=3 --data /tmp/site""",
+    epilog=examples(
+        "cronclave dev --nodes 5 --agents 3 --base-port 9000 --data /tmp/try --no-browser",
+        "cronclave dev --agents web=5 --agents db=3 --data /tmp/site",
+    ),
 )
 @click.option(
     "--nodes",
