@@ -32,7 +32,7 @@ from __future__ import annotations
 from cluster.hardening import ALL_ON, Hardening
 from cluster.simulation.machine import SimulatedState
 from cluster.simulation.world import EPOCH_MS, Node, Plan, Result, World
-from node.simulation import exits, fanouts, groups, inside, locks, openings
+from node.simulation import approvals, exits, fanouts, groups, inside, locks, openings
 from node.simulation.agents import Agent
 from node.simulation.days import Days
 from node.simulation.effects import Outside
@@ -158,6 +158,7 @@ JOBS = [
         REPORTS,
         inside.NESTED,
         inside.NESTS,
+        approvals.JOB,
         _job(
             "manual", "allow", retry={"max": 1, "backoff": "constant", "first": "1s"}, notify=[NOTICE]
         ),
@@ -186,6 +187,7 @@ class JobsWorld(World):
         self._agents: list[Agent] = []
         self.operators: Operators | None = None
         self.days: Days | None = None
+        self.approvers: approvals.Approvers | None = None
         self.secrets: Secrets | None = None
         self.objects: Objects | None = None
         self.quotas: Quotas | None = None
@@ -234,16 +236,12 @@ class JobsWorld(World):
         known = self._hashes.setdefault(state.raft_index, (state.hash, node.name))
         if known[0] != state.hash:
             self.invariants.fail("hash", f"{node.name} and {known[1]} differ behind {state.raft_index}")
-        if self.operators is not None:
-            self.operators.heard(entry)
-        if self.days is not None:
-            self.days.heard(entry)
-        if self.secrets is not None:
-            self.secrets.heard(entry)
-        if self.objects is not None:
-            self.objects.heard(entry)
-        if self.zones is not None:
-            self.zones.heard(entry)
+        listeners = (
+            self.operators, self.days, self.approvers, self.secrets, self.objects, self.zones,
+        )  # fmt: skip
+        for listener in listeners:
+            if listener is not None:
+                listener.heard(entry)
         if self.quotas is not None:
             replica = self.state(node)
             self.quotas.heard(node.name, replica.replica.machine.state.raft_index, replica.store, entry)
@@ -257,6 +255,7 @@ class JobsWorld(World):
         self._agents = [Agent(self, f"agent-{number}") for number in range(AGENTS)]
         self.operators = Operators(self, self.seed, [agent.name for agent in self._agents])
         self.days = Days(self, self.seed)
+        self.approvers = approvals.Approvers(self, self.seed)
         self.secrets = Secrets(self, self.seed)
         self.objects = Objects(self, self.seed)
         self.quotas = Quotas(self, self.seed)
@@ -460,6 +459,8 @@ class JobsWorld(World):
         store = self.state(node).store
         for fault in inside.faults(store):
             self.invariants.fail("inside", f"{node.name}: {fault}")
+        for fault in approvals.faults(store):
+            self.invariants.fail("answered", f"{node.name}: {fault}")
         self.waited = max(self.waited, inside.waited(store))
         for state, number in inside.done(store).items():
             self.tidied[state] = max(number, self.tidied.get(state, 0))

@@ -43,6 +43,7 @@ def test_work_ended_in_the_state_while_people_paused_and_drained() -> None:
     assert sum(world.napped for world in worlds) > 2
     assert sum(world.waited for world in worlds) > 2
     assert sum(world.tidied.get("cancelled", 0) for world in worlds) > 2
+    assert sum(world.approvers.answered for world in worlds if world.approvers is not None) > 2
     assert sum(world.followed for world in worlds) > 2
     assert sum(len(each.pauses) for each in operators) > 2
     assert sum(each.drains for each in operators) > 0
