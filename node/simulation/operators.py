@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cluster.simulation.world import EPOCH_MS
+from node.simulation.hands import Hands
 from scheduler.machine import AppliedEntry
 from scheduler.store.connection import Store
 from scheduler.words import events as e
@@ -64,6 +65,7 @@ class Operators:
         self._live: list[int] = []  #: runs that have begun lately
         self._ended: list[int] = []  #: lately
         self.drains = self.holds = 0
+        self.hands = Hands(seed)
         self._act()
 
     def _act(self) -> None:
@@ -75,6 +77,7 @@ class Operators:
         front = rng.choice(fronts)
         kind, agent = rng.random(), rng.choice(self._agents)
         front.propose(self._by_hand(front))
+        front.propose(self.hands.commands())
         if kind < 0.15:
             namespace = rng.choice(NAMESPACES)
             ends = rng.random() < 0.7
@@ -106,7 +109,7 @@ class Operators:
         commands: list[Command] = [Resume(namespace) for namespace in NAMESPACES]
         for run in sorted(self._kept_back):
             commands += [ReleaseRun(run), ResumeRun(run)]
-        front.propose([*commands, *(ResumeAgent(name) for name in self._agents)])
+        front.propose([*commands, *self.hands.let_go(), *(ResumeAgent(name) for name in self._agents)])
 
     # ---- what must hold
 
@@ -118,6 +121,7 @@ class Operators:
 
     def _told(self, event: Event, at_ms: int) -> None:
         fail = self._world.invariants.fail
+        self.hands.heard(event)
         if isinstance(event, e.Paused):
             known = self._standing.get(event.namespace)
             end_ms = NEVER_MS if event.until_ms is None else event.until_ms
@@ -179,4 +183,4 @@ class Operators:
             runs = store.value("SELECT count(*) FROM runs WHERE cause = 'startup' AND cause_key LIKE ?", key)
             if max(ended, runs) != 1:
                 found.append(("boots", f"{boot} of {installation}: {ended} entries, {runs} runs"))
-        return found
+        return [*found, *self.hands.judge(store)]

@@ -21,6 +21,7 @@ noticed   each notice that was acknowledged is there once
 zones     a tick is due by the zone data that its entry names, whatever nodes have installed (`zones`)
 closed    nothing fires for closed plan dates, and single ticks go by what people said (`days`)
 held      what was paused or drained starts nothing, and boots have their runs (`operators`)
+hands     who holds a task is known, and a verdict changes no end (`hands`)
 acked     a manual run or a job whose client saw "ok" is on every member at the end, once
 liveness  after healing, proposals are answered, runs end and ticks are decided again
 

@@ -88,7 +88,7 @@ def test_exit_codes_warned_skipped_and_were_tried_again() -> None:
 def test_groups_were_begun_anew_and_their_failures_caught() -> None:
     """The stories hold what they are for."""
     found = [told(seed)[0].groups for seed in SEEDS]
-    assert sum(each.anew for each in found) > 10
+    assert sum(each.anew for each in found) > 5
     assert sum(each.caught for each in found) > 0
 
 
