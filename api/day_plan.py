@@ -31,6 +31,7 @@ from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads import runs as run_reads
 from scheduler.store.reads import triggers as trigger_reads
 from scheduler.store.reads.days import Usual
+from scheduler.store.reads.ledger import IN_THE_WAY
 from scheduler.store.tables import changed_ticks
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables.changed_ticks import ChangedTick
@@ -93,12 +94,12 @@ def _of_job(
     closed_day = None if day.closed is None else day.date
     outlooks = None if here is None else Outlooks(store, day.namespace, here, day.now_ms, closed_day)
     for at_ms, trigger, _, told in ticks[:each]:
-        run = runs.get(told["run"] or 0)
+        run = None if told["reason"] in IN_THE_WAY else runs.get(told["run"] or 0)
         due_ms = at_ms if keys[trigger].event else at_ms + keys[trigger].jitter_ms
         changed = said_of.get((keys[trigger].key, at_ms))
         line = {field: told[field] for field in ("trigger", "at", "due", "outcome", "reason", "run")}
         line["changed"] = change_json(changed)
-        lines.append(line | _course(told, run, outlooks, trigger, due_ms, usual, changed))
+        lines.append(line | _course(told, run, outlooks, trigger, due_ms, usual, changed, day.now_ms))
     if len(ticks) > each:
         told = ticks[each][3]
         said = "there are more from here on: ask for the ticks of the job"
@@ -159,7 +160,7 @@ def _holds(era: Trigger, at_ms: int) -> bool:
 
 def _course(
     told: dict[str, Any], run: Run | None, outlooks: Outlooks | None, trigger: int, due_ms: int,
-    usual: Usual | None, changed: ChangedTick | None,
+    usual: Usual | None, changed: ChangedTick | None, now_ms: int,
 ) -> dict[str, Any]:  # fmt: skip
     """How it went, goes, or is expected to go."""
     line: dict[str, Any] = {} if usual is None else {"usual": usual._asdict()}
@@ -169,7 +170,7 @@ def _course(
         return line
     begins_ms: int | None = due_ms
     if run is not None:
-        begins_ms = run.started_ms if run.started_ms is not None else due_ms
+        begins_ms = run.started_ms if run.started_ms is not None else max(due_ms, now_ms)
     elif outlooks is not None:
         outlook = outlooks.of(trigger, due_ms, changed)
         begins_ms = outlook.starts_ms

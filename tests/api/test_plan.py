@@ -138,6 +138,28 @@ async def test_what_became_of_ticks_and_how_long_runs_take(
     assert [each["run"] for each in past] == [ran, None, None]
 
 
+async def test_a_tick_that_another_run_was_in_the_way_of_has_no_course_of_its_own(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    node.skew_ms = -60_000
+    await put(client, "job", triggers={"every": "1s", "id": "t"})
+    node.skew_ms = 0
+    agent, epoch = connect(node), node.machine.state.epoch
+    with node.read() as store:
+        trigger = trigger_rows.live(store, job_reads.ids(store, "default", "job")[0])[0]
+    first = trigger.next_due_ms
+    assert first is not None
+    going = must(node, c.Fire(epoch, trigger.id, first, first + 1_000, agent))["run"]
+    must(node, c.Fire(epoch, trigger.id, first + 1_000, first + 2_000, agent))
+
+    waits, skipped, *_ = await plan(client, plan_days.text_of(first // 86_400_000), each=3)
+
+    assert (skipped["outcome"], skipped["reason"], skipped["run"]) == ("skipped", "overlap", going)
+    assert (skipped["state"], skipped["started"], skipped["expected"]) == (None, None, None)
+    assert (waits["outcome"], waits["state"]) == ("pending", "pending")
+    assert waits["expected"]["start"] > waits["due"], "its time has passed: it starts now at the soonest"
+
+
 async def test_pages_follow_each_other_by_job(client: httpx2.AsyncClient) -> None:
     for number in range(5):
         await put(client, f"job-{number}", triggers=[{"cron": "0 6,18 * * *", "id": "t"}])
