@@ -45,7 +45,7 @@ function lanesOf(items) {
   return [...lanes.values()].slice(0, LANES);
 }
 
-const about = (instant) => instant ? html`≈ <${When} at=${instant} />` : "–";
+const about = (instant) => instant ? html`${"≈\u00a0"}<${When} at=${instant} />` : "–";
 const Row = ({ line, again }) => html`<tr><td>${line.at ? html`<${When} at=${line.at} />` : "–"}</td><td><a class="who plain" href=${jobAt({ namespace: line.namespace, name: line.job })}>${line.job}</a> <span class="note">${line.trigger}</span></td>
   <td>${line.more ? "…" : line.at ? html`<${Status} state=${stateOf(line)} />` : html`<span class="note">${t("plan.rests")}</span>`}${line.run ? html` <a href=${runAt(line.run)}>#${line.run}</a>` : null}</td>
   <td class="wide">${line.started ? html`<${When} at=${line.started} />` : about(line.expected?.start)}</td><td class="wide">${line.finished ? html`<${When} at=${line.finished} />` : about(line.expected?.end)}</td>
