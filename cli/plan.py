@@ -224,7 +224,8 @@ def _place(item: dict[str, Any]) -> tuple[bool, str, str, str]:
 
 
 def _row(item: dict[str, Any]) -> tuple[object, ...]:
-    said = item["said"] or ("; ".join(f"waits for {each}" for each in item["waits"]) or None)
+    why = [item["said"]] if item["said"] else []
+    said = "; ".join([*why, *(f"waits for {each}" for each in item["waits"])]) or None
     if item["more"]:
         return (item["at"], item["job"], item["trigger"], "…", None, None, None, None, said)
     expected, usual = item["expected"] or {}, item["usual"]

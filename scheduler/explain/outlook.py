@@ -11,6 +11,7 @@ from typing import NamedTuple
 from scheduler.explain.findings import READY_WORD, Finding, ask
 from scheduler.machine.rules import gates
 from scheduler.machine.rules.gates import Facts, FireView, TickView, blackout, closed
+from scheduler.machine.rules.gates.changed import words_of
 from scheduler.model.compiled import CompiledJob
 from scheduler.store.connection import Store
 from scheduler.store.tables import pauses, zones
@@ -22,7 +23,7 @@ RUNS, WAITS = "runs", "waits"
 
 class Outlook(NamedTuple):
     forecast: str  #: runs; waits, for somebody; or how it would end: `skipped(paused)`
-    said: str  #: why, in words; empty: nothing is in its way
+    said: str  #: why, or why then, in words; empty: nothing is in its way
     starts_ms: int | None  #: when it would start; None: it would not
     waits: tuple[str, ...]  #: what its run waits for by its job's own words
 
@@ -45,8 +46,9 @@ class Outlooks:
 
     def of(self, trigger: int, due_ms: int, changed: ChangedTick | None = None) -> Outlook:
         """Of a tick of that date that is not decided and has no run. `changed`: what a person said of it."""
+        said = ""
         if changed is not None and changed.move_ms is not None:
-            due_ms, changed = changed.move_ms, None
+            due_ms, said, changed = changed.move_ms, words_of(changed).reason, None
         asked = self._asked(trigger, due_ms, changed)
         first = next((each for each in asked if each.state != READY_WORD), None)
         if first is not None:
@@ -57,7 +59,7 @@ class Outlooks:
             if not opening.is_open:
                 starts_ms = opening.until_ms
                 waits.append(f"an admission window: {', '.join(self._admission.texts)}")
-        return Outlook(RUNS, "", starts_ms, tuple(waits))
+        return Outlook(RUNS, said, starts_ms, tuple(waits))
 
     def _asked(self, trigger: int, due_ms: int, changed: ChangedTick | None) -> list[Finding]:
         facts, openings, closed_day = self._facts, self._job.openings, self._closed_day

@@ -288,6 +288,7 @@ async def test_a_coming_tick_is_held_moved_and_shown_in_the_plan(client: httpx2.
     assert given.json()["changed"]["act"] == "moved"
     assert later["changed"]["params"] == {"region": "asia"}
     assert (later["at"], later["expected"]["start"]) == (NOON, f"{DAY}T20:00:00Z")
+    assert (later["forecast"], later["said"]) == ("runs", "it was moved by admin")
     assert [gate["opens_at"] for gate in explained if gate["gate"] == "person"] == [f"{DAY}T20:00:00Z"]
     assert released.json()["changed"] | {"since": None} == {
         "act": "go", "to": None, "params": {"region": "asia"}, "since": None, "reason": None,

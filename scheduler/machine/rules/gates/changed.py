@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from scheduler.machine.rules.gates.verdict import READY, Never, Verdict, Waits, Words
 from scheduler.machine.rules.gates.views import Facts, TickView
-from scheduler.store.tables.changed_ticks import HELD, MOVED, SKIPPED
+from scheduler.store.tables.changed_ticks import HELD, MOVED, SKIPPED, ChangedTick
 from scheduler.words import reasons
 
 NAME = "person"
@@ -21,8 +21,11 @@ def judge(view: TickView) -> Verdict:
 
 
 def words(verdict: Verdict, view: TickView, _: Facts) -> Words:
-    row = view.changed
-    assert row is not None
+    assert view.changed is not None
+    return words_of(view.changed)
+
+
+def words_of(row: ChangedTick) -> Words:
     by = f" by {row.actor}" if row.actor else ""
     why = f": {row.reason}" if row.reason else ""
     if row.act == HELD:
