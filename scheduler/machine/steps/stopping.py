@@ -7,13 +7,13 @@ from scheduler.machine.rules import verdicts, walks
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.rules.walks import GIVE_UP, LET_END, RESTORED, STOP
 from scheduler.machine.steps import breaking, clock, closing, holding, joining, restoring, telling, walking
-from scheduler.store.tables import nested
+from scheduler.store.tables import nested, rounds
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import Task
 from scheduler.words import events as e
-from scheduler.words.lifecycle import KEPT_BACK, TaskEvent
+from scheduler.words.lifecycle import KEPT_BACK, TASK_ENDS, TaskEvent
 
 DELETED = "job deleted"
 
@@ -103,9 +103,26 @@ def _stop(ctx: Context, run: Run, task: Task, graph: Graph | None) -> str:
     event, reason = TaskEvent.EXPIRED, run.walk
     if run.walk in (STOP, LET_END):
         event, reason = TaskEvent.CANCELLED, run.reason
+    if run.walk == LET_END and _was_to_stop(ctx, task):
+        return breaking.break_off(ctx, task, event, reason=reason)
     if task.state == "active" and task.wake_ms is not None and _waits_for_run(ctx, run, task):
         return ""
     return breaking.break_off(ctx, task, event, reason=reason, asks=run.walk != LET_END)
+
+
+def _was_to_stop(ctx: Context, task: Task) -> bool:
+    """Whether what an agent has is of a whole that failed, or of a group that was stopped: who was to ask it
+    to end may not have come to it."""
+    if task.state != "active" or not task.of_group:
+        return False
+    if task.member:
+        whole = task_rows.get(ctx.store, task.of_group)
+        assert whole is not None
+        if whole.state in TASK_ENDS:
+            return whole.state != "succeeded"
+        task = whole
+    now = rounds.get(ctx.store, task.of_group) if task.of_group else None
+    return now is not None and now.stopped > 0 and now.round == task.round
 
 
 def _waits_for_run(ctx: Context, run: Run, task: Task) -> bool:

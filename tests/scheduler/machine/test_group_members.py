@@ -3,10 +3,12 @@ the group are for each member, and its locks stay until the last of them has end
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from scheduler.machine.context import ROW
 from scheduler.machine.rules import deadlocks
 from scheduler.model.parse import parse_job
 from scheduler.model.problems import JobError
@@ -219,3 +221,34 @@ def test_members_that_agents_tell_of_after_a_restore_count_once(
     assert tries == [], "nobody did it twice"
     assert story.run(run).finished_ms is not None, members(story, run)
     closed(story, run)
+
+
+@pytest.mark.parametrize("how", ["failed", "stopped"])
+def test_a_job_that_is_deleted_leaves_nothing_at_work_that_was_to_be_cut(tmp_path: Path, how: str) -> None:
+    """The next slice of it was still to come, and went with the run: agents worked on for nobody."""
+    story = Story(tmp_path / "state.db", room=ROW)
+    story.lead()
+    story.connect(slots=50)
+    put(story, divided(fanout={"n": 8}))
+    run = run_job(story)
+    while len(assigned(story)) < 9:
+        assert story.plan_and_apply()
+    for attempt in assigned(story).values():
+        assert story.claim(attempt).ok
+    if how == "failed":
+        end_member(story, "3", exit_code=1)
+    else:
+        story.tell_ok(c.StopTask(run, "g"))
+    asked = [each.state for each in story.attempts(run)].count("cancelling")
+    assert asked < 7, "it goes on in slices"
+    story.tell_ok(c.DeleteJob("default", "j", None))
+    while story.plan_and_apply():
+        pass
+    at_work = {member: story.attempt(attempt).state for member, attempt in assigned(story).items()}
+    assert at_work.pop("") == ("cancelling" if how == "stopped" else "granted"), "the task beside them"
+    assert set(at_work.values()) == {"cancelling"}
+    for attempt in assigned(story).values():
+        assert story.finish(attempt, exit_code=None, reason="cancelled").ok
+    place(story)
+    assert story.run(run).finished_ms is not None
+    story.close()
