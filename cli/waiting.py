@@ -11,6 +11,7 @@ from cli.options import consistency
 
 UNBEGUN = ("pending", "held", "suspended")
 UNDER_WAY = "attempt"  #: the gate of what an agent has already
+INSIDE = ("tasks", "members")  #: gates of what waits for the end of what is in it: why that waits says more
 
 
 def waits_for(client: Client, run: dict[str, Any], *, stale: bool = False) -> str:
@@ -40,7 +41,8 @@ def _closed(
     if any(each["verdict"] == "ready" or _is_on_an_agent(each) for each in tasks):
         return None
     gates = [gate for each in (told, *tasks) for gate in each["gates"] if gate["gate"] != UNDER_WAY]
-    return next((gate for gate in gates if gate["state"] == "waits"), None)
+    closed = [gate for gate in gates if gate["state"] == "waits"]
+    return next((gate for gate in closed if gate["gate"] not in INSIDE), closed[0] if closed else None)
 
 
 def _is_on_an_agent(task: dict[str, Any]) -> bool:

@@ -22,7 +22,7 @@ from scheduler.store.tables import triggers as trigger_rows
 from scheduler.words.commands import Command as Decision
 from scheduler.words.commands.agents import ConnectAgent
 from scheduler.words.commands.attempts import Finish, Grant
-from scheduler.words.commands.runs import CancelRun
+from scheduler.words.commands.runs import CancelRun, Continue
 from scheduler.words.commands.tasks import Place, Wake
 from scheduler.words.commands.ticks import Fire
 from tests.api.single_node import ADMIN_TOKEN, SingleNode
@@ -261,6 +261,22 @@ async def test_nothing_to_show_is_said(cronclave: Command) -> None:
     shown = await cronclave("run", "logs", str(run))
     assert (shown.code, shown.out) == (0, "")
     assert shown.err.startswith("nothing has started: it waits for an agent that can take it")
+
+
+async def test_what_keeps_a_task_of_a_group_is_told_not_that_the_group_goes_on(
+    cronclave: Command, node: SingleNode
+) -> None:
+    """Nor that members have not ended: whoever reads it wants to know why."""
+    away = "on: {pool: far}"
+    many = f"many: {{run: x, {away}, fanout: {{n: 2}}, needs: [g]}}"
+    for text in (
+        f"tasks: {{a: {{run: x, {away}}}, {many}}}\ngroups: {{g: {{tasks: [a]}}}}\n",
+        f"tasks: {{{many.replace(', needs: [g]', '')}}}\n",
+    ):
+        run = await a_run(cronclave, text)
+        must(node, Continue(node.status().epoch, (run,)))
+        shown = await cronclave("run", "show", str(run))
+        assert "an agent that can take it: no connected agent has pool far" in shown.out
 
 
 async def test_a_kept_connection_has_the_patience_of_each_request(
