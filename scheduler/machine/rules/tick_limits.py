@@ -32,6 +32,12 @@ LOOKED_MAX = 1_000  #: jobs of a schedule that its edit brings near to what one 
 
 Known = Callable[[PreparedJob], int | None]
 """The job that has this name now."""
+ChangeOf = Callable[[str, str], int]
+"""How much more than before this schedule asks for of each job that names it."""
+
+
+def unchanged(namespace: str, name: str) -> int:
+    return 0
 
 
 def judge(
@@ -84,28 +90,31 @@ def judge_job(store: Store, new: PreparedJob, job: int | None) -> int | Outcome:
 
 
 def judge_shared(
-    store: Store, changes: Sequence[Change], is_apart: Callable[[int], bool]
-) -> dict[str, int] | Outcome:
+    store: Store, changes: Sequence[Change], is_apart: Callable[[int], bool],
+    *, beside: ChangeOf = unchanged, beside_most: int = 0,
+) -> dict[str, int] | Outcome:  # fmt: skip
     """How many ticks a day more than before the jobs of each namespace ask for by these changes of schedules
-    that they name, or the refusal of so many by one job. `is_apart`: one that is judged by itself."""
+    that they name, or the refusal of so many by one job. `is_apart`: one that is judged by itself. `beside`:
+    what others ask for more in the same act, `beside_most` at the most of one job."""
     rising = sum(max(0, each.per_day) for each in changes)
     if rising and pins.waits_for(store, KIND):
         return Outcome(Code.SWITCHING, "jobs take over what a schedule meant before: this waits for that")
     more: dict[str, int] = {}
     most = asked.limits(store).job
+    changed = {(each.namespace, each.name): each.per_day for each in changes}
     for each in changes:
         for whose, count in job_schedules.namespaces(store, each.namespace, each.name):
             more[whose] = more.get(whose, 0) + count * each.per_day
         if each.per_day <= 0:
             continue
         at_risk = job_schedules.asking_more(
-            store, each.namespace, each.name, most * DAY_S - rising, LOOKED_MAX + 1
+            store, each.namespace, each.name, most * DAY_S - rising - beside_most, LOOKED_MAX + 1
         )
         for place, (job, per_day) in enumerate(at_risk):
             if is_apart(job):
                 continue
-            held = {(namespace, name) for namespace, name, _ in job_schedules.of(store, job)}
-            by_all = sum(one.per_day for one in changes if (one.namespace, one.name) in held)
+            held = [(namespace, name) for namespace, name, _ in job_schedules.of(store, job)]
+            by_all = sum(changed[of] if of in changed else beside(*of) for of in held)
             if place == LOOKED_MAX or (by_all > 0 and per_day + by_all > most * DAY_S):
                 row = job_rows.standing(store, job)
                 named = "" if row is None else f"{row.namespace}/{row.name}"

@@ -36,7 +36,7 @@ from scheduler.machine.rules.shared_asks import Change
 from scheduler.machine.steps import editing, editing_objects, pruning, staging
 from scheduler.machine.steps.editing import Judged
 from scheduler.machine.steps.staging import JOB, New, Stored
-from scheduler.model import known_dates, known_schedules
+from scheduler.model import bounds, known_dates, known_schedules
 from scheduler.store.tables import job_schedules, staged, stages
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables.asked import WHOLE, of_job
@@ -182,7 +182,13 @@ def _judge_shared(ctx: Context, stage: Stage, new: PreparedObject, found: _Found
             changes.append(Change(*of, change))
     if not changes:
         return None
-    more = tick_limits.judge_shared(ctx.store, changes, lambda job: _is_put(ctx, stage, job))
+    given = {(each.namespace, each.name) for each in changes}
+    others = [put.per_day for of, put in beside.items() if put is not None and of not in given]
+    more = tick_limits.judge_shared(
+        ctx.store, changes, lambda job: _is_put(ctx, stage, job),
+        beside=lambda where, name: _change_of(ctx, stage, where, name, found),
+        beside_most=sum(sorted(others)[-bounds.SCHEDULES_MAX :]),
+    )  # fmt: skip
     if isinstance(more, Outcome):
         return more
     ctx.room -= ROW * len(more)
@@ -226,11 +232,16 @@ def _without_shared(ctx: Context, stage: Stage, job: Job, found: _Found) -> None
     """One that comes otherwise or goes asks for what it says: not for what schedules ask for by this stage
     of all that name them."""
     for namespace, name, _ in job_schedules.of(ctx.store, job.id):
-        if (namespace, name) not in found.changes:
-            beside = _beside(ctx, stage, namespace, name)
-            found.changes[namespace, name] = shared_asks.change_of(ctx.store, namespace, name, beside)
-        if change := found.changes[namespace, name]:
+        if change := _change_of(ctx, stage, namespace, name, found):
             found.ask(job.namespace, -change, jobs=0)
+
+
+def _change_of(ctx: Context, stage: Stage, namespace: str, name: str, found: _Found) -> int:
+    """What this schedule asks for more by the stage."""
+    if (namespace, name) not in found.changes:
+        beside = _beside(ctx, stage, namespace, name)
+        found.changes[namespace, name] = shared_asks.change_of(ctx.store, namespace, name, beside)
+    return found.changes[namespace, name]
 
 
 def _judge_ticks(ctx: Context, stage: Stage, verdict: Judged, found: _Found) -> Outcome | None:

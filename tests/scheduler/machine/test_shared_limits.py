@@ -169,6 +169,23 @@ def test_of_a_stage_it_is_an_item_that_is_in_the_way(story: Story) -> None:
     agrees(story)
 
 
+@pytest.mark.parametrize("state", ["refused", "done"])
+def test_of_two_of_a_stage_that_one_job_names_both_count(story: Story, state: str) -> None:
+    """Each of them was judged by itself, and together they asked for more than one job may."""
+    both = job("j", trigger=[{"schedule": "s"}, {"schedule": "t"}])
+    assert story.apply(fast(1), fast(1, "t"), both, user("other")).ok
+    slow = named({"id": "t0", "every": "24h"}, name="t")
+    stage(story, fast(2), fast(2, "t") if state == "refused" else slow)
+    problems = json.loads(ended(story, state).problems)
+    settled(story)
+    if state == "refused":
+        found = {(each["code"], each["name"]) for each in problems}
+        assert found == {(Code.TOO_MANY_TICKS, "s"), (Code.TOO_MANY_TICKS, "t")}
+        assert "job default/j asks for 40 ticks a second" in problems[0]["detail"]
+    assert asked.of_job(story.store, 1) == 20 * DAY_S + (state == "done")
+    agrees(story)
+
+
 def test_of_a_stage_all_jobs_are_counted_once(story: Story) -> None:
     story.tell_ok(c.LimitTicks(job=30, namespace=70, cluster=100))
     assert story.apply(fast(1), user("a"), user("b")).ok
