@@ -5,7 +5,8 @@ Rules of this file:
 1. Only what is yet to come can be meant, of a trigger that has instants: the tick is named by its nominal
    instant, and keeps that and its plan date whatever is said.
 2. What is said next takes the place of what was said. Released, it is as it was, but for its parameters;
-   where its instant is over it fires at once.
+   where its instant is over it fires at once. Parameters are given beside what was said: who holds it, why
+   and since when stays.
 3. A tick that is held for 35 days is skipped(by_person).
 4. Where it fires by itself the same gates are asked as of any tick, at its new instant; of an era that has
    ended meanwhile that of the job counts, not that of the era.
@@ -50,17 +51,18 @@ def change_tick(ctx: Context, command: ChangeTick) -> Outcome:
     era = trigger_rows.era_of(ctx.store, job.id, command.trigger, command.at_ms)
     if row is None and era is not None and (stale := redating.refuse_stale_tick(ctx, era, command.at_ms)):
         return stale
-    act = ACTS[command.act]
+    act, who, now_ms = ACTS[command.act], command.actor.name, ctx.stamp_ms
     before = row or ChangedTick(
-        job.id, command.trigger, command.at_ms, GO, None, "", 0, None, None, 0, "", ""
+        job.id, command.trigger, command.at_ms, GO, None, "", 0, None, None, now_ms, command.reason, who
     )
-    after = before._replace(
-        act=act or before.act, since_ms=ctx.stamp_ms, reason=command.reason, actor=command.actor.name,
-        move_ms=command.to_ms if act == MOVED else before.move_ms if not act else None,
-        params=command.params.decode("utf-8", "replace") if command.act == "give" else before.params,
-    )  # fmt: skip
-    if after.passed:
-        after = after._replace(fire_ms=_look_ms(ctx, after))
+    after = before
+    if act:
+        move_ms = command.to_ms if act == MOVED else None
+        after = before._replace(act=act, move_ms=move_ms, since_ms=now_ms, reason=command.reason, actor=who)
+        if after.passed:
+            after = after._replace(fire_ms=_look_ms(ctx, after))
+    else:
+        after = before._replace(params=command.params.decode("utf-8", "replace"))
     if after.act == GO and not after.passed and not after.params:
         setting_aside.drop(ctx, after)
     else:

@@ -60,8 +60,6 @@ def fire(ctx: Context, command: Fire) -> Outcome:
         return stale
     _move(ctx, trigger, command.next_due_ms)
     changed = setting_aside.of_tick(ctx, trigger, tick_ms) if ctx.state.changed_ticks else None
-    if changed is not None and changed.passed:
-        return done(passed=True)
     cause = Cause(Kind.CATCHUP if command.catchup else Kind.TICK, "", trigger.id, tick_ms)
     if ctx.state.restores and (run := reconstruct.prove(ctx, trigger.job, trigger.id, tick_ms)):
         _forget(ctx, changed)

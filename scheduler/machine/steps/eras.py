@@ -72,7 +72,7 @@ def begin(
             event=event,
         ),
     )  # fmt: skip
-    if until_ms is None and not event:
+    if until_ms is None:
         setting_aside.check(ctx, job, key, spec, from_ms)
     if until_ms is None and (held := pins_of(spec)):
         pins.hold(ctx.store, ctx.state.last_trigger, held)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from scheduler.machine.context import Context
-from scheduler.machine.steps import eras, listening
+from scheduler.machine.steps import eras, listening, setting_aside
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.triggers import Trigger
 from scheduler.ticks import anchored, as_written, is_anchored
@@ -62,6 +62,8 @@ def replace(
             _begin(ctx, job, each, specs[each.key], asks, begins, former=former)
     for trigger in ended:
         listening.forget(ctx, trigger)
+        if trigger.key not in specs:
+            setting_aside.end_of_trigger(ctx, job, trigger.key, begin_ms)
 
 
 def _begin(

@@ -6,7 +6,9 @@ Rules of this file:
    then on the row is what verify counts, until the tick is decided.
 2. A tick is decided once: whoever decides it drops the row.
 3. What an edit, a calendar or zone data take from a trigger is no tick any more: its row is dropped with it,
-   and that is said. One that was left behind belongs to an era that has ended, and stays.
+   and that is said. So is one of a trigger that goes, is renamed or waits for an event now. One that was left
+   behind stays: the era ends behind it, also where that was done before its instant, so that none to come has
+   it once more (`triggers.last_decided`).
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.changed_ticks import HELD, ChangedTick
 from scheduler.store.tables.triggers import FiringTrigger
-from scheduler.ticks import schedule
+from scheduler.ticks import event_of, schedule
 from scheduler.words import events as e
 
 
@@ -54,8 +56,16 @@ def check(ctx: Context, job: int, key: str, spec: bytes, from_ms: int) -> None:
     if not ctx.state.changed_ticks:
         return
     for row in changed_ticks.within(ctx.store, job, key, from_ms, 1 << 62, OF_JOB_MAX):
-        if not schedule(spec).between(row.at_ms - 1, row.at_ms, 1):
+        if event_of(spec) or not schedule(spec).between(row.at_ms - 1, row.at_ms, 1):
             gone(ctx, row)
+
+
+def end_of_trigger(ctx: Context, job: int, key: str, until_ms: int) -> None:
+    """The job has it no more, from this instant on."""
+    if not ctx.state.changed_ticks:
+        return
+    for row in changed_ticks.within(ctx.store, job, key, until_ms, 1 << 62, OF_JOB_MAX):
+        gone(ctx, row)
 
 
 def end_of_job(ctx: Context, job: int) -> None:

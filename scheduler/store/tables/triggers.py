@@ -240,14 +240,26 @@ def behind(store: Store, job: int, trigger: int, limit: int) -> list[Trigger]:
     return [read(store, row) for row in rows]
 
 
+_CHANGED = frozenset({"changed_ticks"})  #: hardly any cluster has some
+
+
 def last_decided(store: Store, trigger: int) -> int | None:
-    """The newest instant of a trigger that was fired or accounted for; None: none yet."""
+    """The newest instant of a trigger that was fired, accounted for, or left behind for a person; None: none
+    yet."""
     fired = store.value("SELECT max(tick_ms) FROM runs WHERE trigger = ? AND tick_ms IS NOT NULL", (trigger,))
     # Entries of one trigger do not overlap, so the one that begins last ends last.
     entered = store.value(
         "SELECT last_ms FROM ledger WHERE trigger = ? ORDER BY first_ms DESC LIMIT 1", (trigger,)
     )
-    return max((ms for ms in (fired, entered) if ms is not None), default=None)
+    left = None
+    if not store.kept.are_empty(_CHANGED):
+        left = store.value(
+            "SELECT max(c.at_ms) FROM triggers t JOIN changed_ticks c ON c.job = t.job AND c.key = t.key"
+            " AND c.at_ms > t.from_ms AND (t.until_ms IS NULL OR c.at_ms <= t.until_ms) AND c.passed = 1"
+            " WHERE t.id = ?",
+            (trigger,),
+        )
+    return max((ms for ms in (fired, entered, left) if ms is not None), default=None)
 
 
 def last_closed(store: Store, job: int) -> int | None:

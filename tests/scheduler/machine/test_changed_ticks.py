@@ -248,6 +248,74 @@ def test_what_was_left_behind_outlives_an_edit_a_pause_and_a_restart(story: Stor
     sound(story)
 
 
+def early(story: Story, hours: float) -> None:
+    """The planner fires before the instant."""
+    story.now_ms = at(hours) - 1_000
+    left = story.one(c.Fire(story.epoch, 1, at(hours), at(hours + 1)))
+    assert left.value == {"passed": True}
+    story.now_ms += 100
+
+
+@pytest.mark.parametrize("act", ["release", "skip", ""])
+def test_what_was_left_behind_before_its_instant_is_of_no_era_that_an_edit_begins_then(
+    story: Story, act: str
+) -> None:
+    put(story)
+    go_to(story, 1)
+    assert change(story, "hold", 2).ok
+    early(story, 2)
+    put(story, trigger={"every": "30m", "start": "2027-01-15T08:00:00Z", "id": "t"})
+    if act:
+        assert change(story, act, 2).ok
+        story.settle()
+    go_to(story, 3)
+
+    decided = [each for each in story.ledger() if each[0] == 7_200]
+    assert len(decided) == bool(act)
+    sound(story, pending=not act)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        job("j", trigger={"every": "1h", "id": "u"}),
+        job("j", trigger={"startup": {}, "id": "t"}),
+        job("j", trigger={"every": "1h", "id": "t"}, enabled=False),
+        job("j"),
+    ],
+    ids=["renamed", "event", "disabled", "gone"],
+)
+def test_a_trigger_that_goes_takes_along_what_was_said_of_its_ticks(
+    story: Story, after: dict[str, Any]
+) -> None:
+    put(story)
+    assert change(story, "hold", 1).ok
+    assert change(story, "hold", 3).ok
+    go_to(story, 1)
+    story.put(after)
+    dropped = [event for event in story.events if isinstance(event, e.TickChangeDropped)]
+
+    assert [event.at_ms for event in dropped] == [at(3)]
+    assert left(story) == [("held", 1)]
+    assert change(story, "move", 3, to_ms=at(5)).code in (Code.NOT_FOUND, Code.INVALID)
+    put(story)
+    go_to(story, 3)
+    assert by_hour(story)[3] == "ran"
+    sound(story, pending=1)
+
+
+def test_parameters_are_given_beside_what_was_said(story: Story) -> None:
+    put(story)
+    assert change(story, "hold", 2).ok
+    go_to(story, 2)
+    (before,) = changed_ticks.of_job(story.store, 1, 2)
+    go_to(story, 3)
+    given = c.ChangeTick("default", "j", "t", at(2), "give", "more", None, b'{"a":1}', Actor("bob"))
+    assert story.one(given).ok
+
+    assert changed_ticks.of_job(story.store, 1, 2) == [before._replace(params='{"a":1}')]
+
+
 def test_a_moved_tick_meets_a_pause_a_deletion_and_what_is_in_the_way(story: Story) -> None:
     put(story, overlap="skip")
     for hour in (1, 2, 3):
