@@ -5,7 +5,7 @@ zero.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -49,21 +49,24 @@ def written(facts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def parse_instant(name: str, text: str) -> int:
-    """UTC milliseconds of an RFC 3339 instant in query parameter `name`; a zone is needed."""
+def parse_instant(
+    name: str, text: str, problem: Callable[[str, str, str], Problem] = query_problem
+) -> int:
+    """UTC milliseconds of an RFC 3339 instant in query parameter `name`; a zone is needed. `problem`: what is
+    said of one elsewhere, of its name, a detail and a hint."""
     try:
         moment = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text)
     except ValueError:
-        raise query_problem(
+        raise problem(
             name, f"{text[:64]!r} is not an RFC 3339 instant", "Write it as 2026-01-31T23:00:00Z."
         ) from None
     if moment.tzinfo is None:
-        raise query_problem(
+        raise problem(
             name, f"{text[:64]!r} has no zone", "End it with Z for UTC, or an offset as +02:00."
         )
     instant_ms = (moment - _EPOCH_UTC) // timedelta(milliseconds=1)
     if not 0 <= instant_ms < INSTANT_MS_MAX:  # what lies a day apart can be written too, then
-        raise query_problem(name, f"{text[:64]!r} does not lie between the years 1970 and 9998")
+        raise problem(name, f"{text[:64]!r} does not lie between the years 1970 and 9998", "")
     return instant_ms
 
 

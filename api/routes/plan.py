@@ -20,6 +20,7 @@ from api.problems import Problem
 from api.reasons import need_fields, reason_of
 from api.services import Services, services_of
 from api.threads import read_reply
+from scheduler.machine.rules import closing
 from scheduler.store.reads import namespaces
 from scheduler.store.tables import closed_dates
 from scheduler.store.tables.closed_dates import ClosedDate
@@ -103,6 +104,10 @@ async def open_plan(request: Request, date: str) -> Response:
 def _answer(services: Services, call: Call, day: int, *, dry: ClosedDate | None = None) -> Response:
     if dry is not None:
         _need_namespace(services, call)
+        with services.scheduler.read() as store:
+            full = closing.judge(store, call.namespace, day, dry.at_ms)
+        if full is not None:
+            expect_ok(full, what="the plan")
         return json_response(_date_json(call, day, dry))
     with services.scheduler.read() as store:
         return json_response(_date_json(call, day, closed_dates.get(store, call.namespace, day)))

@@ -54,7 +54,7 @@ async def change_tick(request: Request, name: str, at: str) -> Response:
     nominal instant, and keeps that and its plan date; what is said next takes the place of what was said."""
     services, call = services_of(request), call_of(request)
     call.need(access.OPERATE, namespace=call.namespace)
-    document, at_ms = call.json_object(), parse_instant("at", at)
+    document, at_ms = call.json_object(), parse_instant("at", at, _of_path)
     need_fields(document, FIELDS, HINT)
     act, reason = _act(document), _reason(document)
     await settle(call, services.commits)
@@ -96,7 +96,7 @@ def _instant(act: _Act) -> int | None:
         return None
     if not isinstance(act.value, str):
         raise _invalid("/move_to", "an instant is a text, such as 2026-12-31T23:00:00Z")
-    return parse_instant("move_to", act.value)
+    return parse_instant("move_to", act.value, _of_body)
 
 
 def _reason(document: dict[str, Any]) -> str:
@@ -137,6 +137,15 @@ def _params(services: Services, job: Job, key: str, act: _Act) -> bytes:
     except JobError as error:
         problems = [problem.below("/params") for problem in error.problems]
         raise from_job_problems(problems, what="the parameters") from None
+
+
+def _of_path(name: str, detail: str, hint: str) -> Problem:
+    return Problem("validation", f"{name}, in the path: {detail}", hint=hint)
+
+
+def _of_body(name: str, detail: str, hint: str) -> Problem:
+    errors = [FieldError(f"/{name}", detail)]
+    return Problem("validation", f"/{name}: {detail}", hint=hint or HINT, errors=errors)
 
 
 def _invalid(pointer: str, detail: str) -> Problem:

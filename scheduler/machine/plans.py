@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scheduler.machine.context import OK, Context, refused
+from scheduler.machine.rules import closing
 from scheduler.store.tables import closed_dates, namespaces
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables.closed_dates import ClosedDate
@@ -20,6 +21,8 @@ def close_plan(ctx: Context, command: ClosePlan) -> Outcome:
         return refused(Code.INVALID, f"a reason of 1 to {REASON_LETTERS_MAX} letters")
     if refusal := _refuse(ctx, command):
         return refusal
+    if full := closing.judge(ctx.store, command.namespace, command.day, ctx.stamp_ms):
+        return full
     before = closed_dates.get(ctx.store, command.namespace, command.day)
     at_ms = ctx.stamp_ms if before is None else before.at_ms
     row = ClosedDate(command.namespace, command.day, at_ms, command.reason, command.actor.name)

@@ -9,6 +9,7 @@ import pytest
 
 from api.day_plan import JOBS_MAX
 from scheduler.store.reads import jobs as job_reads
+from scheduler.store.tables import closed_dates
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.ticks import plan_days
 from scheduler.words import commands as c
@@ -258,6 +259,20 @@ async def test_what_cannot_be_closed_is_refused(
     assert reply.json()["hint"]
 
 
+async def test_one_more_than_may_be_closed_is_refused_by_dry_runs_too(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(closed_dates, "KEPT_MAX", 1)
+    await put(client, "a")
+    assert (await client.post(f"/v1/plan/{DAY}/close", json={"reason": "why"})).status_code == 200
+
+    for query in ("", "?dry_run=true"):
+        reply = await client.post(f"/v1/plan/2099-12-26/close{query}", json={"reason": "why"})
+        assert reply.status_code == 429
+        assert "plan open" in reply.json()["hint"]
+    assert (await client.get(f"/v1/plan?date={DAY}")).json()["closed"]
+
+
 # -- single ticks ------------------------------------------------------------------------------------------
 
 NOON = f"{DAY}T12:00:00Z"
@@ -329,3 +344,18 @@ async def test_what_cannot_be_said_of_a_tick_is_refused_by_dry_runs_too(
     assert says in reply.json()["detail"]
     assert reply.json()["detail"] == dry.json()["detail"]
     assert all(each["changed"] is None for each in await plan(client))
+
+
+@pytest.mark.parametrize("instant", ["noon", "2099-12-26T12:00:00", "1969-12-31T23:00:00Z"])
+async def test_an_instant_that_is_none_is_named_where_it_stands(
+    client: httpx2.AsyncClient, instant: str
+) -> None:
+    await put(client, "a", triggers=[{"at": NOON, "id": "noon"}])
+
+    in_path = await change(client, {"hold": True}, instant)
+    in_body = await change(client, {"move_to": instant})
+
+    assert in_path.json()["detail"].startswith("at, in the path: ")
+    assert in_body.json()["detail"].startswith("/move_to: ")
+    assert [each["pointer"] for each in in_body.json()["errors"]] == ["/move_to"]
+    assert in_path.status_code == in_body.status_code == 422

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from scheduler.store.connection import Store
 
-KEPT_MAX = 1_000  #: of a namespace: what is older than so many closed dates is not asked for any more
+KEPT_MAX = 1_000  #: of a namespace
 
 
 class ClosedDate(NamedTuple):
@@ -24,6 +24,12 @@ COLUMNS = ", ".join(ClosedDate._fields)
 def get(store: Store, namespace: str, day: int) -> ClosedDate | None:
     row = store.row(f"SELECT {COLUMNS} FROM closed_dates WHERE namespace = ? AND day = ?", (namespace, day))
     return None if row is None else ClosedDate._make(row)
+
+
+def forgotten_by(store: Store, namespace: str, day: int) -> int | None:
+    """The day that is forgotten when this one is closed too; None: none is."""
+    closed = of(store, namespace)
+    return None if day in closed or len(closed) < KEPT_MAX else min(*closed, day)
 
 
 def put(store: Store, row: ClosedDate) -> None:

@@ -167,12 +167,17 @@ def test_what_is_no_date_or_namespace_is_refused(story: Story) -> None:
     assert not story.machine.state.closed_dates
 
 
-def test_the_oldest_of_very_many_closed_dates_are_forgotten(
+def test_of_very_many_closed_dates_the_oldest_that_is_over_is_forgotten_and_no_other(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(closed_dates, "KEPT_MAX", 3)
     put(story)
-    for day in range(TODAY, TODAY + 5):
+    for day in range(TODAY - 2, TODAY + 3):
         close(story, day)
+    closed = frozenset(range(TODAY, TODAY + 3))
+    assert closed_dates.of(story.store, "default") == closed
 
-    assert closed_dates.of(story.store, "default") == frozenset(range(TODAY + 2, TODAY + 5))
+    for day in (TODAY + 3, TODAY - 1):  # today would be open again; the other would not be closed
+        assert story.one(c.ClosePlan("default", day, "why")).code == Code.LIMIT
+    close(story, TODAY)  # it is closed: it gets another reason
+    assert closed_dates.of(story.store, "default") == closed
