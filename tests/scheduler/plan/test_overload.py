@@ -72,6 +72,20 @@ def test_what_is_older_than_two_periods_is_coalesced_in_one_command_into_a_tick_
     agrees(story)
 
 
+@pytest.mark.parametrize(("held_s", "coalesces"), [(86_400, True), (5, False)])
+def test_a_tick_of_which_a_person_said_something_stops_it_there_and_nowhere_else(
+    story: Story, held_s: int, coalesces: bool
+) -> None:
+    story.put(job("j", trigger={"every": "1s", "id": "t"}, policies=NEVER_IN_THE_WAY))
+    declare(story)
+    held = c.ChangeTick("default", "j", "t", START_MS + held_s * SECOND_MS, "hold", "why")
+    story.tell_ok(held)
+    story.now_ms = START_MS + 10 * SECOND_MS
+
+    assert (c.Account in {type(command) for command in story.plan_and_apply()}) == coalesces
+    agrees(story)
+
+
 @pytest.mark.parametrize(
     ("mode", "expected"),
     [
