@@ -114,7 +114,9 @@ async def _answer(request: Request, run: str, task: str, answer: str, round: int
     with services.scheduler.read() as store:
         found = _find(store, command)
         names = () if found is not None else task_reads.names(store, number, NAMES_MAX)
-    hint = near_miss(task, names, TASKS.format(run=number)) if found is None else ""
+    hint = TASKS.format(run=number) if found is None else ""
+    if found is None and task not in names:  # it is not the round that is not there
+        hint = near_miss(task, names, hint)
     if call.flag("dry_run"):
         need_proposable(command, what=f"run {number}")
         with services.scheduler.read() as store:

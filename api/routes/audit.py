@@ -13,7 +13,7 @@ from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.exporting import Slice, export
 from api.instants import parse_instant, rfc3339
-from api.parameters import EACH, among
+from api.parameters import EACH, NUMBER_MAX, among
 from api.services import services_of
 from api.threads import read_reply
 from scheduler.machine.notes import KINDS as DEEDS
@@ -25,15 +25,18 @@ from scheduler.words.record import ByPerson
 
 router = APIRouter(tags=["audit"], dependencies=EACH)
 
-ACTIONS = tuple(sorted({made.verb for made in ALL if issubclass(made, ByPerson)} - {"note"} | {*DEEDS}))
-"""All that an entry may say: a person's commands, and what is decided beside the log."""
+_UNSAID = {"note", "answer"}  #: what they do is said by a word of its own
+_SAID = {*DEEDS, "approve", "reject", "drop"}
+ACTIONS = tuple(sorted({made.verb for made in ALL if issubclass(made, ByPerson)} - _UNSAID | _SAID))
+"""All that an entry may say: a person's commands, what they say in their place, and what is decided beside
+the log."""
 
 Text = str | None
 ACTOR = Query(description="By the token of this name.")
 ACTION = Query(description="This was done, or one of several: put, delete, pause, run….")
 KIND = Query(description="To an object of this kind: job, run, token, agent….")
 NAME = Query(description="To the object of this name; of a run, its job's.")
-RUN = Query(description="To this run.", ge=1)
+RUN = Query(description="To this run.", ge=1, le=NUMBER_MAX)
 SINCE = Query(description="Decided at or after this instant (RFC 3339).")
 UNTIL = Query(description="Decided before this instant.")
 
@@ -94,7 +97,7 @@ async def list_audit(
 async def export_audit(
     request: Request,
     wanted: Wished,
-    after: Annotated[int, Query(description="Behind the entry of this number.", ge=0)] = 0,
+    after: Annotated[int, Query(description="Behind the entry of this number.", ge=0, le=NUMBER_MAX)] = 0,
 ) -> Response:
     """The same as lines of JSON, the oldest first, 100,000 at most: go on with `after` and the last number.
     Numbers have no gap: where the first one is not the one behind `after`, what was between is gone."""

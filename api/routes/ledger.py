@@ -13,7 +13,7 @@ from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.exporting import Slice, export
 from api.instants import parse_instant, rfc3339
-from api.parameters import EACH, among
+from api.parameters import EACH, NUMBER_MAX, among
 from api.services import services_of
 from api.threads import read_reply
 from scheduler.store.reads import jobs as job_reads
@@ -79,7 +79,7 @@ async def list_ledger(
 @router.get("/v1/ledger/export", operation_id="exportLedger", openapi_extra=schemas.read)
 async def export_ledger(
     request: Request,
-    after: Annotated[int, Query(description="Behind the entry of this number.", ge=0)] = 0,
+    after: Annotated[int, Query(description="Behind the entry of this number.", ge=0, le=NUMBER_MAX)] = 0,
 ) -> Response:
     """All entries as lines of JSON, in their order, 100,000 at most: go on with `after` and the last `seq`.
     Each holds what its hash is made of: whoever keeps them can check the chain without this product."""

@@ -127,7 +127,8 @@ async def test_what_asks_nobody_is_refused_with_the_right_word(
         reply = await client.post(path, headers=ann, params=query)
         assert (reply.status_code, reply.json()["detail"]) == (status, said)
     assert "approve" in reply.json()["hint"]
-    assert (await answer(client, run, "approve", ann, round="1", **query)).status_code == 404
+    reply = await answer(client, run, "approve", ann, round="1", **query)
+    assert (reply.status_code, "did you mean" in reply.json()["hint"]) == (404, False)
     assert (await answer(client, run + 1, "approve", ann, **query)).status_code == 404
     assert (await answer(client, run, "approve", ann, {"why": 1}, **query)).status_code == 422
 

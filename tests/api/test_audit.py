@@ -142,3 +142,18 @@ async def test_what_cannot_be_asked_is_refused(client: httpx2.AsyncClient, query
     refused = await client.get(f"/v1/audit?{query}")
     assert refused.status_code == 422
     assert pointer in refused.text
+
+
+@pytest.mark.parametrize("path", ["/v1/audit/export?after=", "/v1/ledger/export?after=", "/v1/audit?run="])
+async def test_a_number_beyond_all_is_refused(client: httpx2.AsyncClient, path: str) -> None:
+    reply = await client.get(f"{path}{1 << 64}")
+
+    assert (reply.status_code, reply.json()["type"]) == (422, "/problems/validation")
+
+
+def test_every_word_that_an_entry_has_is_an_action() -> None:
+    folder = ROOT / "scheduler/machine"
+    lines = [line for file in folder.rglob("*.py") for line in file.read_text().splitlines()]
+    said = [line.split("verb=")[1] for line in lines if "verb=" in line]
+    given = {word for text in said for word in re.findall(r'"([a-z]+)"', text)}
+    assert {"approve", "reject", "put"} <= given <= set(audit.ACTIONS)

@@ -43,18 +43,3 @@ def page(
         key="task", limit=limit,
     )  # fmt: skip
     return [Approval._make(row) for row in rows], after
-
-
-def waiting(store: Store, namespaces: Sequence[str] | None, most: int) -> int:
-    """How many wait, counted up to `most`."""
-    where = "FROM approvals INDEXED BY approvals_open WHERE open = 1"
-    if namespaces is None:
-        number: int = store.value(f"SELECT count(*) FROM (SELECT 1 {where} LIMIT ?)", (most,))
-        return number
-    found = 0
-    for namespace in namespaces:
-        sql = "FROM approvals INDEXED BY approvals_namespace WHERE open = 1 AND namespace = ?"
-        found += store.value(f"SELECT count(*) FROM (SELECT 1 {sql} LIMIT ?)", (namespace, most - found))
-        if found >= most:
-            break
-    return found
