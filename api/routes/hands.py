@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -12,6 +13,7 @@ from starlette.responses import Response
 from api import access, schemas
 from api.access import CATCH_UP_S
 from api.call import Call, call_of
+from api.compiled import compiled_by
 from api.jobs.reading import find_run, need_run, run_answer
 from api.near import near_miss
 from api.outcomes import expect_ok, need_proposable
@@ -19,7 +21,8 @@ from api.parameters import EACH
 from api.problems import FieldError, Problem
 from api.routes.runs import run_number
 from api.services import Services, services_of
-from scheduler.machine.rules import hands
+from scheduler.machine.rules import hands, meant
+from scheduler.machine.rules.graphs import Graph, build
 from scheduler.machine.rules.hands import REASON_LETTERS_MAX, VERDICTS
 from scheduler.store.connection import Store
 from scheduler.store.reads import jobs as job_reads
@@ -181,31 +184,34 @@ async def _task(
     given = (number, task, reason, passes) if make is SkipTask else (number, task, reason)
     command = make(*given, actor=call.actor, member=member)
     with services.scheduler.read() as store:
-        found = task_rows.newest(store, find_run(store, number).id, task, member)
-        whole = found if not member else task_rows.newest(store, number, task)
+        row = find_run(store, number)
+        found = meant.find(store, row, task, member, partial(_graph, services, store))
+        whole = task_rows.newest(store, number, task)
         names = () if whole is not None else task_reads.names(store, number, NAMES_MAX)
-        refusal = _judged(store, number, found, may) if found is not None else None
+        is_there = isinstance(found, Task)
+        refusal = _judged(store, row, found, may) if isinstance(found, Task) else found
     hint = near_miss(task, names, TASKS.format(run=number)) if whole is None else MEMBERS.format(number, task)
-    if call.flag("dry_run"):
-        need_proposable(command, what=f"run {number}")
-        if found is None:
-            of = f" with a member {member[:100]!r}" if member else ""
-            raise Problem("not-found", f"run {number} has no task {task[:100]!r}{of}", hint=hint)
-        if refusal is not None:
-            expect_ok(refusal, what=f"task {task[:100]}")
-    else:
-        hint = "" if found is not None else hint
+    hint = "" if is_there else hint
+    if not call.flag("dry_run"):
         expect_ok(await services.scheduler.propose(command), what=f"task {task[:100]}", hint=hint)
+    else:
+        need_proposable(command, what=f"run {number}")
+        if refusal is not None:
+            expect_ok(refusal, what=f"task {task[:100]}", hint=hint)
     return Response(await run_answer(services, number), media_type="application/json")
 
 
+def _graph(services: Services, store: Store, run: Run) -> Graph:
+    return build(compiled_by(services, store)(run.job, run.revision, run.namespace, run.name))
+
+
 def _judged(
-    store: Store, run: int, task: Task, may: Callable[[Run, Task, str, str], Outcome | None]
+    store: Store, run: Run, task: Task, may: Callable[[Run, Task, str, str], Outcome | None]
 ) -> Outcome | None:
     attempt = attempt_rows.live_of_task(store, task.id)
-    hold = holds.get(store, run, task.id)
+    hold = holds.get(store, run.id, task.id)
     state = "" if attempt is None else attempt.state
-    return may(find_run(store, run), task, state, "" if hold is None else hold.failed)
+    return may(run, task, state, "" if hold is None else hold.failed)
 
 
 def _reason_and_pass(call: Call) -> tuple[str, bool]:

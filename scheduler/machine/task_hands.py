@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from scheduler.machine.context import Context, done, refused
-from scheduler.machine.rules import gates, hands, task_views
+from scheduler.machine.rules import gates, hands, meant, task_views
 from scheduler.machine.rules.gates import READY, Never
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.steps import (
@@ -22,7 +23,7 @@ from scheduler.machine.steps import (
     walking,
 )
 from scheduler.store.tables import attempts as attempt_rows
-from scheduler.store.tables import fanouts, holds, nested, rounds
+from scheduler.store.tables import holds, nested
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.attempts import Attempt
@@ -30,7 +31,7 @@ from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import Task
 from scheduler.words import events as e
 from scheduler.words.commands import HoldTask, ReleaseTask, RetryTask, SkipTask, StopTask
-from scheduler.words.lifecycle import RUN_ENDS, AttemptEvent, TaskEvent
+from scheduler.words.lifecycle import AttemptEvent, TaskEvent
 from scheduler.words.outcomes import Code, Outcome
 
 Hand = HoldTask | ReleaseTask | RetryTask | SkipTask | StopTask
@@ -144,42 +145,14 @@ def _of(ctx: Context, command: Hand, may: May) -> _Held | Outcome:
     run = run_rows.get(ctx.store, command.run)
     if run is None:
         return refused(Code.NOT_FOUND, f"no run {command.run}")
-    task = task_rows.newest(ctx.store, run.id, command.task, command.member)
-    if task is not None and task.member and run.state not in RUN_ENDS:
-        whole = task_rows.newest(ctx.store, run.id, command.task)
-        task = None if whole is None or whole.round != task.round else task  # of a round that is over
-    if _is_being_made(ctx, run, task, command):
-        return refused(Code.CONFLICT, f"run {run.id} is still being made: ask again in a moment")
-    if task is None and command.member and _has_no_members_yet(ctx, run, command.task):
-        said = f"task {command.task} of run {run.id} has no members yet: they are fixed when it becomes ready"
-        return refused(Code.CONFLICT, f"{said}; the task itself can be held until then")
-    if task is None:
-        of = f"task {command.task[:100]!r} with a member {command.member[:100]!r}"
-        said = of if command.member else f"task {command.task[:100]!r}"
-        return refused(Code.NOT_FOUND, f"run {run.id} has no {said}")
+    task = meant.find(ctx.store, run, command.task, command.member, partial(_graph, ctx))
+    if isinstance(task, Outcome):
+        return task
     attempt = attempt_rows.live_of_task(ctx.store, task.id) if task.state == "active" else None
     hold = holds.get(ctx.store, run.id, task.id) if task.state == "held" else None
     found = _Held(run, task, attempt, hold.failed if hold is not None else "")
     state = attempt.state if attempt is not None else ""
     return hands.of_reason(command.reason) or may(run, task, state, found.failed) or found
-
-
-def _is_being_made(ctx: Context, run: Run, task: Task | None, command: Hand) -> bool:
-    """Whether there may be such a task in a moment."""
-    if task is None:
-        whole = task_rows.newest(ctx.store, run.id, command.task) if command.member else None
-        is_open = whole is not None and whole.finished_ms is None
-        spread = fanouts.get(ctx.store, whole.id) if whole is not None and is_open else None
-        return run.unmade > 0 or (spread is not None and spread.unmade > 0)
-    now = rounds.get(ctx.store, task.of_group) if task.of_group and not task.member else None
-    return now is not None and now.unmade > 0
-
-
-def _has_no_members_yet(ctx: Context, run: Run, name: str) -> bool:
-    whole = task_rows.newest(ctx.store, run.id, name)
-    if whole is None or whole.finished_ms is not None or not run.first_task:
-        return False
-    return _graph(ctx, run).of(run, whole).fanout is not None and fanouts.get(ctx.store, whole.id) is None
 
 
 def _graph(ctx: Context, run: Run) -> Graph:

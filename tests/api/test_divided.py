@@ -78,6 +78,31 @@ async def test_what_is_not_there(client: httpx2.AsyncClient, divided: int) -> No
         assert (reply.status_code, f"run members {divided} many" in reply.json()["hint"]) == (404, True)
 
 
+async def test_a_hand_on_a_member_that_is_not_made_yet_is_too_early_in_a_dry_run_too(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    tasks = {"first": {"run": "x"}, "many": {**JOB["tasks"]["many"], "needs": ["first"]}}
+    assert (await client.put("/v1/jobs/j", json={"tasks": tasks})).status_code == 201
+    run = int((await client.post("/v1/jobs/j/runs")).json()["id"])
+
+    async def answers(verb: str, task: str, member: str) -> list[tuple[int, str]]:
+        path = f"/v1/runs/{run}/tasks/{task}/{verb}"
+        asked = [{"member": member}, {"member": member, "dry_run": "true"}]
+        replies = [await client.post(path, params=query) for query in asked]
+        return [(reply.status_code, reply.json()["detail"]) for reply in replies]
+
+    for verb in ("hold", "release", "skip", "retry", "stop"):
+        real, dry = await answers(verb, "many", "0")
+        assert (real[0], "has no members yet" in real[1]) == (409, True)
+        assert dry == real
+    real, dry = await answers("stop", "first", "0")
+    assert dry == real == (404, f"run {run} has no task 'first' with a member '0'")
+    go_on(node)
+    real, dry = await answers("stop", "many", "7")
+    assert dry == real
+    assert real[0] == 409, "the first has not ended"
+
+
 async def test_hands_on_a_member(client: httpx2.AsyncClient, divided: int) -> None:
     path = f"/v1/runs/{divided}/tasks/many"
     dry = await client.post(f"{path}/skip", params={"member": "4", "dry_run": "true"})
