@@ -1,4 +1,4 @@
-"""Which task of a run a person means by its name and member, or why there is none: it may be too early for it.
+"""Which task of a run a person means by its name and member, or why there is none: it may be too early.
 A dry run of a hand asks the same."""
 
 from __future__ import annotations

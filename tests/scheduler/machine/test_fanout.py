@@ -193,6 +193,19 @@ def test_a_join_that_cannot_be_met_fails_and_cancels_the_others(story: Story) ->
     closed(story, run)
 
 
+def test_members_of_a_deleted_job_whose_join_has_not_failed_come_to_their_own_end(story: Story) -> None:
+    run = begun(story, {"n": 3}, join="any")
+    placed(story)
+    for attempt in assigned(story).values():
+        assert story.claim(attempt).ok
+    story.tell_ok(c.DeleteJob("default", "j"))
+    placed(story)
+    assert {story.attempt(each).state for each in assigned(story).values()} == {"granted"}
+    for member in ("0", "1", "2"):
+        end(story, member)
+    assert (states(story, run), story.run(run).finished_ms is None) == ("sss", False)
+
+
 def test_all_tasks_that_waited_for_an_agent_go_on_as_it_comes_back(story: Story, monkeypatch: Any) -> None:
     """The first at once, in the entry in which it comes; those behind are woken."""
     monkeypatch.setattr(spreading, "WAITING_MAX", 3)
