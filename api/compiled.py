@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from api.services import Services
 from scheduler.explain.runs import Compiled
+from scheduler.machine.rules.graphs import Graph, build
 from scheduler.model.compiled import CompiledJob
 from scheduler.store.connection import Store
 from scheduler.store.reads import jobs as job_reads
+from scheduler.store.tables.runs import Run
 
 
 def compiled_by(services: Services, store: Store) -> Compiled:
@@ -16,3 +18,7 @@ def compiled_by(services: Services, store: Store) -> Compiled:
         return services.compiled.get(job, revision, lambda: spec)
 
     return compiled
+
+
+def graph_of(compiled: Compiled, run: Run) -> Graph:
+    return build(compiled(run.job, run.revision, run.namespace, run.name))

@@ -10,6 +10,7 @@ import click
 
 from cli.client import Client, path_of
 from cli.completing import job_names, run_numbers
+from cli.examples import examples
 from cli.instants import milliseconds, rfc3339
 from cli.options import INSTANT, connected, consistency, formatted, namespaced, stale
 from cli.output import facts, show, table
@@ -130,14 +131,24 @@ def _show_gates(gates: Sequence[dict[str, Any]]) -> None:
         table(COLUMNS, [_row(gate) for gate in gates])
 
 
-@click.command("explain", epilog="Example: cronclave run explain 42")
+@click.command(
+    "explain",
+    epilog=examples("cronclave run explain 42", "cronclave run explain 42 --task rotate --member web-7"),
+)
 @click.argument("run_id", metavar="RUN", type=click.IntRange(1), shell_complete=run_numbers)
+@click.option("--task", metavar="NAME", help="This task alone, ended or not.")
+@click.option("--member", metavar="NAME", help="Of a task that is divided: this one.")
 @stale
 @formatted
 @connected
-def run_explain(client: Client, run_id: int, stale: bool, form: str) -> None:
+def run_explain(
+    client: Client, run_id: int, task: str | None, member: str | None, stale: bool, form: str
+) -> None:
     """What a run waits for, and each of its tasks that has not ended."""
-    found = client.get(path_of("runs", run_id, "explain", consistency=consistency(stale)))
+    if member is not None and task is None:
+        raise click.UsageError("--member is of one task: name it with --task")
+    path = path_of("runs", run_id, "explain", task=task, member=member, consistency=consistency(stale))
+    found = client.get(path)
     if form != "table":
         show(form, found, (), list)
         return
@@ -148,7 +159,9 @@ def run_explain(client: Client, run_id: int, stale: bool, form: str) -> None:
         click.echo()
         table(("task", "state", *COLUMNS), rows)
     if found["more"]:
-        click.echo(f"… more tasks have not ended than these {len(found['tasks'])}", err=True)
+        said = f"… more tasks have not ended than these {len(found['tasks'])}"
+        hint = f"run members {run_id} TASK lists those of a divided task, --task and --member explain one"
+        click.echo(f"{said}: {hint}", err=True)
     if found["condition"]:
         click.echo()
         _show_condition(found["condition"])

@@ -15,11 +15,12 @@ from api.call import Call, call_of
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.jobs.reading import find_run, need_run, run_answer
+from api.jobs.tasks import NAMES_MAX, TASKS
 from api.near import near_miss
 from api.outcomes import expect_ok, need_proposable
 from api.parameters import EACH, NUMBER_MAX
 from api.problems import Problem
-from api.routes.hands import NAMES_MAX, TASKS, reason_of
+from api.routes.hands import reason_of
 from api.routes.runs import run_number
 from api.services import Services, services_of
 from api.threads import read_reply
@@ -114,7 +115,7 @@ async def _answer(request: Request, run: str, task: str, answer: str, round: int
     with services.scheduler.read() as store:
         found = _find(store, command)
         names = () if found is not None else task_reads.names(store, number, NAMES_MAX)
-    hint = TASKS.format(run=number) if found is None else ""
+    hint = TASKS.format(number) if found is None else ""
     if found is None and task not in names:  # it is not the round that is not there
         hint = near_miss(task, names, hint)
     if call.flag("dry_run"):

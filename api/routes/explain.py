@@ -10,17 +10,24 @@ from starlette.responses import Response
 
 from api import access, schemas
 from api.call import call_of
-from api.compiled import compiled_by
+from api.compiled import compiled_by, graph_of
 from api.consistency import settle
 from api.explained import instant_explained, run_explained
 from api.instants import parse_instant
 from api.jobs.reading import need_run, never_was
+from api.jobs.tasks import task_hint
 from api.parameters import EACH
+from api.problems import Problem
 from api.routes.runs import run_number
 from api.services import Services, services_of
 from api.threads import read_reply
 from scheduler.explain import Cluster, explain_instant, explain_run
+from scheduler.explain.runs import Compiled
+from scheduler.machine.rules import meant
+from scheduler.store.connection import Store
 from scheduler.store.reads import jobs as job_reads
+from scheduler.store.tables.runs import Run
+from scheduler.store.tables.tasks import Task
 
 router = APIRouter(tags=["runs"], dependencies=EACH)
 
@@ -63,21 +70,39 @@ async def explain_job(
     openapi_extra=schemas.read,
     responses=schemas.explained_replies,
 )
-async def explain_one_run(request: Request, run: str) -> Response:
+async def explain_one_run(
+    request: Request,
+    run: str,
+    task: Annotated[str | None, Query(description="This task alone, ended or not.")] = None,
+    member: Annotated[str | None, Query(description="Of a task that is divided: this one.")] = None,
+) -> Response:
     """What the run waits for, and each of its tasks that has not ended (the first 500): gate by gate, in the
     order in which the machine asks them."""
     services, call = services_of(request), call_of(request)
     call.need(access.READ, namespace=access.Reach.ANY)
     number = run_number(run)
+    if member is not None and task is None:
+        raise Problem("validation", "member is of one task", hint="Name it: task=NAME&member=NAME.")
     await settle(call, services.commits)
 
     def read() -> dict[str, Any]:
         with services.scheduler.read() as store:
             row = need_run(store, call, access.READ, number)
-            told = explain_run(store, row, _cluster(services), compiled_by(services, store))
+            compiled = compiled_by(services, store)
+            one = None if task is None else _meant(store, row, task, member or "", compiled)
+            told = explain_run(store, row, _cluster(services), compiled, one)
             return run_explained(told, partial(call.principal.may, access.READ))
 
     return await read_reply(read)
+
+
+def _meant(store: Store, run: Run, name: str, member: str, compiled: Compiled) -> Task:
+    """Raises Problem where there is none, or none yet."""
+    found = meant.find(store, run, name, member, partial(graph_of, compiled))
+    if isinstance(found, Task):
+        return found
+    hint = task_hint(store, run.id, name)
+    raise Problem("not-found", found.detail, hint=hint)
 
 
 def _cluster(services: Services) -> Cluster:

@@ -13,23 +13,20 @@ from starlette.responses import Response
 from api import access, schemas
 from api.access import CATCH_UP_S
 from api.call import Call, call_of
-from api.compiled import compiled_by
+from api.compiled import compiled_by, graph_of
 from api.jobs.reading import find_run, need_run, run_answer
-from api.near import near_miss
+from api.jobs.tasks import task_hint
 from api.outcomes import expect_ok, need_proposable
 from api.parameters import EACH
 from api.problems import FieldError, Problem
 from api.routes.runs import run_number
 from api.services import Services, services_of
 from scheduler.machine.rules import hands, meant
-from scheduler.machine.rules.graphs import Graph, build
 from scheduler.machine.rules.hands import REASON_LETTERS_MAX, VERDICTS
 from scheduler.store.connection import Store
 from scheduler.store.reads import jobs as job_reads
-from scheduler.store.reads import tasks as task_reads
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import holds
-from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import Task
 from scheduler.words.commands import (
@@ -48,7 +45,6 @@ from scheduler.words.outcomes import Outcome
 
 router = APIRouter(tags=["runs"], dependencies=EACH)
 
-NAMES_MAX = 10_000  #: of tasks, looked at for one that is meant
 HINT = 'Send {"reason": "why"}, or nothing.'
 HINTS = {
     "suspend": "cronclave run show {run}, or GET /v1/runs/{run}, says how it stands; a run that is held is"
@@ -58,8 +54,6 @@ HINTS = {
     "release": "A run that is suspended goes on by cronclave run resume {run}, or POST"
     " /v1/runs/{run}/resume.",
 }
-MEMBERS = "cronclave run members {0} {1}, or GET /v1/runs/{0}/tasks/{1}/members, has its members."
-TASKS = "cronclave run show {run}, or GET /v1/runs/{run}, has the names of its tasks."
 
 
 @router.post("/v1/runs/{run}/suspend", operation_id="suspendRun", openapi_extra=schemas.hand)
@@ -185,13 +179,9 @@ async def _task(
     command = make(*given, actor=call.actor, member=member)
     with services.scheduler.read() as store:
         row = find_run(store, number)
-        found = meant.find(store, row, task, member, partial(_graph, services, store))
-        whole = task_rows.newest(store, number, task)
-        names = () if whole is not None else task_reads.names(store, number, NAMES_MAX)
-        is_there = isinstance(found, Task)
+        found = meant.find(store, row, task, member, partial(graph_of, compiled_by(services, store)))
+        hint = "" if isinstance(found, Task) else task_hint(store, number, task)
         refusal = _judged(store, row, found, may) if isinstance(found, Task) else found
-    hint = near_miss(task, names, TASKS.format(run=number)) if whole is None else MEMBERS.format(number, task)
-    hint = "" if is_there else hint
     if not call.flag("dry_run"):
         expect_ok(await services.scheduler.propose(command), what=f"task {task[:100]}", hint=hint)
     else:
@@ -199,10 +189,6 @@ async def _task(
         if refusal is not None:
             expect_ok(refusal, what=f"task {task[:100]}", hint=hint)
     return Response(await run_answer(services, number), media_type="application/json")
-
-
-def _graph(services: Services, store: Store, run: Run) -> Graph:
-    return build(compiled_by(services, store)(run.job, run.revision, run.namespace, run.name))
 
 
 def _judged(

@@ -13,7 +13,7 @@ from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.instants import rfc3339
 from api.jobs.reading import need_run
-from api.near import near_miss
+from api.jobs.tasks import task_hint
 from api.parameters import EACH, among
 from api.problems import Problem
 from api.routes.runs import run_number
@@ -25,7 +25,6 @@ from scheduler.store.connection import Store
 from scheduler.store.reads import attempts as attempt_reads
 from scheduler.store.reads import fanouts as fanout_reads
 from scheduler.store.reads import outputs as output_reads
-from scheduler.store.reads import tasks as task_reads
 from scheduler.store.reads.attempts import ListedAttempt
 from scheduler.store.tables import fanouts, holds, reruns
 from scheduler.store.tables import tasks as task_rows
@@ -35,8 +34,6 @@ from scheduler.store.tables.tasks import Task
 from scheduler.words.lifecycle import TASK
 
 router = APIRouter(tags=["runs"], dependencies=EACH)
-
-NAMES_MAX = 10_000  #: of tasks, looked at for one that is meant
 
 
 @router.get(
@@ -94,10 +91,8 @@ def _fanout(store: Store, run: int, task: str) -> Fanout | None:
     """None: it has not begun, or is not divided. Raises Problem where there is no such task."""
     whole = task_rows.newest(store, run, task)
     if whole is None:
-        hint = f"cronclave run show {run}, or GET /v1/runs/{run}, has the names of its tasks."
-        names = task_reads.names(store, run, NAMES_MAX)
         detail = f"run {run} has no task {task[:100]!r}"
-        raise Problem("not-found", detail, hint=near_miss(task, names, hint))
+        raise Problem("not-found", detail, hint=task_hint(store, run, task))
     return fanouts.get(store, whole.id)
 
 

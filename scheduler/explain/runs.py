@@ -159,20 +159,32 @@ class _Asked:
         return Facts(self._store, now_ms, run.namespace, run, task, compiled, selector, fits, self._restore)
 
 
-def explain_run(store: Store, run: Run, cluster: Cluster, compiled: Compiled) -> RunExplained:
+def explain_run(
+    store: Store, run: Run, cluster: Cluster, compiled: Compiled, one: Task | None = None
+) -> RunExplained:
+    """`one`: of its tasks this alone, ended or not."""
     if run.state in RUN_ENDS:
         said = f"it ended: {in_words(run.state)}" + (f" ({run.reason})" if run.reason else "")
         ended = Finding("end", NEVER_WORD, said, run.finished_ms)
         whens = conditions.of_tasks(store, run, _job_of(run, compiled))
-        return RunExplained(run, NEVER_WORD, (ended,), (), False, conditions.of_run(store, run), whens)
+        alone = () if one is None else (_of_ended(one),)
+        return RunExplained(run, NEVER_WORD, (ended,), alone, False, conditions.of_run(store, run), whens)
     found = (of_cluster(cluster), *of_run(store, run, cluster.now_ms, compiled))
-    rows = task_reads.unended(store, run.id, TASKS_MAX + 1)
+    rows = task_reads.unended(store, run.id, TASKS_MAX + 1) if one is None else [one]
     job = _job_of(run, compiled)
     asked = _Asked(store, run, cluster, job)
-    tasks = tuple(asked.task(row) for row in rows[:TASKS_MAX])
-    more = len(rows) > TASKS_MAX or run.unmade > 0
+    tasks = tuple(
+        _of_ended(row) if row.finished_ms is not None else asked.task(row) for row in rows[:TASKS_MAX]
+    )
+    more = one is None and (len(rows) > TASKS_MAX or run.unmade > 0)
     made, whens = conditions.of_run(store, run), conditions.of_tasks(store, run, job)
     return RunExplained(run, verdict_of(found), found, tasks, more, made, whens)
+
+
+def _of_ended(task: Task) -> TaskExplained:
+    said = f"it ended: {in_words(task.state)}" + (f" ({task.reason})" if task.reason else "")
+    ended = Finding("end", NEVER_WORD, said, task.finished_ms)
+    return TaskExplained(task.name, task.member, task.state, NEVER_WORD, (ended,))
 
 
 def _job_of(run: Run, compiled: Compiled) -> CompiledJob | None:

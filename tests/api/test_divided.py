@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from scheduler.explain import runs
 from scheduler.words.commands import Finish, Grant, Place
 from tests.api.single_node import SingleNode
 from tests.api.working import connect, go_on, must
@@ -124,3 +125,32 @@ async def test_explain_names_members(client: httpx2.AsyncClient, divided: int) -
         ("many", "4", "blocked"),
     ]  # fmt: skip
     assert told[0]["gates"][-1]["reason"] == "4 of its 5 members have not ended"
+
+
+async def test_any_member_is_explained_however_many_come_before_it(
+    client: httpx2.AsyncClient, divided: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "TASKS_MAX", 2)
+    path = f"/v1/runs/{divided}/explain"
+    first = (await client.get(path)).json()
+    assert ([each["member"] for each in first["tasks"]], first["more"]) == ([None, "1"], True)
+    for member, state, verdict, said in (
+        ("4", "blocked", "waits", "3 members of many go, 3 may at a time"),
+        ("0", "failed", "never", "it ended: failed"),
+    ):
+        told = (await client.get(path, params={"task": "many", "member": member})).json()
+        (one,) = told["tasks"]
+        assert (one["member"], one["state"], one["verdict"], told["more"]) == (member, state, verdict, False)
+        assert said in [gate["reason"] for gate in one["gates"]]
+    (whole,) = (await client.get(path, params={"task": "many"})).json()["tasks"]
+    assert (whole["member"], whole["state"]) == (None, "active")
+    for query, status, word in (
+        ({"task": "many", "member": "9"}, 404, f"run members {divided} many"),
+        ({"task": "mny"}, 404, "did you mean many?"),
+        ({"member": "4"}, 422, "task=NAME"),
+    ):
+        reply = await client.get(path, params=query)
+        assert (reply.status_code, word in reply.json()["hint"]) == (status, True), reply.text
+    assert (await client.post(f"/v1/runs/{divided}/cancel")).status_code == 200
+    (one,) = (await client.get(path, params={"task": "many", "member": "4"})).json()["tasks"]
+    assert one["gates"][0]["reason"].startswith("it ended: cancelled")
