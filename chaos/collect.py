@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,16 +77,27 @@ class Reader:
         """What every node says of itself."""
         return self.each("/v1/cluster?consistency=stale")
 
-    def each(self, path: str) -> dict[str, dict[str, Any]]:
-        """What every node says that answers."""
+    def each(self, path: str, but: Collection[str] = ()) -> dict[str, dict[str, Any]]:
+        """What every node says that answers, but for those that are named."""
         found = {}
         for node in self.nodes:
+            if node.name in but:
+                continue
             try:
                 reply = self._http.get(f"{node.url}{path}")
             except httpx2.HTTPError:
                 continue
             if reply.status_code == 200:
                 found[node.name] = reply.json()
+        return found
+
+    def all(self, path: str) -> dict[str, dict[str, Any]]:
+        """What every node says: who does not answer is asked again for a while."""
+        found: dict[str, dict[str, Any]] = {}
+        until_s = time.monotonic() + ASK_S
+        while len(found) < len(self.nodes) and time.monotonic() < until_s:
+            found |= self.each(path, but=found)
+            time.sleep(0.1)
         return found
 
     def close(self) -> None:
@@ -186,7 +197,7 @@ def collect(
         "audit": reader.items("/v1/audit") if reader.ask("GET", "/v1/audit?limit=1", nothing=403) else [],
         "runs": runs,
         "verify": reader.ask("GET", f"/v1/ledger/verify?{urlencode(window)}"),
-        "proofs": reader.each(f"/v1/ledger/verify?{urlencode(window)}"),
+        "proofs": reader.all(f"/v1/ledger/verify?{urlencode(window)}"),
         "nodes": _heads(reader),
     }
     objects = {key_of(*each): each for members in REVISED.values() for each in members}

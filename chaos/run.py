@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from chaos import arrivals, leaks
+from chaos import arrivals, clocks, leaks
 from chaos.actions import ACTIONS, View
 from chaos.cluster import Cluster, Shape
 from chaos.collect import Reader, collect, settle
@@ -110,6 +110,8 @@ def run_plan(plan: Plan, directory: Path, *, shape: Shape | None = None, say: Sa
         cluster = Cluster.lay_out(root.absolute(), made)
         try:
             history.write("phase", name="start", seal=SEAL)
+            if OTHER_ZONES in {node.name for node in cluster.nodes}:
+                history.write("tzdata", node=OTHER_ZONES, version=clocks.VERSION)
             cluster.start()
             evidence = directory.absolute() / "evidence"
             visitors = Visitors(cluster.visitors, history, seed=plan.seed)

@@ -3,8 +3,8 @@
 Rules: operations, due ticks, starts, pauses, applies, deliveries, notices, rounds, members, hands, reruns
 and visits of agents reach the plan's minimum; every planned fault was injected, seen by a canary while it
 lasted and seen gone afterwards, or the plan says why it could not run here; every phase began, all nodes
-were heard, all final reads were made and hold what they must; no file is torn, cut or gone; the clock of
-the harness did not jump.
+were heard, all final reads were made and hold what they must; the node whose host has another tzdata proved
+the ledger too; no file is torn, cut or gone; the clock of the harness did not jump.
 """
 
 from __future__ import annotations
@@ -92,6 +92,10 @@ def _contents(case: Case) -> Iterable[Offence]:
     empty = [name for name in read if name in case.final and not case.final[name]]
     for name in empty:
         yield Offence("not-read", f"final/{name}.json is empty")
+    for node in [entry["node"] for entry in case.history if entry["kind"] == "tzdata"]:
+        if node not in case.final.get("proofs", {}):
+            said = f"{node}, whose host has another tzdata, did not say whether the ledger is right"
+            yield Offence("not-read", f"final/proofs.json: {said}")
     registers = {op.arguments["job"] for op in case.operations if op.op == "put" and op.outcome == "ok"}
     for of, names in (("ticks", set(case.declared)), ("revisions", registers)):
         for name in sorted(names - set(case.final.get(of, names))):

@@ -165,6 +165,7 @@ def clean() -> Story:
     story.history += _views()
     declared = {"name": "pulse", "every_ms": 1_000, "offset_ms": 0, "cron": "", "attempts_max": 1}
     story.history.append({"t": 99.5, "kind": "declared", **declared, "policies": {"overlap": "allow"}})
+    story.history.append({"t": 99.0, "kind": "tzdata", "node": "node-2", "version": "2099a"})
     story.operation(99.6, "declare", "ok", {"job": "pulse"}, status=201)
     put = {"job": "register-1", "uid": "one", "if_match": 0}
     story.operation(101, "put", "ok", put, status=201, revision=1, uid="one")
@@ -201,6 +202,7 @@ def clean() -> Story:
         "runs": runs,
         "outbox": [],
         "verify": {"ok": True, "problems": []},
+        "proofs": {node: {"ok": True, "problems": []} for node in ("node-1", "node-2")},
         "nodes": {"node-1": node, "node-2": dict(node)},
     }
     story.fault(110.0, 112.0)
