@@ -72,8 +72,8 @@ MUTANTS = (
         (
             (
                 "scheduler.machine.steps.retriggering",
-                "            due_ms = each.first_due_ms if is_known else from_ms\n",
-                "            due_ms = (each.first_due_ms if is_known else from_ms) and from_ms + 2_500\n",
+                "    due_ms = each.first_due_ms if is_known else from_ms\n",
+                "    due_ms = (each.first_due_ms if is_known else from_ms) and from_ms + 2_500\n",
             ),
         ),
         APPLIED,
