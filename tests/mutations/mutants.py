@@ -742,6 +742,18 @@ MUTANTS = (
         _says("ticks: unaccounted", "ticks: never-due"),
     ),
     Mutant(
+        "one-of-both-is-enough",
+        (
+            (
+                "scheduler.ticks.month_days",
+                'either = join == "either" or',
+                'either = join in ("either", "both") or',
+            ),
+        ),
+        STAGED,
+        _says("ticks: never-due"),
+    ),
+    Mutant(
         "its-end-is-in-it",
         (
             (
