@@ -19,6 +19,7 @@ secrets   versions of a secret follow each other, and each has its own value (`s
 delivered each delivery to a hook made the runs that its sender was told, once (`senders`)
 noticed   each notice that was acknowledged is there once
 zones     a tick is due by the zone data that its entry names, whatever nodes have installed (`zones`)
+instants  what is said by `at`, by days from the end of a month and by working days is due then (`instants`)
 closed    nothing fires for closed plan dates, and single ticks go by what people said (`days`)
 held      what was paused or drained starts nothing, and boots have their runs (`operators`)
 hands     who holds a task is known, and a verdict changes no end (`hands`)
@@ -38,6 +39,7 @@ from node.simulation.agents import Agent
 from node.simulation.days import Days
 from node.simulation.effects import Outside
 from node.simulation.front import Front
+from node.simulation.instants import Instants
 from node.simulation.objects import Objects
 from node.simulation.operators import Operators
 from node.simulation.quotas import Quotas
@@ -175,6 +177,7 @@ class JobsWorld(World):
         self.locks = locks.Locks(self)
         self.groups = groups.Groups()
         self.fanouts = fanouts.Fanouts()
+        self.instants = Instants()
         self.quiet = False  #: nothing new is planned
         self.acked_runs: dict[str, int] = {}  #: client to the run that it was told
         self.started: dict[int, int] = {}  #: attempts that really started, with the grant they had
@@ -277,7 +280,8 @@ class JobsWorld(World):
             def put(outcomes: list[Outcome]) -> None:
                 self.are_put = self.are_put or outcomes[0].ok
 
-            first = Apply(locks.resources(after_ms), seeds, (), after_ms)
+            calendar, dated = self.instants.put(after_ms)
+            first = Apply((*locks.resources(after_ms), calendar), (*seeds, *dated), (), after_ms)
             self.fronts[leader.name].propose([first], put)
         if not self.are_put:
             self.at(0.3, self._put_jobs)
@@ -403,8 +407,8 @@ class JobsWorld(World):
                 for kind, problem in self.operators.judge(store, boots):
                     fail(kind, f"{node.name}: {problem}")
             people = (self.days, self.secrets, self.objects, self.quotas, self.senders, self.zones)
-            judges = (self.exits, self.groups, self.fanouts, self.locks, *people, openings)
-            for each in judges:
+            kinds = (self.exits, self.groups, self.fanouts, self.locks, self.instants, openings)
+            for each in (*kinds, *people):
                 for kind, problem in each.judge(store) if each is not None else ():
                     fail(kind, f"{node.name}: {problem}")
 

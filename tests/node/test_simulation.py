@@ -10,7 +10,7 @@ from functools import cache
 
 import pytest
 
-from node.simulation import exits
+from node.simulation import exits, instants
 from node.simulation.world import JobsWorld
 
 SEEDS = range(1, 13)
@@ -55,6 +55,12 @@ def test_plan_dates_were_closed_and_single_ticks_changed() -> None:
     found = [world.days for world in (told(seed)[0] for seed in SEEDS) if world.days is not None]
     assert sum(each.closings for each in found) > 0
     assert sum(each.changes for each in found) > 5
+
+
+def test_ticks_came_of_instants_and_days_said_in_each_way() -> None:
+    seen = [told(seed)[0].instants.seen for seed in SEEDS]
+    for which in (instants.ONCE, *instants.DUE):
+        assert sum(each.get(which, 0) for each in seen) > 20, which
 
 
 def test_zone_data_was_moved_on_between_ticks() -> None:
