@@ -142,6 +142,38 @@ def test_jobs_that_come_or_go_in_the_same_act_are_judged_by_themselves(story: St
     agrees(story)
 
 
+def test_a_job_that_comes_with_its_schedule_is_counted_once(story: Story) -> None:
+    assert story.apply(fast(1), user("a"), user("b"), user("c")).ok
+    changed = [{**user(name), "labels": {"team": "x"}} for name in "ab"]
+    # Both by themselves, and the third by its schedule: neither twice nor not at all.
+    story.tell_ok(c.LimitTicks(job=30, namespace=89, cluster=100))
+    assert story.apply(fast(3), *changed).code == Code.TOO_MANY_TICKS
+    story.tell_ok(c.LimitTicks(job=30, namespace=90, cluster=100))
+    assert story.apply(fast(3), *changed).ok
+    settled(story)
+    assert per_second(story) == 90
+    agrees(story)
+
+
+@pytest.mark.parametrize("is_staged", [False, True])
+def test_a_job_that_goes_with_an_edit_of_its_schedule_is_counted_as_it_is(
+    story: Story, is_staged: bool
+) -> None:
+    assert story.apply(fast(2), user("a"), user("b"), user("c")).ok
+    gone = c.Deletion("job", "default", "a")
+    if is_staged:
+        new = prepare_document(parse_document(fast(3)), story.now_ms)
+        assert isinstance(new, c.PreparedObject)
+        assert story.one(c.StageSlice("s", 0, (new,), (), (gone,), story.now_ms, body=b"0")).ok
+        story.tell_ok(c.CommitStage("s", 1))
+        ended(story, "done")
+    else:
+        assert story.apply(fast(3), gone=[(gone.kind, gone.namespace, gone.name)]).ok
+    settled(story)
+    assert per_second(story) == 60
+    agrees(story)
+
+
 def test_of_two_that_one_job_names_both_edits_count(story: Story) -> None:
     both = job("j", trigger=[{"schedule": "s"}, {"schedule": "t"}])
     assert story.apply(fast(1), fast(1, "t"), both, user("other")).ok
