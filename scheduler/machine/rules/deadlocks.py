@@ -29,6 +29,7 @@ from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import lock_holds, nested
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
+from scheduler.store.tables.agents import Agent
 from scheduler.store.tables.tasks import Task
 
 LOOKED_MAX = 200  #: runs, groups and tasks
@@ -40,8 +41,31 @@ Node = tuple[str, int]
 """A run or a group with its task, or a task that waits."""
 
 
-Queues = dict[str, list[tuple[lock_queues.Place, bool]]]
-"""By resource, as far as it was looked at."""
+class _Read:
+    """What one look has read: there may be thousands of agents, and many who wait."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.queues: dict[str, list[tuple[lock_queues.Place, bool]]] = {}  #: by resource
+        self._agents: list[Agent] | None = None
+        self._places: dict[str, bool] = {}
+
+    def has_place(self, selector: str) -> bool:
+        """Whether an agent would take it now: who has none lets others pass."""
+        found = self._places.get(selector)
+        if found is None:
+            if self._agents is None:
+                rows = agent_rows.connected(self.store)
+                self._agents = [row for row in rows if not row.draining and row.busy < row.slots]
+            wanted = holdings.where(self.store, selector)
+            found = self._places[selector] = any(
+                selectors.matches(
+                    wanted, agent=row.id, pool=row.pool, labels=row.labels, zone=row.zone, name=row.name
+                )
+                for row in self._agents
+                if selectors.offers(wanted, row.kinds)
+            )
+        return found
 
 
 class Lack(NamedTuple):
@@ -128,13 +152,13 @@ def _look(store: Store, task: Task, now_ms: int) -> Waits:
     lacks: dict[Node, list[Lack]] = {}
     ways: list[Node] = [(TASK, task.id)]
     known = set(ways)
-    queues: Queues = {}
+    read = _Read(store)
     for kind, id in ways:
         if len(inside) + len(lacks) == LOOKED_MAX:
             break
         if kind == TASK:
             row = task_rows.get(store, id)
-            lacks[kind, id] = [] if row is None else _lacks(store, row, now_ms, queues)
+            lacks[kind, id] = [] if row is None else _lacks(store, row, now_ms, read)
         else:
             inside[kind, id] = _inside(store, kind, id)
         for node in _following((kind, id), Waits(inside, lacks)):
@@ -144,7 +168,7 @@ def _look(store: Store, task: Task, now_ms: int) -> Waits:
     return Waits(inside, lacks)
 
 
-def _lacks(store: Store, task: Task, now_ms: int, queues: Queues) -> list[Lack]:
+def _lacks(store: Store, task: Task, now_ms: int, read: _Read) -> list[Lack]:
     """What one that is queued cannot have. A task that an agent has, and which holds some, comes to its
     end."""
     found = []
@@ -159,50 +183,40 @@ def _lacks(store: Store, task: Task, now_ms: int, queues: Queues) -> list[Lack]:
             ]
             others = amount.total - free - sum(held for _, held in holders)  # those come back
             found.append(Lack(lock.resource, free + others, lock.amount, tuple(holders)))
-    return found or _behind(store, task, now_ms, queues)
+    return found or _behind(store, task, now_ms, read)
 
 
-def _behind(store: Store, task: Task, now_ms: int, queues: Queues) -> list[Lack]:
+def _behind(store: Store, task: Task, now_ms: int, read: _Read) -> list[Lack]:
     """Whom one that could have all it asks for may not pass."""
     wanted = asked(store, selectors.parse(task.selector))
     if task.state != "queued" or wanted.is_nested:
         return []
     found: list[Lack] = []
     for lock in wanted.wants:
-        if lock.resource not in queues:
-            queues[lock.resource] = _queue(store, lock.resource, now_ms)
-        for place, is_first in queues[lock.resource]:
+        if lock.resource not in read.queues:
+            read.queues[lock.resource] = _queue(store, lock.resource, now_ms, read)
+        for place, is_first in read.queues[lock.resource]:
             if place < (task.rank_ms, task.id) and (is_first or not wanted.is_inside):
                 found.append(Lack(lock.resource, 0, 1, (((TASK, place[1]), 1),), is_order=True))
     return found
 
 
-def _queue(store: Store, resource: str, now_ms: int) -> list[tuple[lock_queues.Place, bool]]:
+def _queue(
+    store: Store, resource: str, now_ms: int, read: _Read
+) -> list[tuple[lock_queues.Place, bool]]:
     """Who waits for it first and keeps his place; and whether it is the first that he takes."""
     found = []
     for each in islice(lock_queues.waiting(store, resource, most=BESIDE_MAX), BEHIND_MAX):
         row = task_rows.get(store, each.id)
         wants = () if row is None else asked(store, selectors.parse(row.selector)).wants
         lacks = any(_free(store, lock.resource, now_ms) < lock.amount for lock in wants)
-        if row is not None and lacks and _has_place(store, row.selector):
+        if row is not None and lacks and read.has_place(row.selector):
             found.append(((row.rank_ms, row.id), wants[0].resource == resource))
     return found
 
 
 def _free(store: Store, resource: str, now_ms: int) -> int:
     return amounts.free(amounts.amount_of(store, resource), lock_holds.use_of(store, resource), now_ms)
-
-
-def _has_place(store: Store, selector: str) -> bool:
-    """Whether an agent would take it now: who has none lets others pass."""
-    wanted = holdings.where(store, selector)
-    return any(
-        selectors.matches(
-            wanted, agent=row.id, pool=row.pool, labels=row.labels, zone=row.zone, name=row.name
-        )
-        for row in agent_rows.connected(store)
-        if not row.draining and row.busy < row.slots and selectors.offers(wanted, row.kinds)
-    )
 
 
 def _inside(store: Store, kind: str, id: int) -> list[Node]:

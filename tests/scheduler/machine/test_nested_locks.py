@@ -17,7 +17,10 @@ from scheduler.machine.rules.deadlocks import Lack, Node, Waits
 from scheduler.plan.passes import deadlocks as deadlock_pass
 from scheduler.plan.passes.deadlocks import EACH_MS
 from scheduler.plan.planner import wake_ms
+from scheduler.store.connection import Store
+from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import tasks as task_rows
+from scheduler.store.tables.agents import Agent
 from scheduler.words import commands as c
 from scheduler.words.outcomes import Code
 from tests.scheduler.machine.test_conditions import ASSIGNED
@@ -206,6 +209,43 @@ def test_who_has_no_agent_closes_no_circle_by_its_order(story: Story) -> None:
     assert story.run(before).state == "succeeded"
 
 
+def test_agents_are_looked_through_once_however_many_wait_for_whatever(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There may be thousands: of each resource five who wait were looked for among all of them."""
+    story.connect()
+    story.connect("wide-1", session="s2", pool="wide")
+    names = ["b1", "b2", "b3", "b4"]
+    tasks = {"hold": NOOP, "more": {**NOOP, "locks": names, "needs": ["hold"]}}
+    other = job("other", tasks=tasks, policies={"locks": ["a"]})
+    wide = [
+        job(f"wide-{name}", tasks={"both": {**NOOP, "locks": [name, "c"], "on": {"pool": "wide"}}})
+        for name in names
+    ]
+    resources = [resource(name) for name in ["a", *names, "c"]]
+    put(story, *resources, job("child", locks=["a"]), other, *wide, parent(locks=["c"]))
+    run_job(story)
+    place(story)
+    for name in names:
+        run_job(story, f"wide-{name}")
+    beside = run_job(story, "other")
+    place(story)
+    end(story, "first", "hold")
+    assert place(story) == {}
+    row = task_rows.newest(story.store, beside + 1, "main")
+    assert row is not None
+    asked: list[int] = []
+    connected = agent_rows.connected
+
+    def counted(store: Store) -> list[Agent]:
+        asked.append(1)
+        return connected(store)
+
+    monkeypatch.setattr(agent_rows, "connected", counted)
+    assert deadlocks.find(story.store, row, story.now_ms)
+    assert len(asked) == 1
+
+
 def test_a_circle_tells_of_other_namespaces_the_numbers_of_runs_alone(story: Story) -> None:
     """Who may read the reason may not be one who may read there."""
     story.connect()
@@ -330,14 +370,12 @@ NAMES = ("a", "b", "c")
 
 @st.composite
 def forests(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """Jobs whose tasks take resources and wait for runs of later ones, and how much there is. One at a time:
-    who waits for several keeps others from the first of them, and such a line may close a circle that nobody
-    breaks but a timeout or a person (docs/reference/resource.md)."""
+    """Jobs whose tasks take resources and wait for runs of later ones, and how much there is."""
     jobs = [f"j{number}" for number in range(4)]
     counts = draw(st.lists(st.integers(1, 2), min_size=3, max_size=3))
     found = [resource(name, count=count) for name, count in zip(NAMES, counts, strict=True)]
     for number, name in enumerate(jobs):
-        of_run = [draw(st.sampled_from(NAMES))]
+        of_run = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=2, unique=True))
         behind = [each for each in NAMES if each > max(of_run)]
         tasks: dict[str, Any] = {"t0": NOOP}  # with which it takes what it holds
         for turn in range(1, draw(st.integers(2, 3))):
@@ -347,7 +385,7 @@ def forests(draw: st.DrawFn) -> list[dict[str, Any]]:
             if later and nests:
                 work = {"job": {"name": draw(st.sampled_from(later))}}
             elif behind:
-                work["locks"] = draw(st.lists(st.sampled_from(behind), max_size=1))
+                work["locks"] = draw(st.lists(st.sampled_from(behind), max_size=2, unique=True))
             tasks[f"t{turn}"] = {**work, "needs": [draw(st.sampled_from([*tasks]))]}
         found.append(job(name, tasks=tasks, policies={"locks": of_run}))
     return found
