@@ -28,6 +28,8 @@ AGENTS = 1_000
 BASE_MS = 1_700_000_000_000
 FAR_MS = 4_000_000_000_000
 PAGE_MS_MAX = 10.0
+DIVIDED = 7  #: the run whose task is divided
+MEMBERS = 10_000  #: into as many as one may have, at most
 
 #: What is asked for: filters that fit much, little and nothing, and each order.
 PAGES = (
@@ -84,6 +86,16 @@ PAGES = (
     "/v1/vars?limit=100",
     "/v1/vars?limit=100&q=nothing",
     "/v1/vars?limit=100&namespace=ns-7&labels=team=data",
+    f"/v1/runs/{DIVIDED}",
+    f"/v1/runs/{DIVIDED}/explain?task=main&member=77",
+    f"/v1/runs/{DIVIDED}/tasks/main/members?limit=100",
+    f"/v1/runs/{DIVIDED}/tasks/main/members?limit=100&state=failed",
+    f"/v1/runs/{DIVIDED}/tasks/main/members?limit=100&state=held",
+    f"/v1/runs/{DIVIDED}/tasks/main/members?limit=100&member=77",
+    "/v1/approvals?limit=100",
+    "/v1/approvals?limit=100&namespace=ns-7",
+    "/v1/approvals?limit=100&namespace=nowhere",
+    "/v1/approvals?limit=100&mine=true",
 )
 
 
@@ -98,13 +110,49 @@ def fill(node: SingleNode, rows: int, agents: int = AGENTS) -> None:
         node.apply(ConnectAgent(name, key, "s", "b", zone, "default", b"{}", 8, "1", "node-2", KINDS))
     store = node.store
     store.begin()
-    for table, columns in (*_jobs(), ("objects", _objects()), *_runs(rows)):
-        names, values = ", ".join(columns), ", ".join(map(str, columns.values()))
-        store.execute(
-            f"WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {rows})"
-            f" INSERT INTO {table} ({names}) SELECT {values} FROM s"
-        )
+    for table, columns in (*_jobs(), ("objects", _objects()), *_runs(rows), ("approvals", _approvals())):
+        _insert(node, table, columns, rows)
+    for table, columns, count in _members(rows, min(rows, MEMBERS)):
+        _insert(node, table, columns, count)
     store.commit()
+
+
+def _insert(node: SingleNode, table: str, columns: Columns, rows: int) -> None:
+    names, values = ", ".join(columns), ", ".join(map(str, columns.values()))
+    node.store.execute(
+        f"WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {rows})"
+        f" INSERT INTO {table} ({names}) SELECT {values} FROM s"
+    )
+
+
+def _approvals() -> Columns:
+    """One of each task: of one in ten another is asked, and of one in ten whoever looks is barred."""
+    return {
+        "task": "n", "run": "n", "namespace": "'ns-' || ((1 + n / 1000) % 20)", "open": 1,
+        "asked_ms": f"{BASE_MS} + n", "expires_ms": FAR_MS,
+        "approvers": "CASE WHEN n % 10 = 3 THEN '[\"ann\"]' ELSE '[]' END",
+        "barred": "CASE WHEN n % 10 = 4 THEN 'admin' ELSE '' END",
+        "text": "'may it?'", "answer": "''", "actor": "''", "answered_ms": "NULL", "reason": "''",
+    }  # fmt: skip
+
+
+def _members(rows: int, members: int) -> list[tuple[str, Columns, int]]:
+    """Of one task, each with an item: one in a hundred failed."""
+    first = rows + 1
+    whole: Columns = {
+        "task": DIVIDED, "run": DIVIDED, "first_task": first, "members": members, "unmade": 0,
+        "next": members, "going": 0, "ended": members, "succeeded": members - members // 100, "skipped": 0,
+        "open_ms": 0, "look_ms": 0, "repeats": 0,
+    }  # fmt: skip
+    tasks: Columns = {
+        "id": f"{rows} + n", "run": DIVIDED, "name": "'main'", "member": "CAST(n - 1 AS TEXT)", "round": 0,
+        "state": "CASE WHEN n % 100 THEN 'succeeded' ELSE 'failed' END", "attempts": 1, "open_needs": 0,
+        "met_needs": 0, "may_fail": 0, "queued_ms": BASE_MS, "wake_ms": "NULL", "selector": "''",
+        "rank_ms": 0, "started_ms": BASE_MS, "finished_ms": BASE_MS, "exit_code": 0, "reason": "''",
+        "warned": 0, "of_group": DIVIDED,
+    }  # fmt: skip
+    items: Columns = {"task": f"{rows} + n", "item": "'shop-' || n"}
+    return [("fanouts", whole, 1), ("tasks", tasks, members), ("member_items", items, members)]
 
 
 def _jobs() -> list[tuple[str, Columns]]:
@@ -142,7 +190,7 @@ def _objects() -> Columns:
         "kind": "'vars'", "namespace": "'ns-' || (n % 20)", "name": "printf('vars-%07d', n)", "revision": 1,
         "labels": "CASE WHEN n % 20 THEN '{}' ELSE '{\"team\":\"data\"}' END", "source": "''",
         "created_ms": BASE_MS, "changed_ms": BASE_MS, "actor": "'ann'",
-        "pin": "''", "spec": """CAST('{"values":{"host":"db1.example.org"}}' AS BLOB)""",
+        "pin": "''", "per_day": 0, "spec": """CAST('{"values":{"host":"db1.example.org"}}' AS BLOB)""",
     }  # fmt: skip
 
 

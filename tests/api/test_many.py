@@ -21,9 +21,11 @@ from tests.api.single_node import SingleNode
 
 ROWS, AGENTS = 6_000, 40
 STEPS_MAX = 250_000  #: of SQLite's machine, for one page: some ms
-SMALL = "agents|pauses|state|leaderships|CONSTANT ROW"  #: bounded by itself: 20,000 agents at most
-SORTED = ("FROM agents GROUP BY zone", "FROM tokens t ", "FROM tasks WHERE run IN ", "WHERE a.run IN ")
-"""Few rows: of each zone one, of the token that asks, of what the page itself shows."""
+SMALL = "agents|pauses|state|leaderships|CONSTANT ROW|json_each"
+"""Bounded by itself: 20,000 agents at most; of a list that is given, or that a row has."""
+SORTED = ("FROM agents GROUP BY zone", "FROM tokens t ", "FROM tasks WHERE run IN ", "WHERE a.run IN ",
+          "SELECT 1 FROM namespaces LIMIT 1")  # fmt: skip
+"""Few rows: of each zone one, of the token that asks, of what the page itself shows; whether there is any."""
 Query = tuple[str, Sequence[Any]]
 
 
@@ -159,6 +161,12 @@ async def through(api: Api, path: str, pages_max: int) -> list[Any]:
         ("/v1/ledger?limit=1000&outcome=ran,missed", "seq", ROWS),
         ("/v1/ledger?limit=1000&namespace=ns-3", "seq", 1_000),
         ("/v1/agents?limit=7", "name", AGENTS),
+        (f"/v1/runs/{many.DIVIDED}/tasks/main/members?limit=1000", "member", ROWS),
+        (f"/v1/runs/{many.DIVIDED}/tasks/main/members?limit=7&state=failed", "member", ROWS // 100),
+        (f"/v1/runs/{many.DIVIDED}/tasks/main/members?limit=7&state=held", "member", 0),
+        ("/v1/approvals?limit=700", "run", ROWS),
+        ("/v1/approvals?limit=700&namespace=ns-3", "run", 1_000),
+        ("/v1/approvals?limit=700&mine=true", "run", ROWS * 8 // 10),
         ("/v1/agents?limit=7&zone=zone-b", "name", len([n for n in range(1, AGENTS + 1) if n % 3 == 1])),
     ],
 )

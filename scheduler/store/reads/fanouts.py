@@ -51,7 +51,7 @@ def member(
 def items(store: Store, tasks: Iterable[int]) -> dict[int, str]:
     """Of these members those that have one of their own."""
     rows = store.rows(
-        "SELECT task, item FROM json_each(?) CROSS JOIN member_items ON task = value ORDER BY task",
+        "SELECT task, item FROM json_each(?) CROSS JOIN member_items ON task = value",
         (json.dumps(list(tasks)),),
     )
     return {row[0]: row[1] for row in rows}
