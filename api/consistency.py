@@ -32,7 +32,7 @@ async def settle(call: Call, commits: Commits) -> None:
     claim.
     """
     consistency = call.query.get("consistency")
-    if consistency not in (None, "", "stale", "linearizable"):
+    if consistency not in (None, "stale", "linearizable"):
         raise query_problem("consistency", f"{consistency[:64]!r} is not stale or linearizable")
     wait_s = parse_wait_s("wait", call.query["wait"]) if "wait" in call.query else None
     known, wanted = (call.integer(name, 0, least=0, most=INDEX_MOST) for name in ("index", "min_index"))

@@ -72,7 +72,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Query]:
 
 
 def faults(connection: sqlite3.Connection, query: Query) -> list[str]:
-    """What its plan goes through without an index, or sorts."""
+    """What its plan goes through without an index, or sorts. Whether there is anything at all looks at one row."""
+    if re.fullmatch(r"SELECT 1 FROM \w+ LIMIT 1", query[0]):
+        return []
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query[0]}", query[1])]
     if any(known in query[0] for known in SORTED):
         return []

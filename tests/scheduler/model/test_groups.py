@@ -66,7 +66,7 @@ BOX = "one box for what is outside"
         ({}, {"repeat": {"until": "b.failed"}}, "/groups/g/repeat/max", "max is required", ""),
         ({}, {"retry": {"max": 999}, "repeat": {"until": "b.failed", "max": 99}}, "/groups/g", "mo", "lo"),
         ({}, {"needz": []}, "/groups/g/needz", "unknown field", "did you mean needs?"),
-        ({}, {"admission": {}}, "/groups/g/admission", "not available in this version", "remove it"),
+        ({}, {"admission": {}}, "/groups/g/admission/windows", "windows is required", ""),
         ({}, {"catch": ["fix"] * (CATCH_MAX + 1)}, "/groups/g/catch", f"more than {CATCH_MAX}", ""),
     ],
 )

@@ -204,7 +204,8 @@ CASES = [
         15,
         "an instant with its zone",
         lambda: wrong(at="2026-12-01T12:00:00-08:00[America/Vancouver]"),
-        "/triggers/at: an instant names no zone, since its offset says all: leave [America/Vancouver] out | ",
+        "/triggers/at: an instant names no zone, since its offset says all: leave [America/Vancouver] out"
+        " | such as 2026-12-31T23:00:00Z",
     ),
     Case(
         15,
@@ -272,7 +273,7 @@ CASES = [
         21,
         "30 February",
         lambda: wrong(at="2026-02-30T00:00:00Z"),
-        "/triggers/at: no such instant: day is out of range for month | ",
+        "/triggers/at: no such instant: day is out of range for month | such as 2026-12-31T23:00:00Z",
     ),
     Case(
         21,
