@@ -72,7 +72,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Query]:
 
 
 def faults(connection: sqlite3.Connection, query: Query) -> list[str]:
-    """What its plan goes through without an index, or sorts. Whether there is anything at all looks at one row."""
+    """What its plan goes through without an index, or sorts. Whether there is any row at all looks at one."""
     if re.fullmatch(r"SELECT 1 FROM \w+ LIMIT 1", query[0]):
         return []
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query[0]}", query[1])]
