@@ -63,6 +63,8 @@ def _triggers(
             continue  # it is refused
         triggers.append({"cron": expression.text, "tz": zone, "dst": dst, "id": f"t{number}"})
         due |= {_ms(at) for at in walk.expected(expression, dst, window)}
+    if not triggers and most == 3:  # all that were drawn never fire; a schedule of its own has one
+        return _triggers(rng, zone, start_ms, window, most)
     return triggers, due
 
 
