@@ -55,7 +55,7 @@ class Graph:
         if "members" in task:
             works = [member_works(self.works[name], self.round, each) for each in range(task["members"])]
             good = works.count(True)
-            return "succeeded" if good >= joined(task) else "failed"
+            return "succeeded" if good >= joined(task) else ENDS[how_bad(self.works[name], self.round)]
         return ENDS[self.works[name][self.round]]
 
     def _group(self, group: dict[str, Any], round: int, retries: int, rounds: int) -> str:
@@ -114,8 +114,14 @@ class Graph:
 
 
 def member_works(works: list[Work], round: int, member: int) -> Work:
-    """What the work of this member comes to."""
-    return works[(round + 5 * member) % len(works)]
+    """What the work of this member comes to. In one round all that end badly end alike: a whole ends as the
+    worst of its members when its join can be met no more, and which have ended by then is chance."""
+    return works[(round + 5 * member) % len(works)] or how_bad(works, round)
+
+
+def how_bad(works: list[Work], round: int) -> Work:
+    bad = [work for work in works if not work]
+    return bad[round % len(bad)] if bad else False
 
 
 def joined(task: dict[str, Any]) -> int:

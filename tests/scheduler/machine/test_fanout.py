@@ -193,6 +193,27 @@ def test_a_join_that_cannot_be_met_fails_and_cancels_the_others(story: Story) ->
     closed(story, run)
 
 
+@pytest.mark.parametrize(
+    ("join", "ends", "state"),
+    [("all", "l", "lost"), (2, "lf", "failed"), (2, "fl", "failed"), ("any", "lll", "lost")],
+)
+def test_the_whole_ends_as_the_worst_of_the_members_that_had_ended(
+    story: Story, join: Any, ends: str, state: str
+) -> None:
+    run = begun(story, {"n": 3}, join=join, policies={"on_lost": "fail"})
+    placed(story)
+    for place, each in enumerate(ends):
+        lost: dict[str, Any] = {"exit_code": None, "reason": "gone"}
+        end(story, str(place), **(lost if each == "l" else {"exit_code": 1}))
+    assert (whole(story, run).state, story.tasks(run)["last"]) == (state, "skipped")
+    assert whole(story, run).reason.startswith(f"{len(ends)} of 3 members failed")
+    for member, attempt in assigned(story).items():  # cancelled, whatever comes of them
+        if story.attempt(attempt).state == "cancelling":
+            end(story, member, exit_code=None, reason="cancelled")
+    assert story.run(run).state == state
+    closed(story, run)
+
+
 def test_members_of_a_deleted_job_whose_join_has_not_failed_come_to_their_own_end(story: Story) -> None:
     run = begun(story, {"n": 3}, join="any")
     placed(story)

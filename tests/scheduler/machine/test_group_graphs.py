@@ -181,7 +181,7 @@ def end(story: Story, attempt: int, work: Work) -> None:
 def work_of(story: Story, attempt: int, works: list[Work]) -> Work:
     task = task_rows.get(story.store, story.attempt(attempt).task)
     assert task is not None
-    return member_works(works, task.round, int(task.member or 0))
+    return member_works(works, task.round, int(task.member)) if task.member else works[task.round]
 
 
 def by_round(task: task_rows.Task) -> int:
