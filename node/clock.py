@@ -8,7 +8,9 @@ Rules:
 3. A leader that differs by more than 1 s from the median of all voters' clocks does not plan and hands over
    to the reachable one nearest the median. Offsets are told against the monotonic clock, so a step of the
    own wall clock shows at once, however old the peers' words are; and a peer that just died is a witness.
-4. A clock that was taken while it was wrong is thrown away: the office takes another when it is right.
+4. A clock that was taken while it was wrong is thrown away: the office takes another when it is right. So is
+   one that most nodes' clocks bore out then, being wrong too, and do not now (`is_refuted`): slewed, it would
+   take days to make up an hour.
 5. What a node tells its agents and clients of the time is put right by the same median (`correction_ms`):
    agents start by their node's clock, and would start early or never by a wrong one.
 """
@@ -52,6 +54,11 @@ class OfficeClock:
             now_ms = self._base_ms
         return int(now_ms)
 
+    def behind_ms(self) -> float:
+        """How far the wall clock is ahead of it."""
+        now_ms = self._base_ms + (time.monotonic() - self._base_s) * 1000
+        return self._wall_s() * 1000 - now_ms
+
 
 def unknown_clocks(status: NodeStatus) -> bool:
     """Whether fewer clocks are known than a majority of the voters, this node among them, has."""
@@ -81,6 +88,14 @@ def truer_clock(status: NodeStatus, base_ms: int) -> str | None:
         return None
     nearest = min(heirs, key=lambda node: (abs(offsets[node] - median_ms), node))
     return nearest if abs(offsets[nearest] - median_ms) < abs(median_ms) else None
+
+
+def is_refuted(status: NodeStatus, base_ms: int, behind_ms: float) -> bool:
+    """Whether an office's clock, by so much behind this node's wall clock, is wrong by the median of all
+    voters' clocks, and the wall clock right. Where two are known nobody can say: False."""
+    if abs(behind_ms) <= DEVIATION_MS_MAX or len(_offsets(status, base_ms)) < 2:
+        return False
+    return correction_ms(status, base_ms) == 0
 
 
 def _offsets(status: NodeStatus, base_ms: int) -> dict[str, int]:

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field, replace
 
 from api.ports import NodeStatus, NoLeaderError
 from api.supported import activation, in_the_way, newest_common
-from node.clock import UNKNOWN_S, OfficeClock, truer_clock, unknown_clocks, wall_base_ms
+from node.clock import UNKNOWN_S, OfficeClock, is_refuted, truer_clock, unknown_clocks, wall_base_ms
 from node.grid import Grid
 from node.overload import OverloadWatch
 from scheduler.model.by_revision import CompiledJobs
@@ -216,6 +216,9 @@ class Planner:
             office.clock = None
             self._hand_over("its clock differs by more than 1 s from the median of its peers", truer)
             return IDLE_S_MAX
+        if office.clock is not None and is_refuted(status, base_ms, behind_ms := office.clock.behind_ms()):
+            log.warning("planned %.1f s behind what most clocks say now; going by these", behind_ms / 1000)
+            office.clock = None
         if office.clock is None:
             if unknown_clocks(status) and self._planned_s < office.since_s + UNKNOWN_S:
                 return office.since_s + UNKNOWN_S - self._planned_s

@@ -5,7 +5,7 @@ Rules, those of node.core, node.proposals and node.planner:
 1. A frame waits until it is applied here; it is sent again after a while and after every change of role.
 2. Every second leader finds the cluster overloaded, and ends ticks by that.
 3. One plan is in flight. The planner plans in the epoch that the state names as its own, by the wall clock at
-   taking office and monotonic time since.
+   taking office and monotonic time since; by the wall clock anew where most clocks bear that out, and not it.
 4. A planner may notice late that it lost the office, as one does whose process was stopped: what it proposes
    then carries the old epoch.
 """
@@ -135,9 +135,11 @@ class Front:
             for _, name in sorted((abs((p.offset_ms or 0) - median), p.name) for p in heirs)[:1]:
                 consensus.transfer(name)
             return
+        if len(offsets) > 1 and abs(world.wall_ms(self.node) - self._now_ms()) > DEVIATION_MS_MAX:
+            self._take_clock()
         commands = plan(
             world.state(self.node).store,
-            self._office_ms + int((world.now() - self._office_s) * 1000),
+            self._now_ms(),
             epoch=epoch,
             lead_ms=LEAD_MS,
             silent_nodes=sorted(p.name for p in peers if (p.silent_ms or 0) >= NODE_SILENCE_MS),
@@ -164,9 +166,15 @@ class Front:
             and state.leader_term == consensus.term
         ):
             if state.epoch != self._epoch:
-                self._epoch, self._office_s = state.epoch, world.now()
-                self._office_ms = world.wall_ms(self.node)
+                self._epoch = state.epoch
+                self._take_clock()
                 self._cache = PlanCache()
             self._held_s = world.now()
             return self._epoch
         return self._epoch if world.now() - self._held_s < LATE_S else None
+
+    def _take_clock(self) -> None:
+        self._office_s, self._office_ms = self._world.now(), self._world.wall_ms(self.node)
+
+    def _now_ms(self) -> int:
+        return self._office_ms + int((self._world.now() - self._office_s) * 1000)

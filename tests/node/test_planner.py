@@ -8,7 +8,7 @@ import time
 import pytest
 
 from api.ports import NodeStatus, PeerStatus
-from node.clock import OfficeClock, correction_ms, truer_clock, unknown_clocks, wall_base_ms
+from node.clock import OfficeClock, correction_ms, is_refuted, truer_clock, unknown_clocks, wall_base_ms
 from node.config import load_config
 from node.front import unknown_status
 from node.planner import COMMANDS_MIN, NODE_QUIET_MS, ROUND_S, Budget, quiet_nodes
@@ -126,9 +126,30 @@ def test_office_waits_for_the_clocks_of_a_majority(
     assert unknown_clocks(dataclasses.replace(status, peers=peers)) == expected
 
 
+@pytest.mark.parametrize(
+    ("behind_ms", "peers", "expected"),
+    [
+        (3_600_000, [peer("b", 3), peer("c", -40)], True),  # most clocks were an hour behind
+        (-3_600_000, [peer("b", 3), peer("c", -40)], True),
+        (900, [peer("b", 3), peer("c", -40)], False),  # it is slewed
+        (3_600_000, [peer("b", -3_600_000), peer("c", -3_600_000)], False),  # the wall clock has stepped
+        (3_600_000, [peer("b", 3), peer("c", 3_600_000)], True),  # another's clock is wrong
+        (3_600_000, [peer("b", 3)], False),
+        (3_600_000, [peer("b", 3), peer("c", None)], False),
+        (3_600_000, [], False),
+    ],
+)
+def test_clock_of_an_office_is_thrown_away_where_most_clocks_say_so(
+    status: NodeStatus, behind_ms: float, peers: list[PeerStatus], expected: bool
+) -> None:
+    told = dataclasses.replace(status, peers=tuple(peers))
+    assert is_refuted(told, status.wall_base_ms, behind_ms) == expected
+
+
 def test_clock_of_an_office_does_not_step() -> None:
     stepped_s = 0
     clock = OfficeClock(wall_base_ms(), wall_s=lambda: time.time() + stepped_s)
     stepped_s = 3_600
 
     assert abs(clock.now_ms() - time.time_ns() // 1_000_000) < 60_000
+    assert abs(clock.behind_ms() - 3_600_000) < 60_000
