@@ -489,13 +489,14 @@ def test_whatever_happens_nobody_starves_and_all_is_given_back(seed: int, story:
         if commands:
             story.tell(*commands)
     quiet_down(story)
-    for _ in range(300):
+    for _ in range(1_000):  # who takes a rate has a long queue
         settle(story)
         if not story.store.rows("SELECT id FROM runs WHERE finished_ms IS NULL"):
             break
         story.now_ms += 6_000
-        for run, task in story.store.rows("SELECT run, name FROM tasks WHERE state = 'held' ORDER BY id"):
-            story.tell(c.ReleaseTask(run, task, "why"))
+        kept = "SELECT run, name, member FROM tasks WHERE state = 'held' ORDER BY id"
+        for run, task, member in story.store.rows(kept):
+            story.tell(c.ReleaseTask(run, task, "why", member=member))
         for (run,) in story.store.rows(f"SELECT id FROM runs WHERE waiting = {FOR_TIME} ORDER BY id"):
             story.tell(c.CancelRun(run))  # its window may open tomorrow
         gone = [row[0] for row in story.store.rows("SELECT id FROM agents WHERE node = '' ORDER BY id")]
