@@ -22,6 +22,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,8 +57,10 @@ class Running:
 class Server:
     """The process that forks, started when it is first needed; it ends with ours."""
 
-    def __init__(self, module: str = __name__) -> None:
+    def __init__(self, module: str = __name__, settings: Mapping[str, str] | None = None) -> None:
+        """`settings`: of its environment, for what reads them before a program begins."""
         self._module = module
+        self._settings = settings or {}
         self._ours: socket.socket | None = None
 
     def start(
@@ -83,6 +86,7 @@ class Server:
             process = subprocess.Popen(
                 [sys.executable, "-m", self._module, str(theirs.fileno())],
                 cwd=PROJECT,
+                env={**os.environ, **self._settings},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],

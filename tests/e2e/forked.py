@@ -7,8 +7,9 @@ What differs:
 1. Each of a cluster's nodes comes from a server of its own, so that its sets and hashes have their own order,
    as between hosts: what would let states diverge does so here too.
 2. The command line of a forked process is its server's. Agents are started in full: they are found by theirs.
-3. What is read of the environment before a program begins has no effect (`MEMORY` in node/supervisor.py).
-   Where a test has set some of it, such as the fault shim, the node is started in full.
+3. What is read of the environment before a program begins is that of the servers, which have what a node sets
+   for its own (`MEMORY` in node/supervisor.py). Where a test has set some of it, such as the fault shim, the
+   node is started in full.
 4. So it is by `cronclave dev` (tests/e2e/test_dev.py), in tests/e2e/test_input.py and test_security.py, as a
    member that a test adds, and by the chaos harness.
 
@@ -37,7 +38,7 @@ from typing import Any
 
 from bench.cluster import Cluster
 from chaos.programs import Started, start_process
-from node.supervisor import Supervisor
+from node.supervisor import MEMORY, Supervisor
 from tests.cli.forked import Running, Server, serve
 
 LOADED = ("node.__main__", "node.core", "node.front")
@@ -79,7 +80,7 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-_servers = cycle([Server(__name__) for _ in range(SERVERS_MAX)])
+_servers = cycle([Server(__name__, MEMORY) for _ in range(SERVERS_MAX)])
 _server_of: dict[str, Server] = {}
 
 
