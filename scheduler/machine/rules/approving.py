@@ -16,7 +16,6 @@ import json
 from scheduler.machine.rules.nesting import DEPTH_MAX
 from scheduler.store.connection import Store
 from scheduler.store.tables import jobs as job_rows
-from scheduler.store.tables import nested
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.approvals import ANSWERS, Approval
 from scheduler.store.tables.runs import Run
@@ -34,8 +33,9 @@ def barred(store: Store, run: Run) -> str:
     for _ in range(DEPTH_MAX + 1):
         if above is None or above.actor:
             break
-        child = nested.get(store, above.id) if above.cause == Kind.NESTED else None
-        above = None if child is None else run_rows.get(store, child.parent)
+        # By its cause, which it is made with: what asks at once does so before the nesting is noted.
+        parent = int(above.cause_key.partition("/")[0]) if above.cause == Kind.NESTED else 0
+        above = run_rows.get(store, parent) if parent else None
     if above is not None and above.actor:
         return above.actor
     return job_rows.author(store, run.namespace, run.name, run.revision)

@@ -187,6 +187,17 @@ def test_in_a_run_within_another_it_is_who_asked_for_the_outermost(story: Story)
     assert story.run(top).state == "succeeded"
 
 
+@pytest.mark.parametrize("wait", [True, False])
+def test_so_it_is_where_the_inner_run_asks_as_soon_as_it_is_made(story: Story, wait: bool) -> None:
+    asks = {"approve": {"approval": {"four_eyes": True}}}
+    story.put(job(tasks=asks), job("top", tasks={"a": {"job": {"name": "j", "wait": wait}}}), actor=CARL)
+    top = int(story.value(c.RunJob("default", "top", b"{}", story.now_ms, actor=ANN), "run"))
+    story.settle()
+    assert row(story, top + 1).barred == "ann"
+    assert code(story, approve(top + 1, ANN)) == Code.NOT_ALLOWED
+    story.tell_ok(approve(top + 1, CARL))
+
+
 def test_who_repeats_a_run_asked_for_it(story: Story) -> None:
     run = asking(story, tasks=four_eyes(), by=ANN)
     story.tell_ok(reject(run, BOB))
