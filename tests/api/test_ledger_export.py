@@ -186,9 +186,34 @@ def test_whatever_was_done_to_it_is_seen(what: str) -> None:
     assert said in told
 
 
+@pytest.mark.parametrize("line", ['{"seq": 8, "jo', "[]", "", "{}", '{"seq": 8}', "\x7fELF"])
+def test_what_is_no_entry_is_told_in_a_sentence(line: str) -> None:
+    text = "".join(json.dumps(each) + "\n" for each in LEDGER) + line + "\n"
+    command = [sys.executable, "-I", "-S", str(CHECKER)]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "behind entry 7 stands what is no entry, or not the whole of one\n"
+
+
+@pytest.mark.parametrize("field", ["kind", "run", "key"])
+@pytest.mark.parametrize("value", [9e99, 1 << 80, -1 << 80, [], {}])
+def test_a_value_that_no_entry_has_is_told_so_too(field: str, value: object) -> None:
+    line = json.dumps({**LEDGER[0], field: value}) + "\n"
+    command = [sys.executable, "-I", "-S", str(CHECKER)]
+    done = subprocess.run(command, input=line, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_a_head_is_read_in_capitals_too() -> None:
+    assert checked(LEDGER, HEAD[:16].upper())[0]
+
+
 def test_the_checker_is_short_and_needs_nothing_but_python() -> None:
     text = CHECKER.read_text()
-    assert len(text.splitlines()) <= 50
+    assert len(text.splitlines()) <= 55
     imports = {line.split()[1] for line in text.splitlines() if line.startswith(("import ", "from "))}
     assert imports <= sys.stdlib_module_names
     assert text in (ROOT / "docs/guides/ledger.md").read_text()

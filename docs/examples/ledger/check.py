@@ -30,13 +30,17 @@ def packed(value):
 
 wrong, heads, spans, before, seq = [], {"00" * 32}, {}, bytes(32), 0
 for line in sys.stdin.buffer:
-    entry = json.loads(line)
-    body = b"\xdc\x00\x10" + b"".join(packed(entry[name]) for name in FIELDS)
+    try:
+        entry = json.loads(line)
+        body = b"\xdc\x00\x10" + b"".join([packed(entry[name]) for name in FIELDS])
+        said = bytes.fromhex(entry["hash"])
+    except Exception:
+        sys.exit(f"behind entry {seq} stands what is no entry, or not the whole of one")
     if entry["seq"] != seq + 1:
         wrong.append(f"entry {entry['seq']} stands behind entry {seq}")
     elif hashlib.sha256(before + body).hexdigest() != entry["hash"]:
         wrong.append(f"entry {entry['seq']}: its hash does not follow from the entry before it")
-    before, seq = bytes.fromhex(entry["hash"]), entry["seq"]
+    before, seq = said, entry["seq"]
     heads.add(entry["hash"])
     event = (entry["job"], entry["kind"], entry["key"]) if entry["key"] else entry["trigger"]
     span = (0, 0) if entry["key"] else (entry["first_ms"], entry["last_ms"])
@@ -44,7 +48,7 @@ for line in sys.stdin.buffer:
 for each in map(sorted, spans.values()):
     pairs = ((a, b) for (_, last, a), (first, _, b) in itertools.pairwise(each) if first <= last)
     wrong += [f"entries {a} and {b} are two outcomes of one" for a, b in pairs]
-if not any(head.startswith((*sys.argv, "")[1]) for head in heads):
+if not any(head.startswith((*sys.argv, "")[1].lower()) for head in heads):
     wrong.append(f"no entry has the hash {sys.argv[1]}")
 print("\n".join(wrong) or f"{seq} entries, one outcome each, the chain is whole; head {before.hex()}")
 sys.exit(bool(wrong))
