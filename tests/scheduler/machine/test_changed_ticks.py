@@ -355,6 +355,24 @@ def test_what_is_no_coming_tick_is_refused(story: Story) -> None:
     assert left(story) == []
 
 
+def test_what_the_era_before_has_decided_is_no_coming_tick(story: Story) -> None:
+    put(story)
+    go_to(story, 1)
+    story.now_ms = at(2) - 1_000
+    assert story.one(c.Fire(story.epoch, 1, at(2), at(3))).ok
+    edited = {"every": "30m", "start": "2027-01-15T08:00:00Z", "id": "t"}
+    story.put(job("j", trigger=edited, policies={"overlap": "allow"}))
+    (era,) = [each for each in story.triggers() if each.until_ms is None]
+    assert era.next_due_ms == era.from_ms == at(2)  # which the planner passes next
+
+    assert change(story, "hold", 2).code == Code.NOT_FOUND
+    assert change(story, "hold", 2.5).ok
+    go_to(story, 3)
+    assert left(story) == [("held", 2)]
+    assert by_hour(story)[2] == "ran"
+    sound(story, pending=1)
+
+
 def test_so_many_of_one_job_and_no_more(story: Story) -> None:
     put(story)
     for hour in range(1, OF_JOB_MAX + 1):
