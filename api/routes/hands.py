@@ -23,6 +23,7 @@ from api.routes.runs import run_number
 from api.services import Services, services_of
 from scheduler.machine.rules import hands, meant
 from scheduler.machine.rules.hands import REASON_LETTERS_MAX, VERDICTS
+from scheduler.model.compiled import CompiledJob
 from scheduler.store.connection import Store
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.tables import attempts as attempt_rows
@@ -128,10 +129,14 @@ async def _hand(
 
 
 def _restarting(services: Services, store: Store, run: Run) -> Outcome | None:
+    job = _job(services, store, run)
+    return None if job is None else hands.restarting(run, job)
+
+
+def _job(services: Services, store: Store, run: Run) -> CompiledJob | None:
+    """As the run's revision says; None: nobody knows it."""
     spec = job_reads.spec_of(store, run.job, run.revision) if run.first_task else None
-    if spec is None:
-        return None
-    return hands.restarting(run, services.compiled.get(run.job, run.revision, lambda: spec))
+    return None if spec is None else services.compiled.get(run.job, run.revision, lambda: spec)
 
 
 @router.post("/v1/runs/{run}/tasks/{task}/hold", operation_id="holdTask", openapi_extra=schemas.task_hand)
@@ -182,6 +187,8 @@ async def _task(
         found = meant.find(store, row, task, member, partial(graph_of, compiled_by(services, store)))
         hint = "" if isinstance(found, Task) else task_hint(store, number, task)
         refusal = _judged(store, row, found, may) if isinstance(found, Task) else found
+        if passes and refusal is None and (job := _job(services, store, row)) is not None:
+            refusal = hands.passing_task(job, task)
     if not call.flag("dry_run"):
         expect_ok(await services.scheduler.propose(command), what=f"task {task[:100]}", hint=hint)
     else:

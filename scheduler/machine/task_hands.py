@@ -97,6 +97,10 @@ def skip_task(ctx: Context, command: SkipTask) -> Outcome:
     found = _of(ctx, command, hands.skipping_task)
     if isinstance(found, Outcome):
         return found
+    if command.passes and found.run.first_task:
+        refusal = hands.passing_task(_graph(ctx, found.run).job, found.task.name)
+        if refusal is not None:
+            return refusal
     _take_back(ctx, found, "skipped")
     if found.task.state == "held":
         holding.let_task_go(ctx, found.run, found.task, actor=command.actor.name)

@@ -160,3 +160,17 @@ async def test_the_list_goes_on_page_by_page(
     rest = (await client.get("/v1/approvals", params={"limit": "3", "cursor": reply["next_cursor"]})).json()
     assert [each["task"] for each in (*reply["items"], *rest["items"])] == ["t2", "t1", "t0", "approve"]
     assert (rest["items"][0]["run"], rest["next_cursor"]) == (runs[0], None)
+
+
+@pytest.mark.parametrize("query", ["", "?dry_run=true"])
+async def test_who_operates_runs_does_not_say_yes_by_a_pass(
+    client: httpx2.AsyncClient, people: dict[str, dict[str, str]], query: str
+) -> None:
+    tasks = {"load": {"sleep": "1h"}, "approve": {"needs": ["load"], "approval": {}}}
+    assert (await client.put("/v1/jobs/k", json={"tasks": tasks})).status_code == 201
+    run = (await client.post("/v1/jobs/k/runs")).json()["id"]
+    path = f"/v1/runs/{run}/tasks/approve/skip{query}"
+
+    reply = await client.post(path, json={"pass": True})
+    assert (reply.status_code, "asks a person" in reply.json()["detail"]) == (409, True)
+    assert (await client.post(path)).status_code == 200

@@ -38,8 +38,9 @@ def _judge_new(store: Store, job: int, command: ChangeTick, now_ms: int) -> Outc
     if era.event:
         return Outcome(Code.INVALID, f"trigger {era.key} waits for an event: it has no coming ticks")
     # What stands first in an era may be of the one before it still, which has decided it.
-    after_ms = None if era.next_due_ms is None else max(era.from_ms, era.next_due_ms - 1, now_ms - 1)
-    if after_ms is None or command.at_ms <= after_ms or not schedule(era.spec).between(command.at_ms - 1, command.at_ms, 1):
+    first_ms = None if era.next_due_ms is None else max(era.from_ms + 1, era.next_due_ms, now_ms)
+    coming = first_ms is not None and first_ms <= command.at_ms
+    if not coming or not schedule(era.spec).between(command.at_ms - 1, command.at_ms, 1):
         return Outcome(Code.NOT_FOUND, f"trigger {era.key} has no such tick to come")
     if command.act == "release":
         return Outcome(Code.CONFLICT, "nothing was said of this tick")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from scheduler.machine.rules.walks import GIVE_UP
 from scheduler.model.compiled import CompiledJob
+from scheduler.model.work.kind import ASKS
 from scheduler.store.tables.runs import FOR_NAMESPACE, Run
 from scheduler.store.tables.tasks import Task
 from scheduler.words.causes import Kind
@@ -79,6 +80,18 @@ def releasing_task(run: Run, task: Task, attempt: str, failed: str) -> Outcome |
 
 def skipping_task(run: Run, task: Task, attempt: str, failed: str) -> Outcome | None:
     return _open(run, task) or _started(task, attempt)
+
+
+def passing_task(job: CompiledJob, task: str) -> Outcome | None:
+    """Whether it may count as one that succeeded, skipped: not where a person is to say yes, in it or in the
+    group that it is. Whoever operates runs would say that instead of who may."""
+    for each in job.tasks:
+        if each.work.get("does") == ASKS and task in (each.name, each.scope.group):
+            return _conflict(
+                f"task {each.name} asks a person: only the answer lets pass what waits for it; without pass"
+                " it can be skipped"
+            )
+    return None
 
 
 def retrying_task(run: Run, task: Task, attempt: str, failed: str) -> Outcome | None:

@@ -276,6 +276,28 @@ def test_it_is_neither_held_nor_skipped_once_it_asks(story: Story) -> None:
     assert row(story, run).open == 1
 
 
+@pytest.mark.parametrize("group", [False, True])
+def test_no_hand_lets_what_waits_for_a_yes_pass_without_it(story: Story, group: bool) -> None:
+    groups: dict[str, Any] = {"groups": {"g": {"tasks": ["approve"], "needs": ["load"]}}} if group else {}
+    needs = "g" if group else "approve"
+    tasks = {
+        "load": {"noop": True},
+        "approve": {**ASKS, **({} if group else {"needs": ["load"]})},
+        "pay": {"noop": True, "needs": [needs]},
+    }
+    story.put(job(tasks=tasks, **groups), actor=CARL)  # no agent: what comes first waits
+    run = int(story.value(c.RunJob("default", "j", b"{}", story.now_ms, actor=CARL), "run"))
+    story.settle()
+    assert code(story, c.SkipTask(run, needs, passes=True, actor=CARL)) == Code.CONFLICT
+    story.tell_ok(c.SkipTask(run, "load", passes=True, actor=CARL))
+    assert story.tasks(run)["pay"] == "blocked"
+    story.tell_ok(c.CancelRun(run))
+
+    run = int(story.value(c.RunJob("default", "j", b"{}", story.now_ms, actor=CARL), "run"))
+    story.tell_ok(c.SkipTask(run, needs, actor=CARL))
+    assert story.tasks(run)["pay"] == "skipped"
+
+
 def test_a_purged_run_takes_it_along(story: Story) -> None:
     run = asking(story)
     story.tell_ok(approve(run))
