@@ -7,10 +7,7 @@ import itertools
 import json
 import sys
 
-FIELDS = (
-    "seq", "job", "trigger", "kind", "key", "first_ms", "last_ms", "ticks", "outcome", "reason", "run",
-    "into_ms", "decided_ms", "epoch", "idx", "tzdata",
-)  # fmt: skip
+ALL = "seq job trigger kind key first_ms last_ms ticks outcome reason run into_ms decided_ms epoch idx tzdata"
 
 
 def packed(value):
@@ -24,15 +21,14 @@ def packed(value):
     if -32 <= value < 128:
         return value.to_bytes(1, "big", signed=value < 0)
     power = next(n for n in range(4) if (max(value, ~value) << (value < 0)) >> (8 << n) == 0)
-    tag = (0xD0 if value < 0 else 0xCC) + power
-    return bytes([tag]) + value.to_bytes(1 << power, "big", signed=value < 0)
+    return bytes([(0xCC, 0xD0)[value < 0] + power]) + value.to_bytes(1 << power, "big", signed=value < 0)
 
 
 wrong, heads, spans, before, seq = [], {"00" * 32}, {}, bytes(32), 0
 for line in sys.stdin.buffer:
     try:
         entry = json.loads(line)
-        body = b"\xdc\x00\x10" + b"".join([packed(entry[name]) for name in FIELDS])
+        body = b"\xdc\x00\x10" + b"".join([packed(entry[name]) for name in ALL.split()])
         said = bytes.fromhex(entry["hash"])
     except Exception:
         sys.exit(f"behind entry {seq} stands what is no entry, or not the whole of one")
