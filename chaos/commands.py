@@ -293,8 +293,9 @@ def _shrink(options: argparse.Namespace) -> int:
 
 
 def _tell_findings(judged: Judged, *, only_bad: bool = False) -> None:
+    """What passed first: whoever sees the last lines alone, sees what did not."""
     print(f"{judged.name}: {judged.verdict}")
-    for finding in judged.findings:
+    for finding in sorted(judged.findings, key=lambda finding: finding.verdict != "pass"):
         if only_bad and finding.verdict == "pass":
             continue
         print(f"  {finding.verdict:<9} {finding.checker:<9} {finding.summary}")
@@ -305,7 +306,7 @@ def _tell_findings(judged: Judged, *, only_bad: bool = False) -> None:
 def _tell(directory: Path, found: list[Judged]) -> int:
     """The report, and its words on the terminal."""
     write_report(directory, found)
-    for judged in found:
+    for judged in sorted(found, key=lambda judged: judged.verdict != "pass"):
         _tell_findings(judged)
     verdict = verdict_of_all(found)
     print(f"{verdict.upper()}: {directory / 'report.html'}")

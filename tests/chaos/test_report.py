@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from chaos.checkers.judge import judge
 from chaos.commands import main
 from chaos.report.page import headlines
@@ -84,3 +86,18 @@ def test_a_cut_is_told_in_its_directions() -> None:
 
     assert whom({"kind": "cut", "pairs": both}) == "a ⇄ b, a → c, a ← d"
     assert whom({"kind": "kill", "processes": ["node-1/core"]}) == "node-1/core"
+
+
+def test_the_last_lines_say_what_was_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a long output, often only the end is kept."""
+    write(wrong(), tmp_path / "000-wrong")
+    write(clean(), tmp_path / "001-right")
+    write_suite(tmp_path, ["000-wrong", "001-right"], {"profile": "soak", "seed": 7})
+
+    assert main(["check", str(tmp_path)]) == 1
+
+    said = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert said[-1] == "VIOLATION:"
+    behind = said[said.index("violation") :]
+    assert "two-runs:" in behind
+    assert "pass" not in behind
