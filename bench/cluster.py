@@ -31,7 +31,7 @@ from bench.client import Client, UnansweredError
 # The processes and ports of a machine are one concept, which the chaos harness owns.
 from chaos.ports import claim, is_free
 from chaos.programs import DeadlineError as DeadlineError
-from chaos.programs import Started, pids_of_node, start_process, write_toml
+from chaos.programs import Started, need_going, pids_of_node, start_process, write_toml
 from chaos.programs import alive as alive
 from chaos.programs import command_line as command_line
 from chaos.programs import processes_naming as processes_naming
@@ -198,12 +198,20 @@ class Cluster:
         self.wait_agents(deadline_s=deadline_s)
 
     def wait_ready(self, *, deadline_s: float = READY_S) -> None:
-        wait_for(lambda: all(self.ready(i) for i in range(len(self.nodes))), deadline_s, "all nodes ready")
+        """Raises EndedError where a node has ended by itself."""
+
+        def ready() -> bool:
+            need_going(self.nodes)
+            return all(self.ready(i) for i in range(len(self.nodes)))
+
+        wait_for(ready, deadline_s, "all nodes ready")
 
     def wait_agents(self, *, deadline_s: float = READY_S) -> None:
+        """Raises EndedError where an agent has ended by itself."""
         names = {agent.name for agent in self.agents}
 
         def connected() -> bool:
+            need_going(self.agents)
             try:
                 return names <= {a["name"] for a in self.client.items("/v1/agents") if a["connected"]}
             except UnansweredError:
@@ -428,7 +436,11 @@ def temporary_root(parent: Path | None = None) -> Iterator[Path]:
 
 @contextmanager
 def running(
-    *, ports: tuple[int, int] = (26000, 27000), agents: int = 2, slots: int = 64, parent: Path | None = None,
+    *,
+    ports: tuple[int, int] = (26000, 27000),
+    agents: int = 2,
+    slots: int = 64,
+    parent: Path | None = None,
     build: Build = HERE,
 ) -> Iterator[Cluster]:
     """A started cluster that is gone at the end."""

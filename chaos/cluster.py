@@ -35,7 +35,7 @@ from chaos.links import Links, Profile, make_links
 from chaos.nemesis.disk import SmallDisks, load_shim
 from chaos.nodes import Node, write_node_config
 from chaos.ports import Ports
-from chaos.programs import Program, alive, signal_all, wait_for
+from chaos.programs import Program, alive, need_going, signal_all, wait_for
 
 READY_S = 60.0
 ANSWER_S = 2.0
@@ -241,18 +241,20 @@ class Cluster:
         return wait_for(lambda: self.leader_now(other_than=other_than), deadline_s, "a leader")
 
     def wait_ready(self, *, deadline_s: float = READY_S) -> None:
-        """Until every node that runs is ready."""
-        wait_for(
-            lambda: all(self.ready(node) for node in self.nodes if node.running),
-            deadline_s,
-            "all nodes ready",
-        )
+        """Until every node that runs is ready. Raises EndedError where one has ended by itself."""
+
+        def ready() -> bool:
+            need_going(self.nodes)
+            return all(self.ready(node) for node in self.nodes if node.running)
+
+        wait_for(ready, deadline_s, "all nodes ready")
 
     def wait_agents(self, *, deadline_s: float = READY_S) -> None:
-        """Until every agent that runs is connected."""
+        """Until every agent that runs is connected. Raises EndedError where one has ended by itself."""
         names = {agent.name for agent in self.agents if agent.running}
 
         def connected() -> bool:
+            need_going(self.agents)
             for node in self.nodes:
                 reply = self.ask(node, "/v1/agents?limit=1000") if node.running else None
                 if reply is not None and reply.status_code == 200:

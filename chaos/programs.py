@@ -38,6 +38,10 @@ class DeadlineError(Exception):
     """A condition did not become true in time."""
 
 
+class EndedError(DeadlineError):
+    """A program that is waited for has ended by itself: it will not become what was waited for."""
+
+
 def wait_for(condition: Callable[[], T | None], deadline_s: float, what: str, poll_s: float = POLL_S) -> T:
     """The condition's first true value; raises DeadlineError, which says `what` did not happen."""
     until_s = time.monotonic() + deadline_s
@@ -102,6 +106,28 @@ def tail_of(log: Path) -> str:
     if not log.exists():
         return "(no log)"
     return log.read_bytes()[-LOG_BYTES_SHOWN:].decode(errors="replace")
+
+
+class Waited(Protocol):
+    """A program that should run until it is told to end."""
+
+    name: str
+
+    @property
+    def process(self) -> Started | None: ...
+
+    def log_tail(self) -> str: ...
+
+
+def need_going(programs: Iterable[Waited]) -> None:
+    """Raises EndedError, with the last lines of its log, where one of those that were started has ended."""
+    for program in programs:
+        code = None if program.process is None else program.process.poll()
+        if code is not None:
+            told = program.log_tail().rstrip()
+            raise EndedError(
+                f"{program.name} has ended by itself, exit code {code}; the end of its log:\n{told}"
+            )
 
 
 class Started(Protocol):
