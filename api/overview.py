@@ -150,6 +150,8 @@ def _waiting(store: Store, services: Services, paused: Sequence[Pause], scope: S
             why = "it is paused: no task starts"
         else:
             why = lacks or locks.brief(taken) or f"every agent for {selectors.words(wanted)} is busy"
+            if wanted.agent_max and not lacks and not taken:
+                why += f", or has {wanted.agent_max} members of the task"
         of = f"resource {taken}" if locks.is_resource(taken) else selectors.words(wanted)
         count += row.size
         items.append({

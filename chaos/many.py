@@ -1,6 +1,7 @@
 """A job whose tasks are divided, and a block under a lock: payloads tell which member they are.
 
-    each    MEMBERS, AT_A_TIME of them, WANTED have to succeed; each takes one of SEATS  ── met
+    each    MEMBERS, AT_A_TIME of them, PER_AGENT on one agent, WANTED have to succeed; each takes one of
+            SEATS  ── met
     hosts   one for each agent; who is away for AWAY is left out
     guarded enter ── leave: holds GUARD from its first task to its end
 
@@ -16,7 +17,7 @@ from chaos.client import Api
 
 JOB = "divided"
 EACH, MET, HOSTS, GUARDED, ENTER, LEAVE = "each", "met", "hosts", "guarded", "enter", "leave"
-MEMBERS, AT_A_TIME, WANTED = 4, 2, 3
+MEMBERS, AT_A_TIME, PER_AGENT, WANTED = 4, 2, 1, 3
 SEATS, GUARD, SEATS_MAX = "seats", "guard", 3
 RESOURCES: Mapping[str, Mapping[str, Any]] = {SEATS: {"count": SEATS_MAX}, GUARD: {}}
 AWAY = "2s"
@@ -36,7 +37,7 @@ def body_of(body: Mapping[str, Any], payload: Payload) -> dict[str, Any]:
     tasks: dict[str, dict[str, Any]] = {
         EACH: {
             "run": work, "locks": [SEATS], "join": WANTED,
-            "fanout": {"n": MEMBERS, "max_parallel": AT_A_TIME},
+            "fanout": {"n": MEMBERS, "max_parallel": AT_A_TIME, "max_per_agent": PER_AGENT},
         },
         MET: {"run": payload(), "needs": [EACH], "rule": "all_done"},
         HOSTS: {"run": payload(), "fanout": hosts, "on": {"not": {"host": "visitor*"}}},

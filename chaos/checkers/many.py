@@ -3,7 +3,7 @@
 Rules:
 1. Of a run that has ended each member is in the list once, has ended, and its counts are those of the list.
 2. A member that succeeded did so by one attempt, which wrote its start and its end.
-3. No more members work at a time than may.
+3. No more members work at a time than may, in all and on one agent.
 4. The task succeeds with as many successes as it asks for, and fails once these could come together no more.
 5. What needs it begins once, behind as many ends as the verdict took; a node tells once of each verdict, and
    once who the members are.
@@ -92,18 +92,23 @@ def _succeeded(members: Mapping[str, Any], marks: list[Mark]) -> Iterator[Said]:
 
 
 def _at_a_time(marks: list[Mark]) -> Iterator[Said]:
-    lives: dict[tuple[str, str], tuple[float, float]] = {}
+    lives: dict[tuple[str, str, str], tuple[float, float]] = {}
     for mark in marks:
         if mark.task.startswith(f"{load.EACH}/"):
-            from_s, until_s = lives.get((mark.task, mark.attempt), (mark.at_s, mark.at_s))
-            lives[mark.task, mark.attempt] = min(from_s, mark.at_s), max(until_s, mark.at_s)
-    busy: list[tuple[float, str]] = []
-    for (key, _), (from_s, until_s) in sorted(lives.items(), key=lambda each: each[1]):
+            live = mark.task, mark.attempt, mark.agent
+            from_s, until_s = lives.get(live, (mark.at_s, mark.at_s))
+            lives[live] = min(from_s, mark.at_s), max(until_s, mark.at_s)
+    busy: list[tuple[float, str, str]] = []
+    for (key, _, agent), (from_s, until_s) in sorted(lives.items(), key=lambda each: each[1]):
         busy = [each for each in busy if each[0] > from_s + CLOCK_S]
-        busy.append((until_s, key))
-        if len(busy) > load.AT_A_TIME:
-            names = ", ".join(sorted(name for _, name in busy))
-            yield "over-parallel", f"{names} work at once, {load.AT_A_TIME} may", from_s
+        busy.append((until_s, key, agent))
+        beside = [each for each in busy if each[2] == agent]
+        for kind, those, most in (
+            ("over-parallel", busy, load.AT_A_TIME), ("over-agent", beside, load.PER_AGENT)
+        ):  # fmt: skip
+            if len(those) > most:
+                names = ", ".join(sorted(name for _, name, _ in those))
+                yield kind, f"{names} work at once, {most} may", from_s
 
 
 def _joined(run: Run, marks: list[Mark]) -> Iterator[Said]:

@@ -1,7 +1,8 @@
 """A task that is divided, in a story.
 
-fanout    no more members go at a time than may; the whole ended well with as many successes as it asks for,
-          and badly once these could come together no more; its counts are those of its members
+fanout    no more members go at a time than may, and are on one agent; the whole ended well with as many
+          successes as it asks for, and badly once these could come together no more; its counts are those of
+          its members
 
 Asked of rows, and nothing of the machine.
 """
@@ -12,13 +13,14 @@ from collections.abc import Iterator
 
 from scheduler.store.connection import Store
 
-MEMBERS, AT_A_TIME, WANTED = 6, 2, 4
+MEMBERS, AT_A_TIME, PER_AGENT, WANTED = 6, 2, 1, 4
+_FANOUT = {"n": MEMBERS, "max_parallel": AT_A_TIME, "max_per_agent": PER_AGENT}
 JOB: dict[str, object] = {
     "job": "divided",
     "policies": {"overlap": "allow", "timeout": "60s", "retention": {"runs": 10_000}},
     "triggers": [{"iso8601": "R//PT2S"}],
     "tasks": {
-        "many": {"noop": True, "fanout": {"n": MEMBERS, "max_parallel": AT_A_TIME}, "join": "60%"},
+        "many": {"noop": True, "fanout": _FANOUT, "join": "60%"},
         "last": {"noop": True, "needs": ["many"], "rule": "all_done"},
     },
 }  # fmt: skip
@@ -32,6 +34,11 @@ _WRONG = {
     "more go at a time than may": (
         f"SELECT w.id {_OF} AND ({_MEMBERS} AND m.finished_ms IS NULL AND m.queued_ms IS NOT NULL)"
         f" > {AT_A_TIME} ORDER BY w.id LIMIT 3"
+    ),
+    "an agent has more than it may": (
+        f"SELECT w.id {_OF} AND EXISTS (SELECT 1 FROM tasks m JOIN attempts a ON a.task = m.id AND a.live = 1"
+        f" WHERE m.of_group = w.id AND m.member <> '' GROUP BY a.agent HAVING count(*) > {PER_AGENT})"
+        " ORDER BY w.id LIMIT 3"
     ),
     "ended well without enough": (
         f"SELECT w.id {_OF} AND w.state = 'succeeded' AND ({_MEMBERS} AND m.state = 'succeeded') < {WANTED}"

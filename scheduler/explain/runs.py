@@ -239,8 +239,9 @@ def with_times(view: AdmitView, job_id: int, job: CompiledJob | None, due_ms: in
 
 def place_view(facts: Facts, run: int) -> PlaceView:
     """The way of a task to an agent; `run` 0: of one that is not made yet."""
-    free = 0 if facts.fits is None else facts.fits.slots - facts.fits.busy - agents.ahead(facts)
-    offered = facts.fits is None or facts.fits.offered
+    fits = facts.fits
+    free = 0 if fits is None else fits.slots - fits.busy - fits.kept - agents.ahead(facts)
+    offered = fits is None or fits.offered
     held_through = hold.held_through(facts.restore) if run else -1
     retry_ms = facts.task.wake_ms if facts.task is not None else None
     paused = pauses.stands(facts.store, facts.namespace, facts.now_ms)

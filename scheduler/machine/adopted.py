@@ -113,7 +113,7 @@ def _join(ctx: Context, agent: Agent, run: Run, task: Task, ran: RanAttempt) -> 
     task_rows.move(ctx.store, task, TaskEvent.ADOPTED, attempts=ran.number)
     attempt = _insert(ctx, agent, run, task.id, ran)
     if selectors.has_locks(task.selector):
-        locking.take_over(ctx, run.id, task.id, task.selector, alone=False)
+        locking.take_over(ctx, run.id, task.id, task.selector, agent.id, alone=False)
         sticking.stick(ctx, task.selector, agent.id)
     waited = bool(run.waiting)
     if waited:
@@ -191,7 +191,7 @@ def _add_to_orphan(ctx: Context, agent: Agent, run: Run, ran: RanAttempt) -> Non
         task_rows.insert(ctx.store, task)
     attempt = _insert(ctx, agent, run, task.id, ran)
     if task.selector and not ran.ended:
-        locking.take_over(ctx, run.id, task.id, task.selector, alone=True)
+        locking.take_over(ctx, run.id, task.id, task.selector, agent.id, alone=True)
     if ran.ended:
         _report(ctx, attempt, ran)  # which rebuilds
     else:

@@ -63,7 +63,7 @@ def place(ctx: Context, command: Place) -> Outcome:
     due_ms = run.due_ms if number == 1 else ctx.stamp_ms
     took = False
     if selectors.has_locks(task.selector):
-        took = locking.take(ctx, run.id, task.id, task.selector)
+        took = locking.take(ctx, run.id, task.id, task.selector, command.agent)
         sticking.stick(ctx, task.selector, command.agent)
     attempt = placing.place(ctx, task=task.id, run=run.id, number=number, agent=command.agent, due_ms=due_ms)
     if took:

@@ -7,7 +7,8 @@ Rules of this file (docs/decisions/0013-a-restore-is-a-new-cluster.md):
 2. Nobody is connected any more: agents have to come to the new cluster and tell what they ran since. Those
    that were connected or had work are waited for.
 3. An attempt without a grant is taken out altogether: its agent may have been granted it since, and tells so
-   under its id. Its task waits again, and is held like all that waited.
+   under its id. Its task waits again, and is held like all that waited; what it took is given back, as nobody
+   takes anything while agents may tell.
 4. The ledger goes on: its next entry is chained to the backup's last.
 5. What waits in the outbox may have been sent since the backup: it is given up, with that reason, and a
    person may have it sent. A survivor's is sent, and so is a backup's under --catchup. Its id stays that of
@@ -22,18 +23,19 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from scheduler.machine.context import Context
 from scheduler.machine.rules import sending
+from scheduler.machine.steps import locking, placing
 from scheduler.store import state as state_rows
 from scheduler.store.connection import Store
 from scheduler.store.state import State
-from scheduler.store.tables import outbox, restores
+from scheduler.store.tables import attempts, outbox, restores, tasks
 from scheduler.store.tables.restores import SPAN, Restore
 from scheduler.store.tables.triggers import BEHIND
-from scheduler.words.lifecycle import STAGE, TASK, StageEvent, TaskEvent
+from scheduler.words.lifecycle import STAGE, StageEvent, TaskEvent
 
 _NOUNS = ("job", "trigger", "run", "task", "attempt", "agent", "effect")
 MAY_BE_SENT = "restored from a backup: it may have been sent since"
-_UNGRANTED = "SELECT id FROM attempts INDEXED BY attempts_live WHERE live = 1 AND fence IS NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def renew(store: Store, renewal: Renewal) -> Restore:
     restores.create_tables(store)
     restores.insert(store, row)
     _wait_for_agents(store, state.stamp_ms)
-    _take_out_ungranted(store)
+    _take_out_ungranted(store, state)
     # What waits to be caught up is of before the restore, and decided with that.
     store.execute(
         "UPDATE triggers SET fire_ms = next_due_ms WHERE closed = ? AND next_due_ms IS NOT NULL", (BEHIND,)
@@ -101,17 +103,18 @@ def _wait_for_agents(store: Store, stamp_ms: int) -> None:
     store.execute("UPDATE agents SET node = '', disconnected_ms = ? WHERE node <> ''", (stamp_ms,))
 
 
-def _take_out_ungranted(store: Store) -> None:
-    store.execute(
-        "UPDATE agents SET busy = busy - (SELECT count(*) FROM attempts a WHERE a.agent = agents.id"
-        " AND a.live = 1 AND a.fence IS NULL) WHERE busy > 0"
-    )
-    store.execute(
-        "UPDATE tasks SET state = ?, attempts = attempts - 1 WHERE state = 'active' AND id IN"
-        f" (SELECT task FROM attempts WHERE id IN ({_UNGRANTED}))",
-        (TASK.after("active", TaskEvent.TAKEN_BACK),),
-    )
-    store.execute(f"DELETE FROM attempts WHERE id IN ({_UNGRANTED})")
+def _take_out_ungranted(store: Store, state: State) -> None:
+    ctx = Context(store, state, lambda members: ())
+    taken_out = attempts.without_grant(store)
+    for attempt in taken_out:
+        attempts.drop(store, attempt.id)
+        task = placing.free(ctx, attempt)
+        if task is not None and task.state == "active":
+            tasks.move(store, task, TaskEvent.TAKEN_BACK, attempts=task.attempts - 1)
+    for attempt in taken_out if state.locks else ():
+        task = tasks.get(store, attempt.task)
+        if task is not None:
+            locking.give_back_unless_begun(ctx, attempt.run, task.selector)
 
 
 def _give_up_effects(store: Store, state: State) -> None:

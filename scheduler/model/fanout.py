@@ -75,7 +75,8 @@ class Fanout(Model):
         Field(description="what becomes of the members that are away then; default: fail"),
     ] = None
     max_per_agent: Annotated[
-        int | None, Field(ge=1, le=MEMBERS_MAX, description="members at a time on one agent: each has one")
+        int | None,
+        Field(ge=1, le=MEMBERS_MAX, description="members at a time that one agent has; of all each has one"),
     ] = None
     foreach: Each | None = None
     n: Annotated[int | None, Field(ge=1, le=MEMBERS_MAX, description="so many members")] = None
@@ -95,9 +96,8 @@ class Fanout(Model):
             raise Refused(said, "give exactly one of foreach, n, all")
         if self.offline is not None and self.ttl_ms is None:
             raise Refused("offline says what becomes of members after ttl", "add ttl, such as 1h")
-        if self.all is None and (self.ttl_ms is not None or self.max_per_agent is not None):
-            name = "ttl" if self.ttl_ms is not None else "max_per_agent"
-            raise Refused(f"{name} is of members that are agents", f"remove {name}, or divide it over all")
+        if self.all is None and self.ttl_ms is not None:
+            raise Refused("ttl is of members that are agents", "remove ttl, or divide it over all")
         return self
 
     @property

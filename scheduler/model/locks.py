@@ -22,8 +22,8 @@ run."""
 
 
 ROOM = "@"
-"""Begins what no resource is called: how many tasks of one group agents may have at once. It is taken as a
-resource is, by each of them."""
+"""Begins what no resource is called: how many tasks of one group agents may have at once, or members of a
+divided task one agent. It is taken as a resource is, by each of them."""
 
 
 class Lock(NamedTuple):
@@ -50,6 +50,21 @@ def compiled_locks(
 def room_in(group: int, most: int) -> Lock:
     """What a task takes that agents may have of this group at once, so many in all."""
     return Lock(TASK, f"{ROOM}{group}/{most}", 1)
+
+
+def room_on(whole: int, most: int, agent: int) -> Lock:
+    """What a member of this task takes of the agent that it goes to, of so many."""
+    return Lock(TASK, f"{ROOM}{whole}:{agent}/{most}", 1)
+
+
+def rooms_on(whole: int) -> tuple[str, str]:
+    """Between these two, in the order of text, are the rooms of its members."""
+    return f"{ROOM}{whole}:", f"{ROOM}{whole};"
+
+
+def agent_of(resource: str) -> int:
+    """On which of them one is."""
+    return int(resource.partition(":")[2].partition("/")[0])
 
 
 def room_of(resource: str) -> int:

@@ -49,6 +49,7 @@ class CompiledFanout(NamedTuple):
     connected: bool = False  #: of agents: those alone that are when it begins
     ttl_ms: int = 0  #: how long those are waited for that are away; 0: without end
     skips_away: bool = False  #: what becomes of them then; else they have failed
+    agent_max: int = 0  #: members at a time that one agent has; 0: as many as it has slots for
 
     @property
     def is_picky(self) -> bool:
@@ -81,7 +82,7 @@ def compiled_fanout(task: Mapping[str, Any]) -> CompiledFanout:
         over, items, number, name, of, join_of(task.get("join", ALL)), given.get("max_parallel", 0),
         given.get("max_failures"), parse_duration_ms(given["stagger"]) if "stagger" in given else 0,
         given.get("all") == CONNECTED, parse_duration_ms(given["ttl"]) if "ttl" in given else 0,
-        given.get("offline") == SKIP,
+        given.get("offline") == SKIP, 0 if over == AGENTS else given.get("max_per_agent", 0),
     )  # fmt: skip
 
 

@@ -39,6 +39,7 @@ class Places:
         self._free: dict[Selector, int] = {}  #: until somebody takes a place
         self._crowded: set[str] = set()
         self._gone_to: dict[int, int] = {}  #: agents of sticky groups
+        self._members: dict[int, dict[int, int]] = {}  #: that agents have of wholes where that is bounded
 
     def _where(self, selector: str) -> Selector:
         """What it says of agents. Which run and group it is of says nothing of them, nor what it takes."""
@@ -72,11 +73,22 @@ class Places:
                 if selectors.matches(wanted, agent=None, pool=pool, labels=labels, zone=zone, name=None)
                 for agent in agents
                 if not by_name or _is_named(wanted, agent)
-                if self._busy[agent.id] < agent.slots
+                if self._left(wanted, agent.id)
             ]
             heapq.heapify(heap)
             self._heaps[wanted] = heap
         return heap
+
+    def _left(self, wanted: Selector, agent: int) -> int:
+        """How many more such tasks this agent may have."""
+        assert self._agents is not None
+        left = self._agents[agent].slots - self._busy[agent]
+        if not wanted.agent_max:
+            return max(0, left)
+        has = self._members.get(wanted.whole)
+        if has is None:
+            has = self._members[wanted.whole] = holdings.members_on(self._store, wanted)
+        return max(0, min(left, wanted.agent_max - has.get(agent, 0)))
 
     def _among(self, only: int) -> Iterable[tuple[Words, list[Agent]]]:
         """Agents that are alike: all, or the one that a task is bound to. Of ten thousand members each looks
@@ -97,8 +109,7 @@ class Places:
         free = self._free.get(wanted)
         if free is None:
             heap = self._matching(wanted)
-            assert self._agents is not None
-            free = sum(max(0, self._agents[agent].slots - self._busy[agent]) for _, agent in heap)
+            free = sum(self._left(wanted, agent) for _, agent in heap)
             self._free[wanted] = free
         return free
 
@@ -112,12 +123,15 @@ class Places:
         while heap:
             load, agent = heap[0]
             slots, busy = self._agents[agent].slots, self._busy[agent]
-            if busy >= slots:
+            if not self._left(wanted, agent):
                 heapq.heappop(heap)
             elif load != busy / slots:
                 heapq.heapreplace(heap, (busy / slots, agent))
             else:
                 self._busy[agent] = busy + 1
+                if wanted.agent_max:
+                    has = self._members[wanted.whole]
+                    has[agent] = has.get(agent, 0) + 1
                 self._free.clear()
                 heapq.heapreplace(heap, ((busy + 1) / slots, agent))
                 if group:

@@ -22,11 +22,12 @@ RUN = 9_900
 
 
 def marked(
-    story: Story, task: str, from_s: float, until_s: float | None, *, run: int = RUN, number: int = 1
-) -> int:
+    story: Story, task: str, from_s: float, until_s: float | None, *, run: int = RUN, number: int = 1,
+    agent: str = "agent-1",
+) -> int:  # fmt: skip
     """It works from then to then; gives its fence."""
     fence = run * 1_000 + round(from_s * 100)
-    start = Mark("S", JOB, run, str(number), fence, None, "agent-1", from_s, "", "-", task)
+    start = Mark("S", JOB, run, str(number), fence, None, agent, from_s, "", "-", task)
     story.marks.append(start)
     if until_s is not None:
         story.marks.append(replace(start, what="E", at_s=until_s))
@@ -53,7 +54,8 @@ def told() -> Story:
     attempts, members = [], []
     for place in range(4):
         from_s = 110.0 + place // 2
-        fence = marked(story, f"{EACH}/{place}", from_s, from_s + 0.5 + place / 10)
+        agent = f"agent-{place % 2}"
+        fence = marked(story, f"{EACH}/{place}", from_s, from_s + 0.5 + place / 10, agent=agent)
         state = "failed" if place == 1 else "succeeded"
         attempts.append(attempt(EACH, str(place), 1, state, fence))
         members.append({"member": str(place), "state": state})
@@ -131,7 +133,13 @@ def it_wrote_no_end(story: Story) -> None:
 
 
 def three_at_a_time(story: Story) -> None:
-    marked(story, f"{EACH}/1", 110.1, 110.3, number=2)
+    marked(story, f"{EACH}/1", 110.1, 110.3, number=2, agent="agent-3")
+
+
+def two_on_one_agent(story: Story) -> None:
+    story.marks = [
+        replace(mark, agent="agent-1" if mark.task == f"{EACH}/0" else mark.agent) for mark in story.marks
+    ]
 
 
 def it_succeeded_with_two(story: Story) -> None:
@@ -173,6 +181,7 @@ def it_is_not_there(story: Story) -> None:
         (it_succeeds_by_nothing, ["other-outcome"]),
         (it_wrote_no_end, ["phantom"]),
         (three_at_a_time, ["over-parallel"]),
+        (two_on_one_agent, ["over-agent"]),
         (it_succeeded_with_two, ["joined-without"]),
         (it_failed_with_three, ["failed-with"]),
         (what_needs_it_twice, ["joined-twice"]),

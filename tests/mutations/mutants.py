@@ -28,6 +28,7 @@ LEADER_KILLED = (Step(2_000, 2_000, "leader-killed"),)
 QUIET = (Step(4_000, 1_000, "agent-killed"),)
 APPLIED = (Step(12_000, 1_000, "agent-killed"),)  #: time enough for some stages
 STAGED = (Step(22_000, 1_000, "agent-killed"),)  #: each goes live for half a second
+HOLDINGS = "scheduler.machine.rules.holdings"
 ALONE = (Step(2_000, 6_000, "leader-alone"),)
 
 MUTANTS = (
@@ -610,6 +611,15 @@ MUTANTS = (
         (("scheduler.machine.rules.gates.share", "return bool(share.parallel_max) and", "return False and"),),
         QUIET,
         _says("many: over-parallel"),
+    ),
+    Mutant(
+        "agents-have-any-number-of-members",
+        (
+            (HOLDINGS, "    if not wanted.agent_max:\n        return False\n", "    return False\n"),
+            (HOLDINGS, "    if not wanted.agent_max:\n        return {}\n", "    return {}\n"),
+        ),
+        QUIET,
+        _says("many: over-agent"),
     ),
     Mutant(
         "a-member-counts-twice",

@@ -64,6 +64,7 @@ class _Read:
                 )
                 for row in self._agents
                 if selectors.offers(wanted, row.kinds)
+                if not holdings.is_full(self.store, wanted, row.id)
             )
         return found
 

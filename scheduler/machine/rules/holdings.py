@@ -5,7 +5,8 @@ Rules of this file:
 
 1. What a run or a group holds counts as held by all inside of it, and by the runs that tasks inside of it
    wait for: of amounts the largest counts. Only what is missing to that is taken.
-2. Of a sticky group all tasks of a round go where the first of them was placed."""
+2. Of a sticky group all tasks of a round go where the first of them was placed.
+3. Of a divided task one agent may have so many members (`max_per_agent`): each takes a room of its agent."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from typing import NamedTuple
 from scheduler.machine.rules import selectors
 from scheduler.machine.rules.nesting import DEPTH_MAX
 from scheduler.machine.rules.selectors import Selector
-from scheduler.model.locks import AMOUNT_MAX, GROUP, RUN, Lock
+from scheduler.model.locks import AMOUNT_MAX, GROUP, RUN, Lock, agent_of, room_on, rooms_on
 from scheduler.store.connection import Store
 from scheduler.store.tables import lock_holds, nested, rounds
 from scheduler.store.tables import tasks as task_rows
@@ -61,6 +62,21 @@ def _above(store: Store, run: int) -> list[lock_holds.Hold]:
         if task is not None and task.of_group:
             found += lock_holds.of(store, GROUP, task.of_group)
     return found
+
+
+def is_full(store: Store, wanted: Selector, agent: int) -> bool:
+    """Whether this agent has as many members of its whole as it may."""
+    if not wanted.agent_max:
+        return False
+    room = room_on(wanted.whole, wanted.agent_max, agent)
+    return lock_holds.use_of(store, room.resource).held >= wanted.agent_max
+
+
+def members_on(store: Store, wanted: Selector) -> dict[int, int]:
+    """How many members of its whole agents have, of one where that is bounded."""
+    if not wanted.agent_max:
+        return {}
+    return {agent_of(name): held for name, held in lock_holds.held_between(store, *rooms_on(wanted.whole))}
 
 
 def where(store: Store, selector: str) -> Selector:

@@ -4,8 +4,9 @@ host queues by that too, since its namespace may withdraw the user (the gate `us
 
 One that takes locks queues by these too: tasks that ask for the same wait in one queue, which a plan leaves
 alone while they cannot have it. In the same way one says of which group it is whose words decide with its own
-(`sticky`, `max_parallel`, `locks`), and of which run, where what is held above that counts. Such a selector
-begins with a blank: nobody else needs to look further (`rules.holdings`).
+(`sticky`, `max_parallel`, `locks`), of which run, where what is held above that counts, and of which divided
+task, where one agent may have so many members of it. Such a selector begins with a blank: nobody else needs
+to look further (`rules.holdings`).
 
 `host` in a pattern is the label of that name; of an agent without one it is the agent's own name.
 """
@@ -45,6 +46,8 @@ class Selector(NamedTuple):
     run: int = 0  #: its own, where groups or runs above it may hold something; 0: none do
     group: int = 0  #: the task that is its group, where that says something
     sticky: bool = False  #: it goes where that has gone
+    whole: int = 0  #: of which it is a member, where one agent may have so many of them at a time
+    agent_max: int = 0
 
     @property
     def wants(self) -> tuple[Lock, ...]:
@@ -113,6 +116,13 @@ def of_run(selector: str, run: int, group: int = 0, locks: tuple[Lock, ...] = ()
     return _MARK + _text([*wanted, run, group, sticky])
 
 
+def shared(selector: str, whole: int, most: int) -> str:
+    """The same of a member of this task, of which one agent may have so many at a time."""
+    wanted = json.loads(selector)
+    wanted += [0, "", "", [], [], [], 0, 0, ""][len(wanted) - 4 :]
+    return _MARK + _text([*wanted, whole, most])
+
+
 def bound(selector: str, agent: int) -> str:
     """The same, for this agent alone: [pool, {labels}, zone or null, kind, agent]."""
     wanted = json.loads(selector)
@@ -128,9 +138,10 @@ def parse(selector: str) -> Selector:
     asked = asked_of(*kind.split(" "))
     found = Selector(pool, frozenset(labels.items()), zone, *asked, *more[:3], *patterns, *locks)
     if len(more) > 6:
-        run, group, sticky = more[6:]
+        run, group, sticky, *share = more[6:]
         asks = found.asks | parse_kinds(sticky) if sticky else found.asks
         found = found._replace(run=run, group=group, sticky=bool(sticky), asks=asks)
+        found = found._replace(whole=share[0], agent_max=share[1]) if share else found
     return found
 
 

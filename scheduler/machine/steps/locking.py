@@ -20,7 +20,7 @@ from scheduler.machine.context import Context
 from scheduler.machine.rules import amounts, holdings, selectors
 from scheduler.machine.rules.gates import locks
 from scheduler.machine.steps import restoring, sticking
-from scheduler.model.locks import GROUP, ROOM, RUN, TASK, Lock
+from scheduler.model.locks import GROUP, ROOM, RUN, TASK, Lock, room_on
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import fanouts, lock_holds, nested, rounds
 from scheduler.store.tables import tasks as task_rows
@@ -50,21 +50,23 @@ def lacking(ctx: Context, run: int, selector: str) -> str:
     return locks.lacks(ctx.store, as_it_is(ctx, run, selector), ctx.stamp_ms)
 
 
-def take(ctx: Context, run: int, task: int, selector: str) -> bool:
-    """Of one that is placed. Whether the run took its own with it."""
+def take(ctx: Context, run: int, task: int, selector: str, agent: int) -> bool:
+    """Of one that is placed on this agent. Whether the run took its own with it."""
     wanted = selectors.parse(as_it_is(ctx, run, selector))
     wants = holdings.asked(ctx.store, wanted).wants
+    if wanted.agent_max:
+        wants = (*wants, room_on(wanted.whole, wanted.agent_max, agent))
     outer = {lock.holder for lock in wants if lock.holder != TASK}
     ctx.state.locks += len(outer)
     _take(ctx, {RUN: run, GROUP: wanted.group, TASK: task}, wants)
     return RUN in outer
 
 
-def take_over(ctx: Context, run: int, task: int, selector: str, *, alone: bool) -> None:
+def take_over(ctx: Context, run: int, task: int, selector: str, agent: int, *, alone: bool) -> None:
     """Of an attempt that runs and that the state did not know: it has them, whoever else does. `alone`: of a
     run without a graph, whose task holds them all."""
     if not alone:
-        take(ctx, run, task, selector)
+        take(ctx, run, task, selector, agent)
         return
     if lock_holds.holds(ctx.store, TASK, task):
         return  # by another attempt of it

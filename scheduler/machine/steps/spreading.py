@@ -177,6 +177,8 @@ def make_more(ctx: Context, run: Run, graph: Graph, task: Task, now: Fanout) -> 
     assert fanout is not None
     rank_ms = queue.rank(ctx.stamp_ms, run.priority, run.cause)
     selector = making.selector_of(ctx, run, graph, place, is_later=True)
+    if fanout.agent_max:
+        selector = selectors.shared(selector, task.id, fanout.agent_max)
     items = fanouts.items_of(ctx.store, task.id) if fanout.over != NUMBER else []
     made, ended = ctx.take_rows(now.unmade, least=1), 0
     for at in range(now.made, now.made + made):

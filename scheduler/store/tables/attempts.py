@@ -177,6 +177,19 @@ def of_disconnected_agents(store: Store, limit: int) -> list[CutOffAttempt]:
     return [CutOffAttempt._make(row) for row in rows]
 
 
+def without_grant(store: Store) -> list[Attempt]:
+    """Of all agents."""
+    rows = store.rows(
+        f"SELECT {COLUMNS} FROM attempts INDEXED BY attempts_live WHERE live = 1 AND fence IS NULL"
+        " ORDER BY id"
+    )
+    return [Attempt._make(row) for row in rows]
+
+
+def drop(store: Store, attempt: int) -> None:
+    store.write("DELETE FROM attempts WHERE id = ?", (attempt,))
+
+
 def without_grant_on_draining(store: Store, limit: int) -> list[int]:
     """Assigned attempts of agents that are to start nothing more."""
     rows = store.rows(

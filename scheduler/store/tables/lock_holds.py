@@ -33,6 +33,15 @@ def use_of(store: Store, resource: str) -> Use:
     return NONE if row is None else Use._make(row)
 
 
+def held_between(store: Store, first: str, last: str) -> list[tuple[str, int]]:
+    """Of resources with names between these two, those of which something is held, and how much."""
+    rows = store.rows(
+        "SELECT resource, held FROM resource_uses WHERE resource > ? AND resource < ? ORDER BY resource",
+        (first, last),
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
 def set_use(store: Store, resource: str, use: Use) -> None:
     if use.held or use.spent:
         store.write(

@@ -144,7 +144,7 @@ def prepared(story: Story, name: str, values: Sequence[Any]) -> c.PreparedJob:
             "m": {"noop": True, "when": "k.failed or l.skipped"},
             "n": {
                 "noop": True, "needs": ["a"], "rule": "all_done", "join": "50%",
-                "fanout": {"n": 3, "max_parallel": 2, "stagger": "1s"},
+                "fanout": {"n": 3, "max_parallel": 2, "stagger": "1s", "max_per_agent": 1},
             },
         },
         groups={

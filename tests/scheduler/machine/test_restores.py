@@ -405,3 +405,39 @@ def test_what_waits_beside_what_an_agent_tells_of_goes_on_with_it(story: Story) 
     for run, name, _ in waiting:
         assert story.tasks(run) == {"a": "succeeded", "b": name.removeprefix("j-")}
         assert story.run(run).finished_ms
+
+
+LOCKED = [
+    {"noop": True, "locks": ["lock"]},
+    {"noop": True, "policies": {"locks": ["lock"]}},
+    {"tasks": {"main": {"noop": True}}, "groups": {"g": {"tasks": ["main"], "locks": ["lock"]}}},
+]
+
+
+@pytest.mark.parametrize("told", [False, True])
+@pytest.mark.parametrize("fields", LOCKED, ids=["task", "run", "group"])
+def test_what_was_only_assigned_holds_nothing_after_a_restore_unless_its_agent_ran_it(
+    story: Story, fields: dict[str, Any], *, told: bool
+) -> None:
+    story.connect()
+    assert story.apply({"resource": "lock"}, job(**fields), job("k", locks=["lock"])).ok
+    run = story.value(c.RunJob("default", "j", b"{}", story.now_ms), "run")
+    while story.plan_and_apply():
+        pass
+    assert story.store.rows("SELECT held FROM resource_uses") == [(1,)]
+    restore(story)
+    assert story.store.rows("SELECT * FROM lock_holds") == []
+    assert story.store.rows("SELECT * FROM resource_uses") == []
+    if told:
+        tell(story, ran(1, run, ended=False))
+        assert story.store.rows("SELECT held FROM resource_uses") == [(1,)]
+    settle(story)
+    other = story.value(c.RunJob("default", "k", b"{}", story.now_ms), "run")
+    story.connect(session="s2", held=((1, "running"),) if told else ())
+    story.plan_and_apply()
+    assert story.tasks(other) == {"main": "queued" if told else "active"}
+    story.settle()
+    assert story.run(run).state == ("succeeded" if told else "expired")
+    assert story.run(other).state == "succeeded"
+    assert story.store.rows("SELECT * FROM lock_holds") == []
+    assert story.machine.state.locks == 0

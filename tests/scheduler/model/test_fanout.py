@@ -38,7 +38,7 @@ def compiled(fanout: Any, **fields: Any) -> CompiledTask:
         ({"all": "registered", "offline": "skip"}, {}, "fanout", "after ttl", "add ttl"),
         ({"all": "registered", "ttl": "1h", "offline": "no"}, {}, "fanout/offline", "must be one of", ""),
         ({"n": 2, "ttl": "1h"}, {}, "fanout", "ttl is of members that are agents", "remove ttl"),
-        ({"n": 2, "max_per_agent": 1}, {}, "fanout", "max_per_agent is of members", "divide it over all"),
+        ({"n": 2, "max_per_agent": 0}, {}, "fanout/max_per_agent", "at least 1", ""),
         ({"n": 0}, {}, "fanout/n", "at least 1", ""),
         ({"n": MEMBERS_MAX + 1}, {}, "fanout/n", f"at most {MEMBERS_MAX}", ""),
         ({"n": "3"}, {}, "fanout/n", "must be an integer, not text", ""),
@@ -97,6 +97,9 @@ def test_what_the_machine_reads() -> None:
     task = compiled(all_of_them)
     assert task.fanout == CompiledFanout(
         "agents", (), 0, "", "", Join(), 0, None, 1_000, connected=True, ttl_ms=3_600_000, skips_away=True
+    )
+    assert compiled({"n": 3, "max_per_agent": 2}).fanout == CompiledFanout(
+        "number", (), 3, "", "", Join(), 0, None, 0, agent_max=2
     )
     task = compiled({"n": 3}, join=2)
     assert task.fanout == CompiledFanout("number", (), 3, "", "", Join("count", 2), 0, None, 0)

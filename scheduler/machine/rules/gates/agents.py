@@ -44,7 +44,18 @@ def fits(store: Store, selector: str) -> Fits:
     slots, busy = sum(agent.slots for agent in counted), sum(agent.busy for agent in counted)
     offered = bool(offering) or not taking
     unknown = "" if offered else selectors.unknown(wanted, [(agent.name, agent.kinds) for agent in taking])
-    return Fits(len(counted), offered, slots, busy, refuses, until_ms, away, unknown)
+    return Fits(
+        len(counted), offered, slots, busy, refuses, until_ms, away, unknown, _kept(store, wanted, counted)
+    )
+
+
+def _kept(store: Store, wanted: selectors.Selector, agents: list[agent_rows.Agent]) -> int:
+    """Of their free slots those that a member of such a task may not have."""
+    if not wanted.agent_max:
+        return 0
+    has = holdings.members_on(store, wanted)
+    left = [(agent.slots - agent.busy, wanted.agent_max - has.get(agent.id, 0)) for agent in agents]
+    return sum(max(0, slots - max(0, more)) for slots, more in left)
 
 
 def ahead(facts: Facts) -> int:
@@ -72,6 +83,10 @@ def words(verdict: Verdict, view: PlaceView, facts: Facts) -> Words:
     if found.busy >= found.slots:
         said = f"all slots are taken, {found.busy} of {found.slots} on {found.agents} agents that can take it"
         return Words(said, "a slot that becomes free", since_ms)
+    if found.busy + found.kept >= found.slots:
+        most = selectors.parse(selector).agent_max
+        said = f"each agent that can take it has {most} of its task's members, and may (max_per_agent)"
+        return Words(said, "the end of one of them, or another agent", since_ms)
     before = ahead(facts)
     said = f"{before} tasks are before it in the queue" if before != 1 else "1 task is before it in the queue"
     return Words(said, "its turn", since_ms)

@@ -151,6 +151,7 @@ class Fits(NamedTuple):
     refuses_until_ms: int | None  #: when it does again by itself
     away: str  #: or one that is not connected
     unknown: str = ""  #: what the nearest of those that offer its kind lacks, in words
+    kept: int = 0  #: free slots that it may not have: agents have as many members of its whole as they may
 
 
 @dataclass(frozen=True, slots=True)
