@@ -22,7 +22,6 @@ NOUNS = {"runs": "Run", "tasks": "Task", "attempts": "Attempt"}
 #: Functions whose statements write a state, by file.
 WRITERS = {
     "scheduler/store/kept.py": {"updating"},  # what is given by `update`
-    "scheduler/machine/renewal.py": {"_take_out_ungranted"},  # of all rows at once, before there is a machine
 }
 
 
