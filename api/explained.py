@@ -6,7 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 from api.instants import rfc3339
-from scheduler.explain import Awaited, Condition, Explained, Finding, Part, RunExplained, TickExplained
+from scheduler.explain import (
+    Awaited,
+    Chain,
+    Condition,
+    Explained,
+    Finding,
+    Part,
+    RunExplained,
+    TickExplained,
+)
 from scheduler.ticks import plan_days
 
 MaySee = Callable[[str], bool]
@@ -23,6 +32,22 @@ def finding_json(finding: Finding) -> dict[str, Any]:
         "opens_at": rfc3339(finding.opens_ms),
         "run": finding.run,
         "outcome": finding.outcome or None,
+    }
+
+
+def chain_json(chain: Chain) -> dict[str, Any]:
+    return {
+        "chain": [
+            {
+                "gate": link.gate,
+                "passed": link.passed,
+                "because": link.because,
+                "at": rfc3339(link.at_ms),
+                "refs": dict(link.refs),
+            }
+            for link in chain.links
+        ],
+        "help": chain.help or None,
     }
 
 
@@ -64,6 +89,7 @@ def run_explained(told: RunExplained, may_see: MaySee) -> dict[str, Any]:
         "namespace": told.run.namespace,
         "state": told.run.state,
         "verdict": told.verdict,
+        **chain_json(told.chain),
         "gates": [finding_json(each) for each in told.gates],
         "tasks": [
             {
@@ -72,6 +98,7 @@ def run_explained(told: RunExplained, may_see: MaySee) -> dict[str, Any]:
                 "state": task.state,
                 "verdict": task.verdict,
                 "gates": [finding_json(each) for each in task.gates],
+                "help": task.help or None,
             }
             for task in told.tasks
         ],
@@ -95,6 +122,8 @@ def instant_explained(namespace: str, name: str, told: Explained, may_see: MaySe
         "job": name,
         "namespace": namespace,
         "at": rfc3339(told.at_ms),
+        "verdict": told.verdict,
+        **chain_json(told.chain),
         "said": told.said or None,
         "before": rfc3339(told.before_ms),
         "after": rfc3339(told.after_ms),
@@ -136,4 +165,5 @@ def _tick_json(tick: TickExplained) -> dict[str, Any]:
         "era": {"from": rfc3339(max(0, tick.from_ms)), "until": rfc3339(tick.until_ms)},
         "verdict": tick.verdict,
         "gates": [finding_json(each) for each in tick.gates],
+        **chain_json(tick.chain),
     }

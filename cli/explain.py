@@ -44,6 +44,7 @@ def job_explain(
     if not found["ticks"]:
         near = " and ".join(filter(None, (found["before"], found["after"])))
         click.echo(f"{found['said']}{f'; nearest are {near}' if near else ''}")
+        _show_chain(found)
     for number, tick in enumerate(found["ticks"]):
         if number:
             click.echo()
@@ -120,15 +121,32 @@ def _show_tick(tick: dict[str, Any]) -> None:
             *((("decided", tick["decided_at"]),) if tick["decided_at"] else ()),
         ]
     )
-    _show_gates(tick["gates"])
+    _show_chain(tick)
     if tick["run"] and tick["outcome"] == "pending":
         click.echo(f"\nwhat its tasks wait for: cronclave run explain {tick['run']}")
 
 
-def _show_gates(gates: Sequence[dict[str, Any]]) -> None:
-    if gates:
+def _show_chain(told: dict[str, Any]) -> None:
+    """From the definition to the outcome, and what helps."""
+    if told["chain"]:
         click.echo()
-        table(COLUMNS, [_row(gate) for gate in gates])
+        rows = [
+            (
+                "yes" if link["passed"] else "no",
+                link["gate"],
+                link["because"],
+                link["at"],
+                _refs(link["refs"]),
+            )
+            for link in told["chain"]
+        ]
+        table(("passed", "gate", "because", "at", "see"), rows)
+    if told["help"]:
+        click.echo(f"\nwhat helps: {told['help']}")
+
+
+def _refs(refs: dict[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in refs.items())
 
 
 @click.command(
@@ -153,7 +171,7 @@ def run_explain(
         show(form, found, (), list)
         return
     facts([("run", found["run"]), ("job", f"{found['namespace']}/{found['job']}"), ("state", found["state"])])
-    _show_gates(found["gates"])
+    _show_chain(found)
     rows = [row for task in found["tasks"] for row in _task_rows(task)]
     if rows:
         click.echo()

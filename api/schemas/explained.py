@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from api.schemas.replies import Instant, Reply
@@ -20,12 +22,33 @@ class Finding(Reply):
     outcome: str | None = Field(description="of what never goes on", examples=["skipped(paused)"])
 
 
+class ChainLink(Reply):
+    """One cause after the other, from the definition to the outcome."""
+
+    gate: str = Field(
+        description="definition, enabled, schedule, cause, outcome, or one of the gates", examples=["overlap"]
+    )
+    passed: bool
+    because: str = Field(examples=["run 16 of the job was in the way"])
+    at: Instant | None = Field(description="since when, or when")
+    refs: dict[str, str | int] = Field(
+        description="where to look: revision, trigger, calendars, tzdata, epoch, run, agent, fence, audit…",
+        examples=[{"run": 16}],
+    )
+
+
+Help = Annotated[
+    str | None, Field(description="the command that helps", examples=["cronclave run explain 16"])
+]
+
+
 class TaskExplained(Reply):
     task: str = Field(examples=["extract"])
     member: str | None = Field(description="of a task that is divided; null: the whole")
     state: str = Field(examples=["queued"])
     verdict: str = Field(examples=["waits"])
     gates: list[Finding]
+    help: Help = None
 
 
 class ConditionPart(Reply):
@@ -78,6 +101,10 @@ class RunExplained(Reply):
     namespace: str
     state: str = Field(examples=["pending"])
     verdict: str = Field(description="of the run's own gates: ready, waits or never", examples=["ready"])
+    chain: list[ChainLink] = Field(
+        default_factory=list, description="why it exists, to what it waits for or came to"
+    )
+    help: Help = None
     gates: list[Finding]
     tasks: list[TaskExplained]
     more: bool = Field(description="more tasks have not ended than are told of")
@@ -107,6 +134,10 @@ class TickExplained(Reply):
         default=None, description="that gave the trigger", examples=["default/month-end"]
     )
     substitute: str | None = Field(default=None, description="that took the schedule's place then")
+    chain: list[ChainLink] = Field(
+        default_factory=list, description="from the definition of its time to what became of it"
+    )
+    help: Help = None
 
 
 class Awaited(Reply):
@@ -125,6 +156,13 @@ class InstantExplained(Reply):
     job: str = Field(examples=["nightly-report"])
     namespace: str
     at: Instant | None
+    verdict: str = Field(
+        default="never", description="of the first tick: ready, waits or never; where there is none, never"
+    )
+    chain: list[ChainLink] = Field(
+        default_factory=list, description="of the first tick; where there is none, how far it comes"
+    )
+    help: Help = None
     said: str | None = Field(description="where there is no such tick: why")
     before: Instant | None = Field(description="there: the nearest instants of the job")
     after: Instant | None

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scheduler.explain import conditions
+from scheduler.explain import chains, conditions
+from scheduler.explain.chains import NO_CHAIN, Chain, Subject
 from scheduler.explain.conditions import Condition as After
 from scheduler.explain.conditions import TaskCondition
 from scheduler.explain.findings import (
     NEVER_WORD,
+    READY_WORD,
     WAITS_WORD,
     Cluster,
     Finding,
@@ -62,6 +64,7 @@ class TaskExplained:
     state: str
     verdict: str  #: ready | waits | never
     gates: tuple[Finding, ...]
+    help: str = ""  #: the command that helps
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class RunExplained:
     more: bool  #: there are more
     condition: After | None = None  #: that made it
     whens: tuple[TaskCondition, ...] = ()  #: of its tasks, the first CONDITIONS_MAX that have one
+    chain: Chain = NO_CHAIN
 
 
 class _Asked:
@@ -108,7 +112,14 @@ class _Asked:
             found.append(_attempt(self._store, task, self._cluster.now_ms))
         elif task.state not in ("blocked", "held"):
             found += ask(gates.PLACE, place_view(facts, run.id), facts)
-        return TaskExplained(task.name, task.member, task.state, verdict_of(found), tuple(found))
+        return TaskExplained(
+            task.name, task.member, task.state, verdict_of(found), tuple(found), self._help(task, found)
+        )
+
+    def _help(self, task: Task, found: list[Finding]) -> str:
+        closed = next((each for each in found if each.state != READY_WORD), None)
+        about = Subject(self._run.namespace, self._run.name, run=self._run.id, task=task.name)
+        return "" if closed is None else chains.helping(self._store, about, closed)
 
     def _view(self, task: Task) -> TaskView:
         # One that was queued once needs nothing any more.
@@ -168,7 +179,8 @@ def explain_run(
         ended = Finding("end", NEVER_WORD, said, run.finished_ms)
         whens = conditions.of_tasks(store, run, _job_of(run, compiled))
         alone = () if one is None else (_of_ended(one),)
-        return RunExplained(run, NEVER_WORD, (ended,), alone, False, conditions.of_run(store, run), whens)
+        made, chain = conditions.of_run(store, run), chains.of_run(store, run, (ended,))
+        return RunExplained(run, NEVER_WORD, (ended,), alone, False, made, whens, chain)
     found = (of_cluster(cluster), *of_run(store, run, cluster.now_ms, compiled))
     rows = task_reads.unended(store, run.id, TASKS_MAX + 1) if one is None else [one]
     job = _job_of(run, compiled)
@@ -178,7 +190,8 @@ def explain_run(
     )
     more = one is None and (len(rows) > TASKS_MAX or run.unmade > 0)
     made, whens = conditions.of_run(store, run), conditions.of_tasks(store, run, job)
-    return RunExplained(run, verdict_of(found), found, tasks, more, made, whens)
+    chain = chains.of_run(store, run, found, tasks)
+    return RunExplained(run, verdict_of(found), found, tasks, more, made, whens, chain)
 
 
 def _of_ended(task: Task) -> TaskExplained:

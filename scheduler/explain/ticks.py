@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from scheduler.explain import conditions, deliveries
+from scheduler.explain import chains, conditions, deliveries
+from scheduler.explain.chains import NO_CHAIN, Chain, Subject
 from scheduler.explain.conditions import Condition
 from scheduler.explain.deliveries import Awaited
+from scheduler.explain.endings import ENDINGS
 from scheduler.explain.findings import (
     NEVER_WORD,
     READY_WORD,
@@ -43,7 +45,7 @@ from scheduler.machine.rules.gates import (
     user,
 )
 from scheduler.model.compiled import CompiledJob
-from scheduler.model.quantities import format_duration
+from scheduler.model.quantities import format_duration, format_instant
 from scheduler.plan import plan_missed
 from scheduler.plan.hold import hold_of
 from scheduler.store.connection import Store
@@ -68,34 +70,6 @@ FIRINGS_MAX = 20  #: of an event at one instant, such as hosts that boot
 ROOTS_MAX = 20  #: tasks that start first, of which is told who may take them
 _BACK_MS = (60_000, 3_600_000, 86_400_000, 31 * 86_400_000, 400 * 86_400_000)
 
-WHY = {
-    "skipped": {
-        reasons.OVERLAP: "another run of the job was in the way",
-        reasons.PAUSED: "it came due while it was paused",
-        reasons.CANCELLED: "the job was deleted, or its run was cancelled before any start",
-        reasons.REQUIRES: "what its run requires did not come in time, or is not planned",
-        reasons.BY_PERSON: "a person said that this one is skipped, or held it for 35 days",
-        reasons.PLAN_CLOSED: "its plan date was closed",
-        reasons.BLACKOUT: "it came due, or would have started late, in a blackout of the job",
-        reasons.ADMISSION: "it came due, or would have started late, outside of the job's admission windows",
-    },
-    "coalesced": {
-        "": "a later tick ran for it, by the job's catch-up policy",
-        reasons.OVERLOAD: "more was due than could be started: a later tick ran for it",
-        reasons.OVERLAP: "it waited for room among the runs of the job, and a newer end took its place",
-    },
-    "missed": {
-        reasons.WINDOW: "nobody could fire it in time, and the job's catch-up policy does not run it",
-        reasons.OVERLOAD: "more was due than could be started, and the job's catch-up policy runs none late",
-        reasons.BUFFER_FULL: "more were waiting than may",
-        reasons.RESTORED: "it came due before a restore, and nobody told that it ran",
-        reasons.REQUIRES: "what its run requires did not come in time",
-        "deadline": "its run did not start within start_deadline",
-        "lost_before_start": "its run ended before any start of it was proved",
-    },
-    "ran": {"": "its run started"},
-}
-
 
 @dataclass(frozen=True, slots=True)
 class TickExplained:
@@ -114,6 +88,7 @@ class TickExplained:
     gates: tuple[Finding, ...]  #: of what is undecided
     schedule: str = ""  #: that gave the trigger, `namespace/name`
     substitute: str = ""  #: that took its place then
+    chain: Chain = NO_CHAIN  #: from the definition of its time to what became of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +100,16 @@ class Explained:
     after_ms: int | None = None
     conditions: tuple[Condition, ...] = ()  #: of its triggers that wait for ends, as they are now
     awaits: tuple[Awaited, ...] = ()  #: of its triggers that wait for deliveries, notices
+    none: Chain = NO_CHAIN  #: where there is no such tick: how far it comes
+
+    @property
+    def verdict(self) -> str:
+        """Of the first of its ticks; where there is none, never."""
+        return self.ticks[0].verdict if self.ticks else NEVER_WORD
+
+    @property
+    def chain(self) -> Chain:
+        return self.ticks[0].chain if self.ticks else self.none
 
 
 def explain_instant(
@@ -137,6 +122,26 @@ def explain_instant(
 
 
 def _explain(
+    store: Store, jobs: list[int], at_ms: int | None, cluster: Cluster, compiled: Compiled
+) -> Explained:
+    told = _told(store, jobs, at_ms, cluster, compiled)
+    if told.ticks:
+        return told
+    about = _about(store, jobs[-1], told.at_ms)
+    return replace(told, none=chains.of_none(store, jobs, about, told.at_ms, told.said))
+
+
+def _about(
+    store: Store, job: int, at_ms: int | None, day: int | None = None, run: int | None = None
+) -> Subject:
+    """The tick, as commands name it."""
+    row = job_reads.revision_at(store, job, None)
+    namespace, name = ("", "") if row is None else (row.namespace, row.name)
+    date = "" if day is None else plan_days.text_of(day)
+    return Subject(namespace, name, "" if at_ms is None else format_instant(at_ms), date, run)
+
+
+def _told(
     store: Store, jobs: list[int], at_ms: int | None, cluster: Cluster, compiled: Compiled
 ) -> Explained:
     gone = job_reads.deletion(store, jobs[-1])
@@ -224,19 +229,21 @@ def _tick(store: Store, era: Trigger, at_ms: int, cluster: Cluster, compiled: Co
     run = run_rows.get(store, found[0][1]) if found else None
     if run is not None:
         told = (of_cluster(cluster), *of_run(store, run, cluster.now_ms, compiled))
-        return _pending(era, at_ms, told, f"run {run.id} was made for it and has not started yet", run.id)
+        return _pending(
+            store, cluster, era, at_ms, told, f"run {run.id} was made for it and has not started yet", run.id
+        )
     row = trigger_rows.firing(store, era.id)
     assert row is not None
     changed = changed_ticks.get(store, era.job, era.key, at_ms)
     if changed is not None and changed.passed:
         told = _left_behind(store, row, changed, cluster)
-        return _pending(era, at_ms, told, "it is due by what a person said of it")
+        return _pending(store, cluster, era, at_ms, told, "it is due by what a person said of it")
     if row.next_due_ms is None or at_ms < row.next_due_ms:
         passed = Finding("era", NEVER_WORD, "it was passed over: another era of the trigger decides it")
-        return _pending(era, at_ms, (passed,), "nothing becomes of it")
+        return _pending(store, cluster, era, at_ms, (passed,), "nothing becomes of it")
     told = _undecided(store, row, at_ms, cluster, compiled)
     said = "it is due and not decided yet" if at_ms <= cluster.now_ms else COMING
-    return _pending(era, at_ms, told, said)
+    return _pending(store, cluster, era, at_ms, told, said)
 
 
 def _delayed(store: Store, era: Trigger, row: Delay, cluster: Cluster, compiled: Compiled) -> TickExplained:
@@ -246,23 +253,33 @@ def _delayed(store: Store, era: Trigger, row: Delay, cluster: Cluster, compiled:
     assert row.due_ms is not None
     told = _undecided(store, trigger, row.due_ms, cluster, compiled)
     since = f"the end of run {row.run}" if row.run else "the instant before, or when it was first applied"
-    return _pending(era, row.due_ms, told, f"it counts {format_duration(row.delay_ms)} from {since}")
+    return _pending(
+        store, cluster, era, row.due_ms, told, f"it counts {format_duration(row.delay_ms)} from {since}"
+    )
 
 
 def _decided(store: Store, era: Trigger, at_ms: int, entry: Entry) -> TickExplained:
     due_ms = at_ms if era.event else at_ms + era.jitter_ms
-    said = WHY.get(entry.outcome, {}).get(entry.reason, outcome_text(entry.outcome, entry.reason))
+    said = ENDINGS[entry.outcome, entry.reason].said
     if entry.reason == reasons.OVERLAP and entry.run:
         said = f"run {entry.run} of the job was in the way"
     if entry.kind == Kind.ALL_OF and entry.outcome == "missed":
         said = _lacked(store, era, entry) or said
     if entry.reason == reasons.PAUSED:
         said = _who_paused(store, era, due_ms, entry.decided_ms) or said
+    about = _about(store, era.job, at_ms, _plan_day(store, era.namespace, era.spec, at_ms), entry.run or None)
+    chain = chains.of_decided(store, era, entry, about, said, due_ms)
     return TickExplained(
         era.key, at_ms, due_ms, entry.outcome, entry.reason, said, entry.run or None,
         entry.into_ms, entry.decided_ms, era.from_ms, era.until_ms,
-        READY_WORD if entry.outcome == "ran" else NEVER_WORD, (), *shared_of(era.spec),
+        READY_WORD if entry.outcome == "ran" else NEVER_WORD, (), *shared_of(era.spec), chain,
     )  # fmt: skip
+
+
+def _plan_day(store: Store, namespace: str, spec: bytes, at_ms: int) -> int:
+    stood_ms = nominal_ms(spec, at_ms)
+    given = namespaces.plan_days_of(store, namespace)
+    return plan_days.day_of(given, at_ms if stood_ms is None else stood_ms)
 
 
 def _lacked(store: Store, era: Trigger, entry: Entry) -> str:
@@ -282,11 +299,19 @@ def _who_paused(store: Store, era: Trigger, due_ms: int, decided_ms: int) -> str
 
 
 def _pending(
-    era: Trigger, at_ms: int, told: tuple[Finding, ...], said: str, run: int | None = None
+    store: Store,
+    cluster: Cluster,
+    era: Trigger,
+    at_ms: int,
+    told: tuple[Finding, ...],
+    said: str,
+    run: int | None = None,
 ) -> TickExplained:
+    about = _about(store, era.job, at_ms, _plan_day(store, era.namespace, era.spec, at_ms), run)
+    chain = chains.of_pending(store, era, about, told, cluster.now_ms, said)
     return TickExplained(
         era.key, at_ms, at_ms + era.jitter_ms, "pending", "", said, run, None, None, era.from_ms,
-        era.until_ms, verdict_of(told), told, *shared_of(era.spec),
+        era.until_ms, verdict_of(told), told, *shared_of(era.spec), chain,
     )  # fmt: skip
 
 
@@ -344,7 +369,7 @@ def _missed(store: Store, row: FiringTrigger, at_ms: int, now_ms: int) -> Findin
         if isinstance(command, Account) and command.expected_due_ms <= at_ms <= command.last_ms:
             if not command.count:
                 return Finding("catchup")
-            said = WHY.get(command.outcome, {}).get(command.reason, "the catch-up policy does not run it")
+            said = ENDINGS[command.outcome, command.reason].said
             return Finding("catchup", NEVER_WORD, said, outcome=outcome_text(command.outcome, command.reason))
         if isinstance(command, SetAside) and command.expected_due_ms <= at_ms <= command.until_ms:
             return Finding("catchup", WAITS_WORD, "it is caught up late, one at a time", None, "its turn")
@@ -357,10 +382,7 @@ def _missed(store: Store, row: FiringTrigger, at_ms: int, now_ms: int) -> Findin
 
 def _closed_day(facts: Facts, row: FiringTrigger, at_ms: int) -> int | None:
     """The plan date of the tick, where that is closed."""
-    spec = trigger_rows.spec_of(facts.store, row.id)
-    stood_ms = nominal_ms(spec, at_ms)
-    given = namespaces.plan_days_of(facts.store, facts.namespace)
-    day = plan_days.day_of(given, at_ms if stood_ms is None else stood_ms)
+    day = _plan_day(facts.store, facts.namespace, trigger_rows.spec_of(facts.store, row.id), at_ms)
     return None if closed_dates.get(facts.store, facts.namespace, day) is None else day
 
 

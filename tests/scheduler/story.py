@@ -25,6 +25,7 @@ from scheduler.words import codec
 from scheduler.words import commands as c
 from scheduler.words import events as e
 from scheduler.words.outcomes import Outcome
+from scheduler.words.reasons import ENDINGS
 from tests.scheduler import zone_data
 from tests.scheduler.states import opened
 
@@ -111,6 +112,8 @@ class Story:
     def compare_kept(self) -> None:
         """What is kept in memory is what the tables say."""
         assert self.store.kept.differences(most=200) == []
+        for outcome, reason in self.store.rows("SELECT DISTINCT outcome, reason FROM ledger"):
+            assert reason in ENDINGS[outcome], "an ending that is in no table"
 
     def tell_ok(self, *commands: c.Command) -> list[Outcome]:
         outcomes = self.tell(*commands)

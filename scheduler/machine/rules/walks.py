@@ -5,7 +5,7 @@ from scheduler.words import reasons
 ADMIT = "admit"  #: queue what waited with the run
 KEEP_BACK = "keep_back"  #: take out of the queue what has not started
 STOP = "stop"  #: cancel what has not started, ask agents to stop what has
-DEADLINE = "deadline"  #: expire what never started; the reason why its tick is missed
+DEADLINE = reasons.DEADLINE  #: expire what never started; the reason why its tick is missed
 RESTORED = reasons.RESTORED  #: the same after a restore
 LET_END = "let_end"  #: cancel what has not started, leave what has to its end; also how such a run stops
 GIVE_UP = "give_up"  #: expire what waited when the state was restored

@@ -217,7 +217,7 @@ def _last_exit_code(ctx: Context, run: Run, graph: Graph) -> int | None:
 
 
 def end_run(
-    ctx: Context, run: Run, *, state: str, exit_code: int | None, reason: str, missed: str = "deadline"
+    ctx: Context, run: Run, *, state: str, exit_code: int | None, reason: str, missed: str = reasons.DEADLINE
 ) -> None:
     """`missed`: why its tick is, when the run is `expired` before any start."""
     if state != "succeeded":
@@ -241,7 +241,7 @@ def end_run(
         elif state == "succeeded":  # nothing of it was to run
             decisions.decide_cause_of(ctx, run, "ran", "")
         else:
-            decisions.decide_cause_of(ctx, run, "missed", "lost_before_start")
+            decisions.decide_cause_of(ctx, run, "missed", reasons.LOST)
     failed = state in verdicts.RUN_FAILURES
     warned = 0 if now is None else now.warned
     if not ctx.store.kept.are_empty(TOLD_OF_ENDS):

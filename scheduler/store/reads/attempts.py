@@ -112,6 +112,15 @@ def of_runs(store: Store, runs: Iterable[int]) -> list[ListedAttempt]:
     return found
 
 
+def first_granted(store: Store, run: int) -> Attempt | None:
+    """The attempt of the run that was granted first."""
+    row = store.row(
+        f"SELECT {_WHOLE} FROM attempts a WHERE a.run = ? AND a.fence IS NOT NULL ORDER BY a.id LIMIT 1",
+        (run,),
+    )
+    return None if row is None else Attempt._make(row)
+
+
 def of_tasks(store: Store, tasks: Iterable[int]) -> list[ListedAttempt]:
     """In order; of each CHUNK of tasks the newest LISTED_MAX."""
     found: list[ListedAttempt] = []
