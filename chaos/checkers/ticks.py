@@ -100,8 +100,11 @@ class _Job:
         self.held = possibly(case, *EVERYTHING)  #: keeps back what fired as well
         self.window = window(case, job.name)
         self.ledger: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
+        self.coalesced: dict[int, list[str]] = defaultdict(list)  #: into this tick; when it was decided
         for tick in case.final.get("ticks", {}).get(job.name, []):
             self.ledger[milliseconds(tick["at"])].append(tick)
+            if tick["outcome"] == "coalesced" and tick.get("into"):
+                self.coalesced[milliseconds(tick["into"])].append(tick["decided_at"])
         first = [o.began_s for o in case.operations if o.op == "declare" and o.arguments["job"] == job.name]
         self.first_ms = case.wall_ms(min(first)) if first else 0.0
 
@@ -253,21 +256,22 @@ class _Job:
         return bool(all_run and policies.get("overlap", "skip") != "allow")
 
     def _overdue(self, at_ms: int, record: Mapping[str, Any]) -> str:
-        """Whether this tick ran although it was missed when it was decided."""
+        """Whether this tick ran although it was missed when it was decided: with those that were coalesced into
+        it, where there are any."""
         catchup = self.job.policies.get("catchup", {})
         if catchup.get("mode") not in ("none", "latest") or skewed(self.case, self.case.at_s(at_ms)):
             return ""
         grace_ms = 1000 * (seconds(catchup["grace"]) + GRACE_S)
-        overdue_ms = milliseconds(record["created"]) - at_ms
+        decided = min([record["created"], *self.coalesced.get(at_ms, ())], key=milliseconds)
+        overdue_ms = milliseconds(decided) - at_ms
         if overdue_ms <= grace_ms:
             return ""
         if catchup["mode"] == "none":
             return f"ran {overdue_ms / 1000:.1f} s overdue under catchup none"
-        newer_ms = milliseconds(record["created"]) - grace_ms
         newer = [
             tick_ms
-            for tick_ms in due_ms(self.job, at_ms, newer_ms)
-            if not self._may_be_paused(tick_ms, {"decided_at": record["created"]})
+            for tick_ms in due_ms(self.job, at_ms, milliseconds(decided) - grace_ms)
+            if not self._may_be_paused(tick_ms, {"decided_at": decided})
         ]
         return f"ran, though it and {len(newer)} later ones were missed by then" if newer else ""
 

@@ -6,8 +6,8 @@ Rules of this file:
    the newest `max` within the window, set aside in an era of their own and one at a time, each when nothing
    of the job is active (with overlap allow: at once, as many as a plan may); `none` runs none. What is not
    run is missed(window), or missed(buffer_full) beyond `max`. `gaps.py` keeps several gaps within it.
-2. Equal outcomes in a row are one range. A long gap is worked off in slices: its early part may be coalesced
-   into a tick that, by the time its turn comes, is itself coalesced into a newer one.
+2. Equal outcomes in a row are one range. A long gap is worked off in slices, and what a plan leaves undone
+   the next one does: a tick that others were coalesced into runs all the same, with a newer one behind it.
 3. Ticks of a paused job are skipped(paused), those of a deleted one skipped(cancelled), however old. So are
    those that came due in a pause of everything or of their namespace, or before one that stands; those of a
    plan date that is closed; and those in a blackout of their job, or outside of its windows where these skip.
@@ -15,6 +15,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -23,6 +24,7 @@ from scheduler.plan import gaps
 from scheduler.plan.hold import by_themselves, changed
 from scheduler.plan.opening import skipped_by
 from scheduler.plan.view import View
+from scheduler.store.tables import ledger
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.triggers import BEHIND, DueTrigger
 from scheduler.ticks import Schedule, nominal_ms
@@ -88,7 +90,8 @@ def catch_up(
         return closed(due_ms) if closed is not None else ""
 
     runs = _to_run(trigger, job, ticks, edge_ms, view.now_ms, skipped)
-    into_ms = runs[-1] if runs else None
+    if job.catchup_mode != "all" and (owed_ms := _owed_ms(view, trigger, edge_ms, skipped)) is not None:
+        runs = sorted({owed_ms, *runs})
     key = trigger_rows.key_of(view.store, trigger.id) if job.of_triggers else ""
     one_at_a_time = job.catchup_mode == "all" and job.overlap_of(key) != "allow"
     window_ms = view.now_ms - job.catchup_window_ms
@@ -97,12 +100,16 @@ def catch_up(
     group: list[int] = []
     verdict = ("", "")
 
+    def next_run(due_ms: int) -> int | None:
+        place = bisect_right(runs, due_ms)
+        return runs[place] if place < len(runs) else None
+
     def flush(next_ms: int | None) -> None:
         if group:
             outcome, reason = verdict
-            into = into_ms if outcome == "coalesced" else None
+            into_ms = next_run(group[-1]) if outcome == "coalesced" else None
             commands.append(
-                Account(epoch, trigger.id, group[0], group[-1], len(group), next_ms, outcome, reason, into)
+                Account(epoch, trigger.id, group[0], group[-1], len(group), next_ms, outcome, reason, into_ms)
             )
             group.clear()
 
@@ -124,7 +131,7 @@ def catch_up(
             commands.append(Fire(epoch, trigger.id, due_ms, after_ms, 0, True, nominal))
             continue
         reason = skipped(due_ms)
-        said = ("skipped", reason) if reason else _verdict(trigger, job, due_ms, window_ms, into_ms)
+        said = ("skipped", reason) if reason else _verdict(trigger, job, due_ms, window_ms, next_run(due_ms))
         if group and said != verdict:
             flush(due_ms)
         verdict = said
@@ -156,6 +163,14 @@ def _to_run(
         if len(found) >= wanted or after_ms == floor_ms:
             break
     return found[-wanted:]
+
+
+def _owed_ms(view: View, trigger: DueTrigger, edge_ms: int, skipped: Callable[[int], str]) -> int | None:
+    """The missed tick that a plan before this one let others be coalesced into."""
+    into_ms = ledger.awaited_ms(view.store, trigger.id)
+    if into_ms is None or not trigger.next_due_ms <= into_ms <= edge_ms or skipped(into_ms):
+        return None
+    return into_ms
 
 
 def _verdict(

@@ -64,7 +64,7 @@ def _shed(view: View, trigger: DueTrigger, job: CompiledJob, due_ms: int, turn: 
         return due_ms
     grace_ms = min(job.catchup_grace_ms, max(SHED_MS_MIN, SHED_PERIODS * (next_ms - due_ms)))
     edge_ms = trigger.end_ms(view.now_ms - grace_ms - trigger.jitter_ms)
-    if due_ms > edge_ms or ledger.is_awaited(view.store, trigger.id, due_ms):
+    if due_ms > edge_ms or ledger.awaited_ms(view.store, trigger.id) == due_ms:
         return due_ms
     if any(at_ms <= edge_ms for at_ms in changed(view.store, trigger)):
         return due_ms

@@ -65,6 +65,15 @@ def ran_long_overdue(story: Story, mode: str) -> None:
     story.run(8)["created"] = instant(114.0)
 
 
+def ran_with_those_coalesced(story: Story, decided_s: float) -> None:
+    """A tick that runs late, and another that was coalesced into it at this instant."""
+    ran_long_overdue(story, "latest")
+    story.forget(7)
+    story.tick(7).update(
+        outcome="coalesced", run=None, into=story.tick(8)["at"], decided_at=instant(decided_s)
+    )
+
+
 def missed_while_one_led(story: Story) -> None:
     latest(story, "none")
     story.forget(14)
@@ -117,6 +126,8 @@ TICKS = [
           bug=lambda s: ran_long_overdue(s, "none")),
     plant(checker=ticks, kind="bad-ran", because="not the latest",
           bug=lambda s: ran_long_overdue(s, "latest")),
+    plant(checker=ticks, kind="bad-ran", because="not the latest when others were coalesced into it",
+          bug=lambda s: ran_with_those_coalesced(s, 114)),
     plant(checker=ticks, kind="bad-missed", because="one leader led all the time, a fault just over",
           bug=missed_while_one_led),
     plant(checker=ticks, kind="late", because="one leader led all the time, a fault just over",
@@ -275,3 +286,10 @@ def test_a_second_drill_on_a_cluster_that_remembers_the_first() -> None:
 
     assert linear.check(story.case()).verdict == "pass"
     assert _judged(story) == set()
+
+
+def test_what_others_were_coalesced_into_runs_however_late() -> None:
+    story = clean()
+    ran_with_those_coalesced(story, 110.5)
+
+    assert "bad-ran" not in {offence.kind for offence in ticks.check(story.case()).offences}

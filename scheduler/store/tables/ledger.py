@@ -57,12 +57,12 @@ def append(store: Store, entry: Entry, before: bytes) -> bytes:
     return head
 
 
-def is_awaited(store: Store, trigger: int, due_ms: int) -> bool:
-    """Whether ticks before this instant ended by what becomes of it."""
-    into_ms = store.value(
+def awaited_ms(store: Store, trigger: int) -> int | None:
+    """The tick that runs for those which ended last, where they were coalesced: its turn comes yet."""
+    into_ms: int | None = store.value(
         "SELECT into_ms FROM ledger WHERE trigger = ? ORDER BY first_ms DESC LIMIT 1", (trigger,)
     )
-    return bool(into_ms == due_ms)
+    return into_ms
 
 
 def of_cause(store: Store, job: int, kind: str, key: str) -> Entry | None:

@@ -192,6 +192,26 @@ def test_what_is_coalesced_names_the_tick_that_runs(story: Story) -> None:
     assert run == ("catchup", into_ms)
 
 
+def test_a_tick_that_others_were_coalesced_into_runs_also_when_its_turn_comes_later(story: Story) -> None:
+    """A plan had no room for it, or its leader was lost before the Fire; by then newer ones are missed."""
+    story.connect()
+    policies = {"catchup": {"mode": "latest", "grace": "3s"}, "overlap": "allow"}
+    story.put(job(trigger={"every": "1s"}, policies=policies))
+    story.now_ms = START_MS + MINUTE_MS
+    (ended,) = story.plan(limits=Limits(catchup_fires=0))
+    assert isinstance(ended, c.Account)
+    story.tell_ok(ended)
+
+    story.now_ms += MINUTE_MS // 2
+    story.settle()
+
+    ran = {tick_ms for (tick_ms,) in story.store.rows("SELECT tick_ms FROM runs WHERE cause = 'catchup'")}
+    into = {into_ms for (into_ms,) in story.store.rows("SELECT into_ms FROM ledger WHERE into_ms > 0")}
+    assert ended.into_ms in into
+    assert into == ran
+    agrees(story)
+
+
 def test_a_start_deadline_counts_from_the_decision_to_catch_up(story: Story) -> None:
     story.put(job(trigger={"cron": "0 * * * *"}, policies={"start_deadline": "10m"}))
     story.now_ms = START_MS + HOUR_MS + 30 * MINUTE_MS
