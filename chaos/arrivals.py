@@ -40,7 +40,9 @@ TRIGGERS: dict[str, dict[str, Any]] = {
 def declare(api: Api) -> bool:
     """Whether all were acknowledged. Raises NemesisError where the cluster refuses them."""
     puts: dict[str, dict[str, Any]] = {f"/v1/boards/{BOARD}": {}}
-    puts |= {f"/v1/jobs/{job}": {"noop": True, "policies": _KEPT, "triggers": TRIGGERS[job]} for job in JOBS}
+    puts |= {
+        f"/v1/jobs/{job}": {"noop": True, "policies": _KEPT, "triggers": TRIGGERS[job]} for job in JOBS
+    }
     for path, body in puts.items():
         outcome, status, _ = api.call("arrivals", "PUT", path, told={}, body=body)
         if outcome == "fail" and status > 0:

@@ -19,7 +19,7 @@ EXTRACT, EVEN, ODD, NEVER, MEET, CLEAN_UP = "extract", "even", "odd", "never", "
 BRANCHES = (EVEN, ODD)
 
 _WRITE = (
-    "half=even; [ $((CRONCLAVE_RUN % 2)) = 1 ] && half=odd\n"
+    'half=even; [ $((CRONCLAVE_RUN % 2)) = 1 ] && half=odd\n'
     'printf "n=%s\\nhalf=%s\\n" "$CRONCLAVE_RUN" "$half" > "$CRONCLAVE_OUTPUT"'
 )
 

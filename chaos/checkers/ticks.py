@@ -256,8 +256,7 @@ class _Job:
         return bool(all_run and policies.get("overlap", "skip") != "allow")
 
     def _overdue(self, at_ms: int, record: Mapping[str, Any]) -> str:
-        """Whether this tick ran although it was missed when it was decided: with those that were coalesced into
-        it, where there are any."""
+        """Whether this tick ran although it was missed when it, or one coalesced into it, was decided."""
         catchup = self.job.policies.get("catchup", {})
         if catchup.get("mode") not in ("none", "latest") or skewed(self.case, self.case.at_s(at_ms)):
             return ""
