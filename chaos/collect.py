@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import httpx2
 
-from chaos import many
+from chaos import many, windows
 from chaos.appliers import REVISED, generation_of, key_of, path_of
 from chaos.arrivals import HEARD, JOBS
 from chaos.checkers.vacuity import SETTLER
@@ -111,6 +111,9 @@ def settle(reader: Reader, jobs: Sequence[str], history: History, *, narrows: bo
         operation = history.invoke(SETTLER, "pause", of="job", name=job)
         reader.ask("POST", f"/v1/jobs/{job}/pause")
         history.end(operation, "ok")
+    for state in OPEN:  # a window may be a minute away
+        for run in reader.items("/v1/runs", job=windows.JOB, state=state, brief="true"):
+            reader.ask("POST", f"/v1/runs/{run['id']}/cancel", nothing=409)
     _patiently(lambda: not any(reader.items("/v1/runs", state=state) for state in OPEN), history, "runs")
     if narrows:
         _patiently(lambda: not reader.ask("GET", NARROW)["following"], history, "defaults")
@@ -159,10 +162,11 @@ def _narrow(reader: Reader) -> dict[str, Any]:
 def _members(reader: Reader) -> dict[int, tuple[dict[str, Any], list[dict[str, Any]]]]:
     """Of each run with divided tasks their members, and the run's attempts. All of it has come to rest."""
     found = {}
-    for run in reader.items("/v1/runs", job=many.JOB, brief="true"):
-        path = f"/v1/runs/{run['id']}/tasks"
-        members = {name: reader.items(f"{path}/{name}/members") for name in many.DIVIDED}
-        found[run["id"]] = members, reader.items("/v1/attempts", run=run["id"])
+    for job, divided in {many.JOB: many.DIVIDED, windows.JOB: (windows.EACH,)}.items():
+        for run in reader.items("/v1/runs", job=job, brief="true"):
+            path = f"/v1/runs/{run['id']}/tasks"
+            members = {name: reader.items(f"{path}/{name}/members") for name in divided}
+            found[run["id"]] = members, reader.items("/v1/attempts", run=run["id"])
     return found
 
 

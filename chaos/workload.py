@@ -33,6 +33,7 @@ from chaos import (
     many,
     needs,
     senders,
+    windows,
     workflows,
 )
 from chaos.askers import Runner, Writer
@@ -250,6 +251,8 @@ class Workload:
             pays = partial(payload, self._evidence, clock=self._clock)
             asks = approvals.body_of(_beside(approvals.JOB), pays)
             self._surely(api, "asks", f"/v1/jobs/{approvals.JOB}", asks, {"asks": approvals.JOB})
+            windowed = windows.body_of(_beside(windows.JOB), pays, time.time())
+            self._surely(api, "windowed", f"/v1/jobs/{windows.JOB}", windowed, {"windowed": windows.JOB})
         api.close()
 
     def _put_zoned(self) -> None:
@@ -332,7 +335,7 @@ class Workload:
         if self._delivers:
             loops += [("sender", senders.Sender(self._seed), 0.6), ("grapher", graphs.ask, 2.0)]
             approver = approvals.Approver(self._seed, self._over)
-            loops += [("divider", many.ask, 4.0), ("approver", approver, 1.0)]
+            loops += [("divider", many.ask, 4.0), ("approver", approver, 1.0), ("windower", windows.ask, 4.0)]
             person = hands.Hands(self._seed, self._over, [job.name for job, _, _ in self.jobs])
             loops += [("asker", workflows.Asker(), 2.4), ("hands", person, 0.3)]
             loops += [(f"takes-{name}", Runner(name, self._seed), WAIT_S[name]) for name in licences.LIMITS]

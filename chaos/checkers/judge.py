@@ -33,12 +33,13 @@ from chaos.checkers import (
     secrets,
     ticks,
     vacuity,
+    windows,
     workflows,
 )
 
 CHECKERS = (
-    ticks, results, held, boots, deliveries, graphs, workflows, hands, approvals, many, licences, notices,
-    audit, secrets, objects, narrow, needs, arrivals, linear, dispatch, durable, lifecycle, liveness,
+    ticks, results, held, boots, deliveries, graphs, workflows, hands, approvals, many, windows, licences,
+    notices, audit, secrets, objects, narrow, needs, arrivals, linear, dispatch, durable, lifecycle, liveness,
     vacuity,
 )  # fmt: skip
 

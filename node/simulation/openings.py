@@ -34,7 +34,7 @@ JOBS: tuple[dict[str, object], ...] = (
         "triggers": [{"every": "1s"}],
         "policies": {"overlap": "allow", **KEPT},
         "tasks": {
-            "a": {"noop": True},
+            "a": {"noop": True, "fanout": {"n": 2, "max_parallel": 1}},
             "nap": {"sleep": "1s", "needs": ["a"]},
             "b": {"noop": True, "needs": ["nap"]},
         },

@@ -129,7 +129,7 @@ def grant(ctx: Context, command: Grant) -> Outcome:
 def _is_outside(ctx: Context, run: Run, id: int) -> bool:
     """Of the windows of its group."""
     task = task_rows.get(ctx.store, id)
-    return task is not None and windows.is_outside(ctx, run, task.of_group)
+    return task is not None and windows.is_outside(ctx, run, task)
 
 
 def _withdrawn_user(ctx: Context, attempt: Attempt, run: Run) -> str:

@@ -4,8 +4,9 @@ end.
 Rules of this file:
 
 1. What is judged is how it stands at the stamp, by the run's own revision: the planner says when to look.
-2. A group whose window opens tells its tasks, as at its beginning. As it ends, what waits in a queue is kept
-   back when it is to be placed, what an agent has goes on, and where the group says so it is stopped.
+2. A group whose window opens tells its tasks, as at its beginning; with members among them its run goes on as
+   a whole, since these are of any round, and some had their turn before. As it ends, what waits in a queue is
+   kept back when it is to be placed, what an agent has goes on, and where the group says so it is stopped.
 3. Who waits for one job or board is judged in the order of ids, so of two that would use a notice up the
    older has it.
 """
@@ -13,11 +14,12 @@ Rules of this file:
 from __future__ import annotations
 
 from scheduler.machine.context import OK, ROW, Context, done, refused
-from scheduler.machine.rules import groups, requirements
+from scheduler.machine.rules import groups, joins, requirements
 from scheduler.machine.steps import (
     admitting,
     decisions,
     holding,
+    joining,
     quotas,
     regrouping,
     requiring,
@@ -40,7 +42,7 @@ from scheduler.ticks.windows import Opening
 from scheduler.words import events as e
 from scheduler.words import reasons
 from scheduler.words.commands import Rejudge, RejudgeGroup, RejudgeRequired
-from scheduler.words.lifecycle import RUN_ENDS
+from scheduler.words.lifecycle import KEPT_BACK, RUN_ENDS
 from scheduler.words.outcomes import Code, Outcome
 
 JUDGED = 4 * ROW
@@ -71,25 +73,34 @@ def rejudge_group(ctx: Context, command: RejudgeGroup) -> Outcome:
         return refused(Code.SUPERSEDED, f"no window of group {command.task} opens or ends now")
     run = run_rows.get(ctx.store, task.run)
     assert run is not None, "its rounds go with it"
-    if task.state != "active" or now.stopped or run.stopping:
-        rounds.change(ctx.store, now, closed=0, window_ms=None)  # its next round looks itself
-        return OK
     graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
     place = graph.place(run, task)
+    box, goes_on = graph.boxes[place], task.state == "active" and not now.stopped
+    # Members may go on behind the end of their round.
+    members = joins.going_on(ctx.store, run.id, task.id) if box.is_divided else []
+    if run.stopping or not (goes_on or members):
+        rounds.change(ctx.store, now, closed=0, window_ms=None)  # its next round looks itself
+        return OK
     if tell_rows.has(ctx.store, run.id, place):
         return refused(Code.CONFLICT, f"group {task.id} is being told of what came before")
-    admission = graph.boxes[place].group.admission
+    admission = box.group.admission
     assert admission is not None, "its revision says when it is open"
     was_open = not now.closed
     now = windows.look_at_group(ctx, now, admission)
     if now.closed and was_open:
         ctx.emit(e.WindowEnded(task.id, run.id, task.name, now.round, now.window_ms or 0))
-        if admission.terminates and regrouping.has_begun(ctx, graph.boxes[place], now):
-            walking.leave(ctx, run, [regrouping.note_stop(ctx, run, graph, place, by=groups.BY_WINDOW)])
+        if admission.terminates:
+            left = [joining.note_cut(each) for each in members if each.state == "succeeded"]
+            if goes_on and regrouping.has_begun(ctx, graph, box, now):
+                left.append(regrouping.note_stop(ctx, run, graph, place, by=groups.BY_WINDOW))
+            walking.leave(ctx, run, left)
     elif not now.closed:  # or the one before ended, which nobody saw but those that were to be placed
         if not was_open:
             ctx.emit(e.WindowOpened(task.id, run.id, task.name, now.round))
-        walking.leave(ctx, run, [Tell(place, AMONG, 0)])
+        if not box.is_divided:
+            walking.leave(ctx, run, [Tell(place, AMONG, 0)])
+        elif not (run.waiting or run.state in KEPT_BACK):  # else they go on with it
+            admitting.let_begin(ctx, run)
     return OK
 
 

@@ -43,18 +43,13 @@ def fanout_problems(
 
 
 def _inside(tasks: Mapping[str, Task], groups: object) -> list[Problem]:
-    """Each agent has a member of its own, a sticky group goes to one; and members know no window yet."""
+    """Each agent has a member of its own, a sticky group goes to one."""
     problems: list[Problem] = []
     for group, fields in groups.items() if isinstance(groups, Mapping) else ():
-        says = [word for word in ("sticky", "admission") if fields.get(word)]
-        inside = [*fields.get("tasks", ()), *(fields.get("catch") or ())] if says else []
+        inside = [*fields.get("tasks", ()), *(fields.get("catch") or ())] if fields.get("sticky") else []
         for name in inside:
             fanout = tasks[name].fanout
-            if fanout is not None and "admission" in says:
-                detail = f"a divided task in group {group} with admission is not available in this version"
-                hint = "leave admission out of the group, or take the task out of it"
-                problems.append(Problem(pointer_of("tasks", name, "fanout"), detail, hint))
-            elif fanout is not None and fanout.all is not None:
+            if fanout is not None and fanout.all is not None:
                 detail = f"its members are for an agent each, and group {group} is sticky: for one agent"
                 hint = "take the task out of the group, or divide it over a list or a number"
                 problems.append(Problem(pointer_of("tasks", name, "fanout", "all"), detail, hint))

@@ -95,6 +95,18 @@ def lock_problems(
     return problems
 
 
+def never_taken(
+    of_job: Sequence[Lock], of_groups: Sequence[Within], placed: frozenset[str]
+) -> list[Problem]:
+    """Locks of a job and of groups in which no task is given to an agent (`placed`: those that are): they are
+    taken with that, and would keep nobody out."""
+    in_vain: list[tuple[str, ...]] = [("policies", "locks")] if of_job and not placed else []
+    in_vain += [("groups", each.group, "locks") for each in of_groups if placed.isdisjoint(each.tasks)]
+    said = "no task in it is given to an agent, and it would take them with the first that is: never"
+    hint = "let the jobs that it begins take them, or put a task of `noop: true` before all others in it"
+    return [Problem(pointer_of(*place), said, hint) for place in in_vain]
+
+
 def _amounts(locks: Sequence[Lock], namespace: str) -> dict[str, int]:
     return {resource_key(lock.resource, namespace): lock.amount for lock in locks}
 

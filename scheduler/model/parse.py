@@ -35,7 +35,7 @@ from scheduler.model.group import Group, Repeat
 from scheduler.model.group_check import combined, group_problems
 from scheduler.model.job import CANONICAL_BYTES_MAX, Job, canonical
 from scheduler.model.known_dates import NO_CALENDARS, Calendars
-from scheduler.model.lock import Lock, Within, lock_problems
+from scheduler.model.lock import Lock, Within, lock_problems, never_taken
 from scheduler.model.newer import given
 from scheduler.model.notice import Notice
 from scheduler.model.outputs import output_problems
@@ -156,7 +156,10 @@ def parse_job(
             if group.locks
         ]
         if of_tasks or of_groups or job.policies.locks:
-            wrong = lock_problems(job.namespace, job.policies.locks or (), of_tasks, of_groups)
+            of_job = job.policies.locks or ()
+            wrong = lock_problems(job.namespace, of_job, of_tasks, of_groups)
+            placed = frozenset(name for name, task in job.tasks.items() if task.kind.happens == "agent")
+            wrong += never_taken(of_job, of_groups, placed)
             problems += [_of_task(each, short) for each in wrong]
         problems += sticky_problems(job.tasks, job.groups) if job.groups else []
         problems += _days_without_calendar(job, data) if job.triggers else []

@@ -27,6 +27,7 @@ def _says(*offences: str) -> frozenset[str]:
 LEADER_KILLED = (Step(2_000, 2_000, "leader-killed"),)
 QUIET = (Step(4_000, 1_000, "agent-killed"),)
 APPLIED = (Step(12_000, 1_000, "agent-killed"),)  #: time enough for some stages
+MINUTE = (Step(60_000, 1_000, "agent-killed"),)  #: windows have opened and ended
 STAGED = (Step(22_000, 1_000, "agent-killed"),)  #: each goes live for half a second
 HOLDINGS = "scheduler.machine.rules.holdings"
 ALONE = (Step(2_000, 6_000, "leader-alone"),)
@@ -140,6 +141,51 @@ MUTANTS = (
         (("scheduler.store.reads.outputs", "ORDER BY round DESC LIMIT 1", "ORDER BY round LIMIT 1"),),
         APPLIED,
         _says("workflows: other-output"),
+    ),
+    Mutant(
+        "no-window-is-closed",
+        (
+            (
+                "scheduler.machine.rules.gates.window",
+                "    return READY if view.outside is None else WAITS\n",
+                "    return READY\n",
+            ),
+            (
+                "scheduler.machine.steps.windows",
+                "    if now is None or now.window_ms is None:\n        return False\n",
+                "    return False\n",
+            ),
+        ),
+        QUIET,
+        _says("windows: started-outside"),
+    ),
+    Mutant(
+        "members-know-no-window",
+        (
+            (
+                "scheduler.machine.rules.task_views",
+                "    outside = _outside(store, run, graph, graph.place(run, task))\n",
+                "    outside = None\n",
+            ),
+            ("scheduler.machine.steps.windows", "        group = 0 if whole is None else whole.of_group\n",
+             "        group = 0\n"),
+        ),
+        MINUTE,
+        _says("windows: started-outside"),
+    ),
+    Mutant(
+        "a-window-opens-for-nobody",
+        (
+            (
+                "scheduler.machine.waits",
+                "            walking.leave(ctx, run, [Tell(place, AMONG, 0)])\n",
+                "            pass\n",
+            ),
+            ("scheduler.machine.waits", "            admitting.let_begin(ctx, run)\n    return OK\n",
+             "            pass\n    return OK\n"),
+        ),
+        MINUTE,
+        _says("windows: not-let-in"),
     ),
     Mutant(
         "a-run-of-another-job-twice",

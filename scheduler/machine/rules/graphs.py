@@ -28,6 +28,7 @@ class Box(NamedTuple):
     roots: int  #: how many of its dependents begin with it
     inner: int  #: how many are inside
     asks: str  #: of a sticky one: what its agent must offer for all of it, as JSON; else empty
+    is_divided: bool  #: a task in it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,8 @@ def _box(job: CompiledJob, group: CompiledGroup, inside: list[int]) -> Box:
     roots = sum(place < catch for place in inside)
     end = catch + group.catch
     asks = selectors.asks_of_all(job.tasks[first:end]) if group.sticky else ""
-    return Box(group, first, catch, end, roots, len(inside), asks)
+    is_divided = any(task.fanout is not None for task in job.tasks[first:end])
+    return Box(group, first, catch, end, roots, len(inside), asks, is_divided)
 
 
 def _selectors(job: CompiledJob) -> dict[str, str]:

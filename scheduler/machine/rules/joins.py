@@ -1,4 +1,4 @@
-"""What the ends of members mean for the task that was divided (`join`). Pure: by counts alone.
+"""What the ends of members mean for the task that was divided (`join`). The verdict is pure: by counts alone.
 
 Rules of this file:
 
@@ -12,7 +12,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scheduler.model.members import CompiledFanout, wanted
+from scheduler.store.connection import Store
+from scheduler.store.tables import fanouts
+from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.fanouts import Fanout
+from scheduler.store.tables.tasks import Task
 
 SKIPPED = "each of its members was skipped"
 EMPTY = "it is divided over an empty list"
@@ -38,6 +42,15 @@ def judge(fanout: CompiledFanout, now: Fanout) -> Joined | None:
     if now.failed > counted - asked:
         return Joined("failed", _said(now, counted, asked))
     return None
+
+
+def going_on(store: Store, run: int, group: int) -> list[Task]:
+    """Divided tasks of the group, in whatever round, of which members have not ended: their join may have
+    been met, or can be met no more."""
+    if not fanouts.are_any(store):
+        return []
+    open_ones = [each.task for each in fanouts.of_run(store, run) if each.ended < each.made]
+    return [row for row in task_rows.of_ids(store, open_ones) if row.of_group == group]
 
 
 def _said(now: Fanout, counted: int, asked: int) -> str:

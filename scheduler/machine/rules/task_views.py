@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scheduler.machine.rules import selectors
 from scheduler.machine.rules.conditions import Condition
-from scheduler.machine.rules.gates.views import Enclosing, Share, TaskView
+from scheduler.machine.rules.gates.views import Enclosing, Outside, Share, TaskView
 from scheduler.machine.rules.graphs import Graph
 from scheduler.model.members import OUTPUT
 from scheduler.store.connection import Store
@@ -26,6 +26,7 @@ def of_place(
         held,
         run.keeps(run.first_task + place),
         _enclosing(store, run, graph, place) if task.scope.group else None,
+        _outside(store, run, graph, place),
         waits_all=task.fanout is not None and task.fanout.over == OUTPUT,
     )  # fmt: skip
 
@@ -39,7 +40,8 @@ def of_member(
     had_turn = task.queued_ms is not None
     away = task.member if fanout.is_picky and not had_turn and is_away(store, task) else ""
     share = Share(task.name, had_turn, fanout.parallel_max, now.going, now.open_ms, now_ms, away)
-    return TaskView(run, "", 0, 0, 0, 0, held=held, share=share)
+    outside = _outside(store, run, graph, graph.place(run, task))
+    return TaskView(run, "", 0, 0, 0, 0, held=held, outside=outside, share=share)
 
 
 def is_away(store: Store, member: Task) -> bool:
@@ -54,7 +56,15 @@ def _enclosing(store: Store, run: Run, graph: Graph, place: int) -> Enclosing:
     row = task_rows.get(store, group)
     assert row is not None, "a group is made before what is inside"
     now = rounds.get(store, group) if row.state == "active" else None
-    return Enclosing(
-        scope.group, row.state, scope.is_catch, now is not None and now.catching == scope.is_catch,
-        now.window_ms if now is not None and now.closed else None,
-    )  # fmt: skip
+    is_open = now is not None and now.catching == scope.is_catch
+    return Enclosing(scope.group, row.state, scope.is_catch, is_open)
+
+
+def _outside(store: Store, run: Run, graph: Graph, place: int) -> Outside | None:
+    """Whether the group of the task at this place is outside of its windows, as was last seen."""
+    box = graph.boxes.get(graph.box_of.get(place, -1))
+    if box is None or box.group.admission is None:
+        return None
+    now = rounds.get(store, run.first_task + box.group.place)
+    is_outside = now is not None and now.closed
+    return Outside(graph.job.tasks[place].scope.group, now.window_ms) if now and is_outside else None

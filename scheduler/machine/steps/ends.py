@@ -16,7 +16,7 @@ import json
 from scheduler.machine.context import ROW, Context, done, refused
 from scheduler.machine.rules import gates, groups, verdicts
 from scheduler.machine.rules.gates import Never, TaskView, Waits
-from scheduler.machine.rules.gates.views import Enclosing
+from scheduler.machine.rules.gates.views import Outside
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.rules.verdicts import Hold, Means, Retry, RunEnds, TaskEnds, Tried
 from scheduler.machine.steps import (
@@ -355,9 +355,8 @@ def waits_with_run(ctx: Context, run: Run, task: Task, *, attempts: int) -> bool
 
 def _needs_nothing(ctx: Context, run: Run, task: Task) -> TaskView:
     """Of a task that was queued before: what it needed has ended."""
-    is_outside = windows.is_outside(ctx, run, 0 if task.member else task.of_group)
-    group = Enclosing("", "", False, True, ctx.stamp_ms) if is_outside else None
-    return TaskView(run, rule="", needs=0, wanted=0, open_needs=0, met_needs=0, group=group)
+    outside = Outside("", None) if windows.is_outside(ctx, run, task) else None
+    return TaskView(run, rule="", needs=0, wanted=0, open_needs=0, met_needs=0, outside=outside)
 
 
 def take_back(ctx: Context, attempt: Attempt, reason: str) -> None:

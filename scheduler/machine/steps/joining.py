@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scheduler.machine.context import ROW, Context
-from scheduler.machine.rules import joins, selectors, task_views
+from scheduler.machine.rules import groups, joins, selectors, task_views
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.rules.verdicts import RunEnds
 from scheduler.machine.steps import breaking, clock, closing, grouping, holding, locking, spreading
@@ -32,6 +32,9 @@ from scheduler.words.lifecycle import TASK_END, TASK_ENDS, TaskEvent
 UNTAKEN = ("blocked", "queued", "retry_wait")
 """States of a member that no agent has."""
 CUT_REASON = "too many other members failed"
+CUTS = {"succeeded": groups.OUTSIDE.reason, "cancelled": ""}
+"""Why members are cut, by the state of the whole: behind one that went well it is a window that ends. Empty:
+for what that was."""
 
 
 class Heard(NamedTuple):
@@ -119,7 +122,12 @@ def _close(ctx: Context, run: Run, whole: Task, now: Fanout, ends: RunEnds) -> l
         return []
     if now.unmade:
         fanouts.drop_items(ctx.store, whole.id)
-    return [Tell(spreading.place_of(whole.id), CUT, 0)] if now.ended < now.made else []
+    return [note_cut(whole)] if now.ended < now.made else []
+
+
+def note_cut(whole: Task) -> Tell:
+    """What is to be done to cancel the members of this task that have not ended."""
+    return Tell(spreading.place_of(whole.id), CUT, 0)
 
 
 def _gather(ctx: Context, graph: Graph, whole: Task, now: Fanout) -> RunEnds:
@@ -171,6 +179,9 @@ def _let_go(ctx: Context, run: Run, graph: Graph, whole: Task) -> None:
 
 def _cut(ctx: Context, run: Run, graph: Graph, now: Fanout, tell: Tell) -> Heard:
     """End the members that have not, and ask agents to stop theirs."""
+    whole = task_rows.get(ctx.store, now.task)
+    assert whole is not None
+    reason = CUTS.get(whole.state, CUT_REASON) or whole.reason
     at, ended, going, moved = tell.told, 0, 0, 0
     while at < now.made and ctx.room > 0:
         ctx.room -= ROW
@@ -180,15 +191,13 @@ def _cut(ctx: Context, run: Run, graph: Graph, now: Fanout, tell: Tell) -> Heard
             continue
         moves = clock.moves(graph, run, task)
         holding.drop(ctx, task)
-        if breaking.break_off(ctx, task, TaskEvent.CANCELLED, reason=CUT_REASON):
+        if breaking.break_off(ctx, task, TaskEvent.CANCELLED, reason=reason):
             ended += 1
             going += task.queued_ms is not None
             moved += moves
     if moved:
         clock.count(ctx, run, graph, -moved)
     now = fanouts.change(ctx.store, now, ended=now.ended + ended, going=now.going - going)
-    whole = task_rows.get(ctx.store, now.task)
-    assert whole is not None
     _give_back(ctx, whole, now)
     return Heard([tell._replace(told=at)] if at < now.made else [], ended)
 

@@ -17,12 +17,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from scheduler.machine.context import Context
-from scheduler.machine.rules import amounts, holdings, selectors
+from scheduler.machine.rules import amounts, holdings, joins, selectors
 from scheduler.machine.rules.gates import locks
 from scheduler.machine.steps import restoring, sticking
 from scheduler.model.locks import GROUP, ROOM, RUN, TASK, Lock, room_on
 from scheduler.store.tables import attempts as attempt_rows
-from scheduler.store.tables import fanouts, lock_holds, nested, rounds
+from scheduler.store.tables import lock_holds, nested, rounds
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.lock_holds import Hold
 from scheduler.store.tables.tasks import Task
@@ -108,17 +108,8 @@ def give_back_run(ctx: Context, run: int) -> None:
 
 def give_back_group(ctx: Context, run: int, group: int) -> None:
     """The group has ended, and with it, or behind it, the last of its members."""
-    if not _members_go_on(ctx, run, group):
+    if not joins.going_on(ctx.store, run, group):
         ctx.state.locks -= _give_back(ctx, GROUP, group, run)
-
-
-def _members_go_on(ctx: Context, run: int, group: int) -> bool:
-    """Of a divided task inside, in whatever round: a join was met, or can be met no more, and they have not
-    ended."""
-    if not fanouts.are_any(ctx.store):
-        return False
-    open_ones = [each.task for each in fanouts.of_run(ctx.store, run) if each.ended < each.made]
-    return any(row.of_group == group for row in task_rows.of_ids(ctx.store, open_ones))
 
 
 def give_back_unless_begun(ctx: Context, run: int, selector: str) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 from scheduler.machine.context import CONDITION, ROW, Context
@@ -13,8 +14,8 @@ from scheduler.machine.rules.groups import Again, Catch, Over
 from scheduler.machine.rules.verdicts import RunEnds
 from scheduler.machine.steps import breaking, clock, closing, grouping, holding, joining
 from scheduler.machine.steps.grouping import AMONG, CATCHING, STOPPED
+from scheduler.store.tables import fanouts, rounds
 from scheduler.store.tables import jobs as job_rows
-from scheduler.store.tables import rounds
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.rounds import Round
 from scheduler.store.tables.runs import Run
@@ -135,10 +136,18 @@ def _skip(ctx: Context, catch: range) -> int:
     return len(found)
 
 
-def has_begun(ctx: Context, box: Box, now: Round) -> bool:
-    """Whether anything of the round has started."""
+def has_begun(ctx: Context, graph: Graph, box: Box, now: Round) -> bool:
+    """Whether anything of the round has started: of what is divided, a member."""
     inside = range(now.first_task, now.first_task + box.end - box.first)
-    return now.open_tasks < box.group.tasks or task_rows.any_of(ctx.store, inside, "state", "active")
+    if now.open_tasks < box.group.tasks or not task_rows.any_of(ctx.store, inside, "state", "active"):
+        return now.open_tasks < box.group.tasks
+    if not box.is_divided:
+        return True
+    ids = [row.id for row in task_rows.of_ids(ctx.store, list(inside)) if row.state == "active"]
+    spread = [each for each in map(partial(fanouts.get, ctx.store), ids) if each is not None]
+    return len(spread) < len(ids) or any(
+        each.ended or task_rows.any_of(ctx.store, each.ids, "state", "active") for each in spread
+    )
 
 
 def note_stop(ctx: Context, run: Run, graph: Graph, place: int, *, by: int = groups.BY_PERSON) -> Tell:

@@ -12,9 +12,11 @@ from scheduler.model.openings import Admission, Openings
 from scheduler.store.tables import holds, pauses, rounds, run_waits, zones
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.rounds import Round
 from scheduler.store.tables.run_waits import RunWait
 from scheduler.store.tables.runs import FOR_TIME, Run
+from scheduler.store.tables.tasks import Task
 from scheduler.ticks.windows import Opening
 from scheduler.ticks.zones import Zone
 from scheduler.words import events as e
@@ -103,9 +105,12 @@ def look_at_group(ctx: Context, now: Round, admission: Admission) -> Round:
     return rounds.change(ctx.store, now, closed=int(not found.is_open), window_ms=found.until_ms)
 
 
-def is_outside(ctx: Context, run: Run, group: int) -> bool:
-    """Whether nothing of this group may start now: its window may have ended before anybody looked. 0: of
-    none."""
+def is_outside(ctx: Context, run: Run, task: Task) -> bool:
+    """Whether nothing of the task's group may start now: its window may have ended before anybody looked."""
+    group = task.of_group
+    if task.member:
+        whole = task_rows.get(ctx.store, group)
+        group = 0 if whole is None else whole.of_group
     now = rounds.get(ctx.store, group) if group else None
     if now is None or now.window_ms is None:
         return False

@@ -228,10 +228,136 @@ def test_what_is_no_window_is_refused_where_it_stands(admission: dict[str, Any],
     assert [problem.pointer for problem in raised.value.problems] == [pointer]
 
 
-def test_a_divided_task_in_it_is_refused() -> None:
-    tasks = {"a": {"noop": True, "fanout": {"n": 2}}}
-    with pytest.raises(JobError, match="with admission"):
-        parse_job(job(tasks=tasks, groups={"load": {"tasks": ["a"], "admission": NIGHT}}))
+def divided(story: Story, *, join: Any = "all", slots: int = 1, fanout: Any = None, **says: Any) -> int:
+    """A run of a group with a divided task, whose window is open; its agent has so many slots."""
+    story.now_ms = OPENS_MS
+    story.connect("agent", slots=slots)
+    many = {"noop": True, "fanout": {"n": 3, **(fanout or {})}, "join": join}
+    tasks = {"many": many, "last": {"noop": True, "needs": ["load"]}}
+    group = {"tasks": ["many"], "admission": {**NIGHT, **says}}
+    story.put(job(tasks=tasks, groups={"load": group}, policies={"overlap": "allow"}))
+    return int(story.value(c.RunJob("default", "j", b"{}", story.now_ms), "run"))
+
+
+def at_work(story: Story, number: int) -> dict[str, int]:
+    """The attempt of each member that has one, which its agent has."""
+    while story.plan_and_apply():
+        pass
+    found: dict[str, int] = {}
+    for attempt in [each for each in story.attempts(number) if each.live]:
+        if attempt.state == "assigned":
+            assert story.claim(attempt.id).ok
+        found[story.store.value("SELECT member FROM tasks WHERE id = ?", (attempt.task,))] = attempt.id
+    return found
+
+
+def one_by_one(story: Story, number: int) -> dict[str, str]:
+    """The state of each member, of the whole by an empty name."""
+    asked = "SELECT member, state FROM tasks WHERE run = ? AND name = 'many' ORDER BY id"
+    return dict(story.store.rows(asked, (number,)))
+
+
+NEXT_MS = OPENS_MS + 3 * DAY_MS  #: after Friday's
+
+
+TURNS = {"fanout": {"max_parallel": 1}, "slots": 3}
+
+
+@pytest.mark.parametrize("says", [TURNS, {"slots": 1}], ids=["turns", "queued"])
+def test_members_begin_within_windows_alone(story: Story, says: dict[str, Any]) -> None:
+    """They had no turn yet, or wait for a slot."""
+    number = divided(story, **says)
+    (first,) = at_work(story, number).values()
+    story.now_ms = ENDS_MS
+    story.plan_and_apply()
+    assert story.finish(first).ok
+    work(story)
+    assert one_by_one(story, number) == {"": "active", "0": "succeeded", "1": "blocked", "2": "blocked"}
+    assert {each[0] for each in outside(story, number)} == {"many"}
+    assert {each[2] for each in outside(story, number)} == {NEXT_MS}
+    story.reopen()
+    until(story, NEXT_MS - 1)
+    assert one_by_one(story, number)["1"] == "blocked"
+    until(story, NEXT_MS)
+    assert story.run(number).state == "succeeded"
+
+
+def test_who_the_members_are_is_read_in_the_window(story: Story) -> None:
+    number = divided(story)
+    story.tell_ok(c.CancelRun(number, Actor("ada")))
+    story.now_ms = ENDS_MS
+    number = int(story.value(c.RunJob("default", "j", b"{}", story.now_ms), "run"))
+    work(story)
+    assert one_by_one(story, number) == {"": "blocked"}
+    until(story, NEXT_MS)
+    assert story.run(number).state == "succeeded"
+
+
+def test_members_behind_the_end_of_their_group_wait_for_windows_too(story: Story) -> None:
+    number = divided(story, join="any", slots=1)
+    (first,) = at_work(story, number).values()
+    assert story.finish(first).ok
+    (second,) = at_work(story, number).values()
+    story.now_ms = ENDS_MS
+    story.plan_and_apply()
+    assert story.finish(second).ok
+    work(story)
+    assert states(story, number)["load"] == "succeeded"
+    assert one_by_one(story, number)["2"] == "blocked"
+    assert (story.run(number).state, wake_ms(story.store)) == ("running", NEXT_MS)
+    until(story, NEXT_MS)
+    assert (story.run(number).state, rounds.next_ms(story.store)) == ("succeeded", None)
+
+
+@pytest.mark.parametrize("join", ["all", "any"])
+def test_members_are_stopped_where_their_group_says_so(story: Story, join: str) -> None:
+    """Those too that go on behind the end of their group."""
+    number = divided(story, join=join, slots=2, fanout={"n": 4}, at_end="terminate")
+    assert story.finish(at_work(story, number)["0"]).ok
+    left = {member: attempt for member, attempt in at_work(story, number).items() if member}
+    story.now_ms = ENDS_MS
+    while story.plan_and_apply():
+        pass
+    for attempt in left.values():
+        assert story.attempt(attempt).state == "cancelling"
+        assert story.finish(attempt, reason="cancelled", exit_code=None).ok
+    for attempt in at_work(story, number).values():  # of what needs the group
+        assert story.finish(attempt).ok
+    work(story)
+    found = one_by_one(story, number)
+    assert [found[each] for each in "123"] == ["cancelled"] * 3
+    asked = "SELECT member, reason FROM tasks WHERE run = ? AND member != ''"
+    reasons: dict[str, str] = dict(story.store.rows(asked, (number,)))
+    assert {reasons[each] for each in "123" if each not in left} == {"admission"}
+    assert states(story, number)["load"] == {"all": "timed_out", "any": "succeeded"}[join]
+    assert story.run(number).state == {"all": "timed_out", "any": "succeeded"}[join]
+
+
+def test_members_that_have_not_begun_wait_whatever_their_group_says(story: Story) -> None:
+    number = divided(story, at_end="terminate", slots=0)
+    work(story)
+    assert set(one_by_one(story, number).values()) == {"active", "queued"}
+    story.now_ms = ENDS_MS
+    work(story)
+    assert states(story, number)["load"] == "active"
+    story.connect("late", session="s9")
+    until(story, NEXT_MS)
+    assert story.run(number).state == "succeeded"
+
+
+def test_members_of_a_suspended_run_wait_for_its_resume_and_the_window(story: Story) -> None:
+    number = divided(story, slots=1)
+    (first,) = at_work(story, number).values()
+    story.tell_ok(c.SuspendRun(number, "", Actor("ada")))
+    assert story.finish(first).ok
+    until(story, NEXT_MS)
+    assert set(one_by_one(story, number).values()) == {"active", "succeeded", "blocked"}
+    story.now_ms = ENDS_MS + 3 * DAY_MS
+    story.tell_ok(c.ResumeRun(number, "", Actor("ada")))
+    work(story)
+    assert set(one_by_one(story, number).values()) == {"active", "succeeded", "blocked"}
+    until(story, NEXT_MS + DAY_MS)
+    assert story.run(number).state == "succeeded"
 
 
 def test_by_the_clocks_of_its_zone(story: Story) -> None:

@@ -140,3 +140,26 @@ def test_outputs_go_into_a_group_and_out_of_it() -> None:
     assert {task.name: job.givers(task.name) for task in job.tasks} == {
         "out": [], "g": ["out"], "a": ["out"], "b": ["a", "out"], "fix": ["out", "a"], "last": ["a"],
     }  # fmt: skip
+
+
+CHILD = {"job": {"name": "other"}}
+ONLY_CHILDREN: dict[str, Any] = {"locks": ["lock"]}
+IN_GROUP = {"g": {"tasks": ["a"], **ONLY_CHILDREN}}
+
+
+@pytest.mark.parametrize(
+    ("tasks", "fields", "pointer"),
+    [
+        ({"a": CHILD}, {"policies": ONLY_CHILDREN}, "/policies/locks"),
+        ({"a": {"sleep": "1m"}, "b": CHILD}, {"policies": ONLY_CHILDREN}, "/policies/locks"),
+        ({"a": CHILD, "b": {"noop": True}}, {"groups": IN_GROUP}, "/groups/g/locks"),
+    ],
+)
+def test_locks_that_would_never_be_taken_are_refused(tasks: Any, fields: Any, pointer: str) -> None:
+    """They are taken with the first task that an agent gets; and so they would keep nobody out."""
+    with pytest.raises(JobError) as raised:
+        parse_job({"job": "j", "tasks": tasks, **fields})
+    assert [problem.pointer for problem in raised.value.problems] == [pointer]
+    both = {**tasks, "first": {"noop": True}}
+    groups = {"g": {"tasks": ["a", "first"], **ONLY_CHILDREN}} if "groups" in fields else None
+    parse_job({"job": "j", "tasks": both, **({"groups": groups} if groups else fields)})

@@ -95,7 +95,13 @@ class Enclosing(NamedTuple):
     state: str
     is_catch: bool  #: it catches its failures
     is_open: bool  #: what is like the task goes on now
-    opens_ms: int | None = None  #: it is outside of its admission windows, until then
+
+
+class Outside(NamedTuple):
+    """The group that a task is in, or of a member the whole, while it is outside of its admission windows."""
+
+    name: str
+    opens_ms: int | None  #: until then
 
 
 class Share(NamedTuple):
@@ -123,6 +129,7 @@ class TaskView(NamedTuple):
     held: bool = False  #: by a person
     kept: bool = False  #: until the rest of its run has ended
     group: Enclosing | None = None
+    outside: Outside | None = None
     share: Share | None = None  #: of a member
     waits_all: bool = False  #: it is divided over what a task gives that may end later than its rule asks
 
