@@ -32,6 +32,7 @@ from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.steps import booting, ends, registry, spreading
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
+from scheduler.store.tables import returns
 from scheduler.store.tables.agents import Agent
 from scheduler.words import events as e
 from scheduler.words.commands import (
@@ -39,6 +40,7 @@ from scheduler.words.commands import (
     DisconnectAgent,
     DrainAgent,
     EndDrain,
+    LetMembersGo,
     LoseNode,
     ReleaseAgent,
     ResumeAgent,
@@ -98,8 +100,21 @@ def connect(ctx: Context, command: ConnectAgent) -> Outcome:
     booting.note(ctx, agent, known)
     if known is not None:
         _judge_attempts(ctx, command, known)
-        spreading.connected(ctx, agent.name)
+        spreading.connected(ctx, agent)
     return done(agent=agent.id)
+
+
+def let_members_go(ctx: Context, command: LetMembersGo) -> Outcome:
+    """The next of those that waited for an agent that came back."""
+    known = returns.get(ctx.store, command.agent)
+    if known is None or known.after != command.after:
+        return refused(Code.SUPERSEDED, f"agent {command.agent} has not come back for these")
+    agent = agent_rows.get(ctx.store, command.agent)
+    if agent is None or not agent.node:  # it is told anew as it comes again
+        returns.drop(ctx.store, command.agent)
+        return OK
+    spreading.connected(ctx, agent, command.after)
+    return OK
 
 
 def _kinds(kinds: tuple[str, ...]) -> str:

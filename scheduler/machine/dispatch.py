@@ -106,6 +106,7 @@ APPLY: dict[type[Any], Callable[[Context, Any], Outcome]] = {
     c.DrainAgent: agents.drain,
     c.ResumeAgent: agents.resume,
     c.EndDrain: agents.end_drain,
+    c.LetMembersGo: agents.let_members_go,
     c.Grant: attempts.grant,
     c.ReportRunning: attempts.report_running,
     c.Finish: attempts.finish,

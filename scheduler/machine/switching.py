@@ -203,7 +203,7 @@ UNTOUCHED: tuple[type[c.Command], ...] = (
     c.PutSecret, c.GrantSecret, c.ResealSecrets, c.DeleteNotice, c.KeepZones,
     # Of agents and of what they tell: what may start, waits for a Grant or a Place.
     c.ConnectAgent, c.DisconnectAgent, c.ReleaseAgent, c.DrainAgent, c.ResumeAgent, c.EndDrain, c.LoseNode,
-    c.ReportRunning, c.MarkUnreachable, c.Adopt, c.EndHold, c.EndRestore,
+    c.LetMembersGo, c.ReportRunning, c.MarkUnreachable, c.Adopt, c.EndHold, c.EndRestore,
     # Of what has ended.
     c.Purge,
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from scheduler.machine.steps.spreading import WAITING_MAX
 from scheduler.words import commands as c
 from tests.golden.inside import run
 from tests.golden.log import Recorder
@@ -48,6 +49,7 @@ def divided(story: Recorder) -> None:
     run(story, "any")
     _through(story, b"", failing=("1", "2", "0"))
     on_agents(story)
+    more_than_one_command_lets_go(story)
 
 
 def on_agents(story: Recorder) -> None:
@@ -63,6 +65,18 @@ def on_agents(story: Recorder) -> None:
     story.tell_ok(c.RerunRun(failed, b"{}", story.now_ms, from_failed=True))
     story.connect("page-4", slots=2, session="of page-4 again", pool="pages")
     _through(story, b"")
+
+
+def more_than_one_command_lets_go(story: Recorder) -> None:
+    """They wait for an agent that is away, and comes back."""
+    back = story.connect("back", slots=200, session="of back", pool="back")
+    story.disconnect(back)
+    one = {"noop": True, "on": {"pool": "back"}, "fanout": {"all": "registered", "max_parallel": 1}}
+    story.put(job("waiting", tasks={f"task-{number}": one for number in range(WAITING_MAX + 1)}))
+    run(story, "waiting")
+    _through(story, b"", seconds=1)
+    story.connect("back", slots=200, session="of back again", pool="back")
+    story.settle()
 
 
 def _through(story: Recorder, items: bytes, failing: tuple[str, ...] = (), seconds: int = 6) -> None:

@@ -33,13 +33,15 @@ from scheduler.model.members import (
 )
 from scheduler.model.outputs import outputs_of
 from scheduler.store.tables import agents as agent_rows
-from scheduler.store.tables import fanouts, outputs, reruns
+from scheduler.store.tables import fanouts, outputs, reruns, returns
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
+from scheduler.store.tables.agents import Agent
 from scheduler.store.tables.fanouts import Fanout
 from scheduler.store.tables.reruns import Taken
+from scheduler.store.tables.returns import Return
 from scheduler.store.tables.runs import Run
-from scheduler.store.tables.tasks import NO_INSTANT, Task
+from scheduler.store.tables.tasks import Task
 from scheduler.store.tables.tells import Tell
 from scheduler.words import events as e
 from scheduler.words.causes import Kind
@@ -49,8 +51,7 @@ SPREAD, CUT, AWAY = "spread", "cut", "away"
 """What is to be done to the members of a task: to make them, to end those that go on, to give up those whose
 agents are away. The place of such a tell is that of no task in the graph (`place_of`)."""
 AGENTS_MAX = 20_000  #: that are looked at for those that it means
-WAITING_MAX = 100  #: divided tasks that an agent lets go on as it comes
-WOKEN_MAX = 1_000  #: more of them, which the planner wakes then
+WAITING_MAX = 100  #: divided tasks that an agent lets go on as it comes, and with each command after that
 LOOK = 2  #: what an agent, or an item, that is looked at takes of the room
 LOOK_MS, SOON_MS = 60_000, 1_000
 """Until those that are away are looked for again."""
@@ -278,18 +279,19 @@ def _next(ctx: Context, fanout: CompiledFanout, now: Fanout) -> Task | None:
     return task_rows.first_in_turn(ctx.store, now.task, first, connected=fanout.is_picky)
 
 
-def connected(ctx: Context, agent: str) -> None:
-    """Members that had no turn, as this agent was away, may have it."""
-    if fanouts.are_any(ctx.store):
-        waiting = task_rows.wait_for_agent(ctx.store, agent, WAITING_MAX + WOKEN_MAX)
-        for member in waiting[WAITING_MAX:]:
-            whole = task_rows.get(ctx.store, member.of_group)
-            if whole is not None and whole.state in GOES_ON and (whole.wake_ms or NO_INSTANT) > ctx.stamp_ms:
-                task_rows.set_wake(ctx.store, whole.id, ctx.stamp_ms)
-        for member in waiting[:WAITING_MAX]:
-            run = run_rows.get(ctx.store, member.run)
-            assert run is not None
-            go_on(ctx, run, ctx.graph(run.job, run.namespace, run.name, run.revision), member)
+def connected(ctx: Context, agent: Agent, after: int = 0) -> None:
+    """Members that had no turn, as this agent was away, may have it: the first of those behind `after`."""
+    if not fanouts.are_any(ctx.store):
+        return
+    waiting = task_rows.wait_for_agent(ctx.store, agent.name, after, WAITING_MAX + 1)
+    if len(waiting) > WAITING_MAX:
+        returns.put(ctx.store, Return(agent.id, waiting[WAITING_MAX - 1].id))
+    elif returns.get(ctx.store, agent.id) is not None:
+        returns.drop(ctx.store, agent.id)
+    for member in waiting[:WAITING_MAX]:
+        run = run_rows.get(ctx.store, member.run)
+        assert run is not None
+        go_on(ctx, run, ctx.graph(run.job, run.namespace, run.name, run.revision), member)
 
 
 def look(ctx: Context, whole: Task) -> Tell | None:

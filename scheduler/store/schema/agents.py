@@ -19,6 +19,8 @@ STATEMENTS: tuple[str, ...] = (
         connected_ms INTEGER, disconnected_ms INTEGER
     )
     """,
+    # Agents that came back, for which more members wait for their turn than one command lets go.
+    "CREATE TABLE returns (agent INTEGER PRIMARY KEY, after INTEGER NOT NULL)",
     "CREATE INDEX agents_installation ON agents (installation, name)",
     "CREATE INDEX agents_draining ON agents (id) WHERE draining = 1",
     "CREATE INDEX agents_drain_end ON agents (drain_until_ms, id) WHERE drain_until_ms IS NOT NULL",

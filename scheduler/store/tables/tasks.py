@@ -152,12 +152,12 @@ def first_in_turn(store: Store, whole: int, first: int, *, connected: bool) -> T
     return None if row is None else Task._make(row)
 
 
-def wait_for_agent(store: Store, name: str, limit: int) -> list[Task]:
-    """Members of this name that wait for their turn."""
+def wait_for_agent(store: Store, name: str, after: int, limit: int) -> list[Task]:
+    """Members of this name that wait for their turn, behind the one with the id `after`."""
     rows = store.rows(
-        f"SELECT {COLUMNS} FROM tasks t INDEXED BY tasks_turn_member WHERE member = ?"
+        f"SELECT {COLUMNS} FROM tasks t INDEXED BY tasks_turn_member WHERE member = ? AND id > ?"
         f" AND {_WAITS_FOR_TURN} ORDER BY id LIMIT ?",
-        (name, limit),
+        (name, after, limit),
     )
     return [Task._make(row) for row in rows]
 

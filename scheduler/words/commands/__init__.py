@@ -19,6 +19,7 @@ from scheduler.words.commands.agents import ConnectAgent as ConnectAgent
 from scheduler.words.commands.agents import DisconnectAgent as DisconnectAgent
 from scheduler.words.commands.agents import DrainAgent as DrainAgent
 from scheduler.words.commands.agents import EndDrain as EndDrain
+from scheduler.words.commands.agents import LetMembersGo as LetMembersGo
 from scheduler.words.commands.agents import LoseNode as LoseNode
 from scheduler.words.commands.agents import ReleaseAgent as ReleaseAgent
 from scheduler.words.commands.agents import ResumeAgent as ResumeAgent

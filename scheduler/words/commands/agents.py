@@ -52,6 +52,15 @@ class EndDrain(ByPlanner):
     until_ms: int  #: as the planner saw it
 
 
+@command(135)
+class LetMembersGo(ByPlanner):
+    """An agent came back for which very many members of divided tasks waited: the next of them have their
+    turn."""
+
+    agent: int
+    after: int  #: the last member that was looked at, as the planner saw it
+
+
 @command(28)
 class ResumeAgent(ByPerson):
     """The agent takes work again."""

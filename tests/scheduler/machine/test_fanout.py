@@ -227,8 +227,12 @@ def test_members_of_a_deleted_job_whose_join_has_not_failed_come_to_their_own_en
     assert (states(story, run), story.run(run).finished_ms is None) == ("sss", False)
 
 
-def test_all_tasks_that_waited_for_an_agent_go_on_as_it_comes_back(story: Story, monkeypatch: Any) -> None:
-    """The first at once, in the entry in which it comes; those behind are woken."""
+@pytest.mark.parametrize("leaves", [False, True])
+def test_all_tasks_that_waited_for_an_agent_go_on_as_it_comes_back(
+    story: Story, monkeypatch: Any, *, leaves: bool
+) -> None:
+    """The first at once, in the entry in which it comes; those behind by commands of so many, also where it
+    leaves in the midst of them."""
     monkeypatch.setattr(spreading, "WAITING_MAX", 3)
     agent = story.connect("db", slots=50)
     many = {**RUN, "fanout": {"all": "registered", "max_parallel": 1}}
@@ -237,8 +241,19 @@ def test_all_tasks_that_waited_for_an_agent_go_on_as_it_comes_back(story: Story,
     runs = [int(story.value(c.RunJob("default", "j", b"{}", story.now_ms), "run")) for _ in range(10)]
     placed(story)
     story.connect("db", session="s2", slots=50)
+    assert len([run for run in runs if "q" in states(story, run)]) == 3
+    (step,) = [each for each in story.plan() if isinstance(each, c.LetMembersGo)]
+    if leaves:
+        story.disconnect(agent)
+        story.tell_ok(step)
+        assert not [each for each in story.plan() if isinstance(each, c.LetMembersGo)]
+        story.connect("db", session="s2", slots=50)
+        (step,) = [each for each in story.plan() if isinstance(each, c.LetMembersGo)]
+    story.tell_ok(step)
+    assert story.one(step).code == Code.SUPERSEDED
     story.settle()
     assert [story.run(run).state for run in runs] == ["succeeded"] * 10
+    assert story.store.rows("SELECT * FROM returns") == []
 
 
 def test_a_hand_on_a_member_comes_too_early_where_there_are_none_yet(story: Story) -> None:

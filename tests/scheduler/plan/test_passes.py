@@ -14,6 +14,7 @@ from scheduler.plan.passes import PASSES, PLACED_FIRST, WORKS_ON
 from scheduler.plan.pausing import pauses_of
 from scheduler.plan.places import Places
 from scheduler.plan.view import Outlook, View
+from scheduler.store.tables import returns
 from scheduler.words import commands as c
 from tests.scheduler.story import START_MS, Story, job
 
@@ -63,6 +64,8 @@ def test_each_clock_wakes_the_planner_by_itself(story: Story) -> None:
     story.put(job("warm", trigger={"startup": {"delay": "1m"}}))
     story.connect("booted")
     assert wakes(story)["startups"] == story.now_ms + 60_000
+    returns.put(story.store, returns.Return(1, 0))
+    assert wakes(story)["returns"] == 0
 
 
 def view_of(story: Story) -> View:
