@@ -263,7 +263,7 @@ def _tasks_and_tries(
     plain = [run for run in runs if run not in divided]
     tasks, tries = task_reads.of_runs(store, plain), attempt_reads.of_runs(store, plain)
     if divided:
-        wholes = task_reads.of_runs(store, sorted(divided), wholes=True)
+        wholes = task_reads.wholes_of_runs(store, sorted(divided))
         tasks += wholes
         tries += attempt_reads.of_tasks(store, [task.id for task in wholes])
     return tasks, tries

@@ -23,6 +23,7 @@ from api.services import Services, services_of
 from api.threads import read_reply
 from scheduler.store.connection import Store
 from scheduler.store.reads import attempts as attempt_reads
+from scheduler.store.reads import fanouts as fanout_reads
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads import runs as run_reads
 from scheduler.store.reads import tasks as task_reads
@@ -124,11 +125,15 @@ async def _answer(services: Services, run_id: int) -> Response:
 
 
 def _fitting(store: Store, rows: list[Run]) -> list[Run]:
-    """The first of these runs, as many as have TASKS_A_PAGE tasks or tries together; at least one."""
-    rows_shown = 0
+    """The first of these runs, as many as have TASKS_A_PAGE tasks or tries together, members left out; one at
+    least."""
+    rows_shown, most = 0, TASKS_A_PAGE + 1
+    divided = {each.run for each in fanout_reads.of_runs(store, [row.id for row in rows]).values()}
     for place, row in enumerate(rows):
-        counts = (read.count(store, row.id, TASKS_A_PAGE + 1) for read in (task_reads, attempt_reads))
-        rows_shown += max(counts)
+        if row.id in divided:
+            rows_shown += task_reads.count_wholes(store, row.id, most)
+        else:
+            rows_shown += max(read.count(store, row.id, most) for read in (task_reads, attempt_reads))
         if rows_shown > TASKS_A_PAGE and place:
             return rows[:place]
     return rows

@@ -14,6 +14,7 @@ import pytest
 from api.agents.gateway import Gateway
 from api.app import Api, create_app
 from api.ports import ApiSettings
+from api.routes import runs as run_routes
 from scheduler.store.connection import Store
 from scheduler.store.reads import bounds
 from tests.api import many
@@ -114,6 +115,25 @@ async def test_a_page_is_served_by_indices_and_looks_at_few_rows(
         steps += steps_of(connection, query)
     connection.close()
     assert steps < STEPS_MAX, path
+
+
+async def test_a_run_in_a_list_costs_the_same_however_many_members_it_has(
+    api: Api, filled: SingleNode, asked: list[Query], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of as many runs, with a divided one among them, and without."""
+    monkeypatch.setattr(run_routes, "TASKS_A_PAGE", 50)
+    connection, steps = sqlite3.connect(filled.path), list[int]()
+    for since, until in (("22:13:21", "22:13:41"), ("22:14:20", "22:14:40")):
+        asked.clear()
+        page = f"/v1/runs?limit=100&since=2023-11-14T{since}Z&until=2023-11-14T{until}Z"
+        status, body = await many.ask(api, page)
+        assert status == 200, body
+        runs = json.loads(body)["items"]
+        assert len(runs) == 20, "its members do not fill the page"
+        assert (many.DIVIDED in [run["id"] for run in runs]) == (not steps)
+        steps.append(sum(steps_of(connection, query) for query in list(asked)))
+    connection.close()
+    assert steps[0] < 2 * steps[1], "members are looked at"
 
 
 def test_a_table_that_is_gone_through_or_sorted_is_found(filled: SingleNode) -> None:

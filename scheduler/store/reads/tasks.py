@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 from scheduler.store.connection import Store
@@ -9,16 +10,36 @@ from scheduler.store.reads.bounds import chunks, marks
 from scheduler.store.tables.tasks import COLUMNS, Task
 
 
-def of_runs(store: Store, runs: Iterable[int], *, wholes: bool = False) -> list[Task]:
-    """`wholes`: without members, of runs in which tasks are divided."""
+def of_runs(store: Store, runs: Iterable[int]) -> list[Task]:
     found: list[Task] = []
-    but = " AND member = ''" if wholes else ""
     for ids in chunks(runs):
-        rows = store.rows(
-            f"SELECT {COLUMNS} FROM tasks WHERE run IN ({marks(len(ids))}){but} ORDER BY id", ids
-        )
+        rows = store.rows(f"SELECT {COLUMNS} FROM tasks WHERE run IN ({marks(len(ids))}) ORDER BY id", ids)
         found += [Task._make(row) for row in rows]
     return found
+
+
+_NAMED = """
+WITH RECURSIVE named(run, name) AS (
+  SELECT value, (SELECT min(name) FROM tasks WHERE run = value) FROM json_each(?)
+  UNION ALL
+  SELECT run, (SELECT min(name) FROM tasks WHERE run = named.run AND name > named.name)
+  FROM named WHERE name IS NOT NULL
+)
+"""
+_WHOLES = "FROM named CROSS JOIN tasks t ON t.run = named.run AND t.name = named.name AND t.member = ''"
+
+
+def wholes_of_runs(store: Store, runs: Iterable[int]) -> list[Task]:
+    """The same without members: a step of the index for each name, however many these are."""
+    columns = ", ".join(f"t.{name}" for name in Task._fields)
+    found = store.rows(f"{_NAMED} SELECT {columns} {_WHOLES}", (json.dumps(list(runs)),))
+    return sorted(map(Task._make, found))
+
+
+def count_wholes(store: Store, run: int, most: int) -> int:
+    """Of one run as many as there are without members, or tries of them, if these are more: of `most`."""
+    counted = f"{_NAMED} SELECT max(count(*), total(attempts)) FROM (SELECT attempts {_WHOLES} LIMIT ?)"
+    return int(store.value(counted, (json.dumps([run]), most)))
 
 
 def of_ids(store: Store, tasks: Iterable[int]) -> dict[int, Task]:
