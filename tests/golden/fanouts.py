@@ -68,14 +68,15 @@ def on_agents(story: Recorder) -> None:
 
 
 def more_than_one_command_lets_go(story: Recorder) -> None:
-    """They wait for an agent that is away, and comes back."""
-    back = story.connect("back", slots=200, session="of back", pool="back")
-    story.disconnect(back)
+    """They wait for two agents that are away, and come back."""
+    for name in ("back-1", "back-2"):
+        story.disconnect(story.connect(name, slots=200, session=f"of {name}", pool="back"))
     one = {"noop": True, "on": {"pool": "back"}, "fanout": {"all": "registered", "max_parallel": 1}}
     story.put(job("waiting", tasks={f"task-{number}": one for number in range(WAITING_MAX + 1)}))
     run(story, "waiting")
     _through(story, b"", seconds=1)
-    story.connect("back", slots=200, session="of back again", pool="back")
+    for name in ("back-1", "back-2"):
+        story.connect(name, slots=200, session=f"of {name} again", pool="back")
     story.settle()
 
 

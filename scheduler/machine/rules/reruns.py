@@ -35,10 +35,11 @@ from scheduler.words.causes import Kind
 from scheduler.words.commands import RerunRun
 from scheduler.words.outcomes import Code, Outcome
 
-ANEW, LEFT_OUT = b".", b"x"
+ANEW, PARTLY, LEFT_OUT = b".", b"m", b"x"
 _LETTERS = {"succeeded": b"s", "failed": b"f", "timed_out": b"t", "lost": b"l", "skipped": b"k"}
 STATES = {letter[0]: state for state, letter in _LETTERS.items()}
-"""By the letter in a plan: how a task ended that is taken over."""
+"""By the letter in a plan: how a task ended that is taken over. `PARTLY`: made anew, but for those of its
+members that succeeded; it is known as the task is made (`steps.repeating`)."""
 BEYOND = "not before the last task that is repeated"
 
 

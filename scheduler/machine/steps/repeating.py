@@ -5,7 +5,9 @@ Rules of this file:
 
 1. A task that is taken over is made as it ended: with its end, its exit code, and its outputs, which are
    copied, since the other run may be purged. It tells nobody: who needs it knows it when it is made.
-2. Whose it was is noted (`taken_tasks`), of one that was taken over twice the first."""
+2. Of a divided task that is made anew, but for its members that succeeded, that is noted now: these are taken
+   over when it begins, and the other run may be purged by then. Then it fails, and says so.
+3. Whose it was is noted (`taken_tasks`), of one that was taken over twice the first."""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from scheduler.machine.context import CONDITION, ROW, Context
 from scheduler.machine.rules import gates, reruns, task_views
 from scheduler.machine.rules.gates import READY, Never
 from scheduler.machine.rules.graphs import Graph
-from scheduler.machine.steps import beginning, making, queue, walking
+from scheduler.machine.steps import beginning, making, queue, spreading, walking
 from scheduler.store.tables import outputs
 from scheduler.store.tables import reruns as rerun_rows
 from scheduler.store.tables import runs as run_rows
@@ -37,6 +39,10 @@ def make(ctx: Context, run: Run, graph: Graph, places: range) -> None:
         letter = rerun.plan[place : place + 1]
         if letter == reruns.ANEW:
             row = _anew(ctx, run, graph, rerun, place, is_first=not places.start)
+            is_divided = graph.job.tasks[place].fanout is not None
+            if is_divided and spreading.has_members(ctx, run, graph, rerun, row):
+                plan = rerun.plan[:place] + reruns.PARTLY + rerun.plan[place + 1 :]
+                rerun = rerun_rows.set_plan(ctx.store, rerun, plan)
             left += _begin(ctx, run, graph, place, row)
             continue
         known += 1

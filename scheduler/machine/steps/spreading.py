@@ -38,7 +38,7 @@ from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.agents import Agent
 from scheduler.store.tables.fanouts import Fanout
-from scheduler.store.tables.reruns import Taken
+from scheduler.store.tables.reruns import Rerun, Taken
 from scheduler.store.tables.returns import Return
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import Task
@@ -82,15 +82,17 @@ def fix(ctx: Context, run: Run, graph: Graph, task: Task) -> Fanout:
     """Who its members are."""
     fanout = graph.of(run, task).fanout
     assert fanout is not None
-    old, wrong = _repeated(ctx, run, graph, task), ""
+    old, wrong = _repeated(ctx, run, graph, task)
     items: Sequence[str] = ()
-    if old is not None:
+    if wrong:
+        pass
+    elif old is not None:
         items = _items_again(ctx, fanout, old)
     elif fanout.over == AGENTS:
         items, wrong = _agents(ctx, task, fanout)
     else:
         items, wrong = _items(ctx, run, fanout)
-    members = fanout.number if fanout.over == NUMBER else len(items)
+    members = fanout.number if fanout.over == NUMBER and not wrong else len(items)
     ctx.room -= LOOK * len(items)
     look_ms = ctx.stamp_ms + fanout.ttl_ms if fanout.ttl_ms else 0
     now = Fanout(
@@ -105,19 +107,34 @@ def fix(ctx: Context, run: Run, graph: Graph, task: Task) -> Fanout:
     return now
 
 
-def _repeated(ctx: Context, run: Run, graph: Graph, task: Task) -> Fanout | None:
-    """The same members in the run of which this one repeats what failed; None: who they are is read anew."""
-    rerun = reruns.get(ctx.store, run.id) if run.cause == Kind.RERUN else None
-    source = None if rerun is None or not rerun.from_failed else run_rows.get(ctx.store, rerun.source)
-    if rerun is None or source is None or (source.revision, source.params) != (run.revision, run.params):
-        return None
-    fanout, old = graph.of(run, task).fanout, task_rows.newest(ctx.store, source.id, task.name)
+def has_members(ctx: Context, run: Run, graph: Graph, rerun: Rerun, task: Task) -> bool:
+    """Whether this task has the same members in the run of which this one repeats what failed. Else who they
+    are is read anew."""
+    source = run_rows.get(ctx.store, rerun.source) if rerun.from_failed else None
+    if source is None or (source.revision, source.params) != (run.revision, run.params):
+        return False
+    fanout = graph.of(run, task).fanout
     assert fanout is not None
     is_other = fanout.over == OUTPUT and rerun.plan[graph.places[fanout.task]] not in repeated.STATES
-    if is_other or task.round or old is None or old.state == "succeeded":
-        return None
-    found = fanouts.get(ctx.store, old.id)
+    return not is_other and _before(ctx, rerun, task) is not None
+
+
+def _before(ctx: Context, rerun: Rerun, task: Task) -> Fanout | None:
+    """Its members in the run that is repeated, where not all was well."""
+    old = task_rows.newest(ctx.store, rerun.source, task.name)
+    found = None if old is None or old.state == "succeeded" else fanouts.get(ctx.store, old.id)
     return found if found is not None and not found.unmade and found.members else None
+
+
+def _repeated(ctx: Context, run: Run, graph: Graph, task: Task) -> tuple[Fanout | None, str]:
+    """The members of which it repeats those that failed, None: who they are is read anew; and why that cannot
+    be."""
+    rerun = reruns.get(ctx.store, run.id) if run.cause == Kind.RERUN and not task.round else None
+    if rerun is None or rerun.plan[graph.places[task.name]] != repeated.PARTLY[0]:
+        return None, ""
+    found = _before(ctx, rerun, task)
+    gone = f"run {rerun.source}, of whose members it was to repeat those that failed, is purged"
+    return found, "" if found is not None else f"{gone}: rerun this one from {task.name}"
 
 
 def _items_again(ctx: Context, fanout: CompiledFanout, old: Fanout) -> list[str]:

@@ -36,6 +36,12 @@ def insert(store: Store, rerun: Rerun) -> None:
     store.write(f"INSERT INTO reruns ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", rerun)
 
 
+def set_plan(store: Store, rerun: Rerun, plan: bytes) -> Rerun:
+    """The row as it is then."""
+    store.write("UPDATE reruns SET plan = ? WHERE run = ?", (plan, rerun.run))
+    return rerun._replace(plan=plan)
+
+
 def get(store: Store, run: int) -> Rerun | None:
     row = store.row(f"SELECT {COLUMNS} FROM reruns WHERE run = ?", (run,))
     return None if row is None else Rerun._make(row)
@@ -66,8 +72,9 @@ def is_read(store: Store, source: int) -> bool:
     if store.kept.note("reruns", _ANY, (), keeps=while_none) is None:
         return False  # each run that is purged asks for it
     row = store.row(
-        "SELECT 1 FROM reruns CROSS JOIN runs ON runs.id = reruns.run"
-        " WHERE reruns.source = ? AND runs.unmade > 0 LIMIT 1",
+        "SELECT 1 FROM reruns CROSS JOIN runs ON runs.id = reruns.run WHERE reruns.source = ?1"
+        " AND (runs.unmade > 0 OR EXISTS (SELECT 1 FROM fanouts f WHERE f.run = runs.id AND f.unmade > 0"
+        " AND f.repeats > 0)) LIMIT 1",
         (source,),
     )
     return row is not None

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from scheduler.machine.context import ROW
 from scheduler.machine.rules import joins
 from scheduler.machine.rules.joins import Joined
 from scheduler.machine.steps import spreading
@@ -733,6 +734,60 @@ def test_a_rerun_of_what_failed_repeats_unsuccessful_members_alone(story: Story,
     story.settle()
     assert (whole(story, run).state, story.run(run).state) == ("succeeded", "succeeded")
     closed(story, run)
+
+
+def failed_once(story: Story, members: int = 3) -> int:
+    """A run of which all members but the first succeeded."""
+    run = begun(story, {"n": members})
+    placed(story)
+    for member in range(1, members):
+        end(story, str(member))
+    end(story, "0", exit_code=1)
+    story.settle()
+    assert story.run(run).state == "failed"
+    return run
+
+
+def purge(story: Story, run: int) -> None:
+    for _ in range(20):
+        story.tell_ok(c.Purge(story.epoch, story.job().id, run, 100))
+
+
+def test_a_rerun_of_what_failed_says_that_the_run_before_is_purged(story: Story) -> None:
+    """It was kept back meanwhile: that all members are done again would not be what was asked for."""
+    old = failed_once(story)
+    run = int(story.value(c.RerunRun(old, b"{}", story.now_ms, from_failed=True, held=True), "run"))
+    placed(story)
+    purge(story, old)
+    story.tell_ok(c.ReleaseRun(run))
+    placed(story)
+    assert (states(story, run), whole(story, run).state) == ("", "failed")
+    said = f"run {old}, of whose members it was to repeat those that failed, is purged"
+    assert whole(story, run).reason == f"{said}: rerun this one from many"
+    story.settle()
+    assert story.run(run).state == "failed"
+    closed(story, run)
+    again = int(story.value(c.RerunRun(run, b"{}", story.now_ms, from_task="many"), "run"))
+    placed(story)
+    assert list(assigned(story)) == ["0", "1", "2"]
+    story.settle()
+    assert story.run(again).state == "succeeded"
+
+
+def test_a_run_is_not_purged_while_members_are_taken_over_from_it(tmp_path: Path) -> None:
+    story = Story(tmp_path / "state.db", room=8 * ROW)
+    story.lead()
+    old = failed_once(story, 40)
+    run = int(story.value(c.RerunRun(old, b"{}", story.now_ms, from_failed=True), "run"))
+    assert row_of(story, run).unmade
+    purge(story, old)
+    placed(story)
+    assert list(assigned(story)) == ["0"], "the others had succeeded"
+    purge(story, old)
+    assert story.store.value("SELECT count(*) FROM runs WHERE id = ?", (old,)) == 0
+    story.settle()
+    assert story.run(run).state == "succeeded"
+    story.close()
 
 
 def test_a_rerun_over_agents_goes_to_the_same_ones(story: Story) -> None:
