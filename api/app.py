@@ -39,6 +39,7 @@ from api.routes import (
     backup,
     bulk,
     cluster,
+    completions,
     definitions,
     demonstration,
     events,
@@ -83,7 +84,7 @@ NOUNS = (
     jobs, namespaces, plan, tick_changes, hooks, notices, resources, approvals, objects, definitions,
     schema, past, apply, stages, bulk, runs, attempts, logs, ticks, ledger, audit, explain, overview,
     agents, cluster, formats, tick_limits, pauses, backup, events, outbox, secrets, tokens, join, session,
-    health, demonstration, zones, pages, hands, reruns, members,
+    health, demonstration, zones, pages, hands, completions, reruns, members,
 )  # fmt: skip
 
 

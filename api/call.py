@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.access import Principal, Reach, require
+from api.callbacks import Callback
 from api.known_defaults import KnownDefaults
 from api.ports import ApiSettings, Scheduler
 from api.problems import FieldError, Problem, query_problem
@@ -39,6 +40,7 @@ class Call:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     principal: Principal = _ANONYMOUS
+    callback: Callback | None = None  #: of an attempt that speaks for itself, in place of a principal
     client: str = ""  #: the address that it came from
     body: bytes = b""
     index: int | None = None  #: what the reply says in X-Cronclave-Index; None: the node's index at the reply

@@ -23,7 +23,7 @@ from fastapi.openapi.utils import get_openapi
 from api.access import COOKIES
 from api.door import OWN_ACCESS, PUBLIC_PATHS, is_delivery
 from api.problems import KINDS, MEDIA_TYPE
-from api.schemas import answers, holders, namespaces, replies
+from api.schemas import answers, completions, holders, namespaces, replies
 from api.schemas.examples import with_examples
 from api.schemas.shapes import named_shapes
 
@@ -95,6 +95,8 @@ ANSWERS: Mapping[str, Mapping[int, Answer | None]] = {
         f"{hand}Task": {200: _any(replies.Run)}
         for hand in ("hold", "release", "skip", "retry", "stop", "approve", "reject")
     },
+    "completeTask": {200: _any(completions.Completed)},
+    "reportProgress": {200: _any(completions.Completed)},
     "getLogs": {200: (TEXT, _STRING)},
     "verifyLedger": {200: _any(answers.Verification)},
     "releaseAgent": {200: _any(answers.Released)},

@@ -12,6 +12,7 @@ import asyncio
 import enum
 import logging
 import math
+import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 from urllib.parse import parse_qsl
@@ -19,7 +20,8 @@ from urllib.parse import parse_qsl
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.access import Access, check_csrf
+from api import callbacks
+from api.access import Access, bearer, check_csrf, unauthorized
 from api.bodies import Reading, replay
 from api.call import SCOPE_KEY, Call
 from api.connection import remember_client
@@ -35,6 +37,7 @@ from api.ports import (
     Scheduler,
     StorageLowError,
     UnavailableError,
+    VaultError,
 )
 from api.problems import Problem, query_problem
 from api.server import REFUSAL_KEY
@@ -267,10 +270,28 @@ class Door:
         """Whether it is known who asks; the rest may be asked by anybody. Raises Problem."""
         if _is_public(call.path) or call.path in OWN_ACCESS or is_delivery(call.method, call.path):
             return False
+        token = bearer(call.headers)
+        if token is not None and callbacks.is_callback(call.method, call.path, token):
+            call.callback = self._callback_of(token, call.client)
+            return True
         call.principal = await self._access.identify(call.headers, call.client)
         if call.method in WRITES:
             check_csrf(call.principal, call.headers)
         return True
+
+    def _callback_of(self, token: str, client: str) -> callbacks.Callback:
+        """Known without a look at the state: any node knows it. Raises Problem."""
+        try:
+            with self._scheduler.read() as store:
+                found = callbacks.read(self._settings.vault, store, token)
+        except VaultError as error:
+            said = f"node {self._scheduler.status().node} cannot tell whose token it is: {error}"
+            raise Problem("unavailable", said, headers={"Retry-After": "5"}) from None
+        if found is None:
+            self._access.failures.look(client, time.monotonic())
+            self._access.failures.note(client, time.monotonic())
+            raise unauthorized("the token is none of an attempt of this cluster")
+        return found
 
     def problem_of(self, error: Exception) -> Problem:
         """The reply for whatever left a route."""

@@ -265,6 +265,10 @@ class Vault(Protocol):
         """The value. Raises VaultError."""
         ...
 
+    def macs(self, place: Sequence[str]) -> Sequence[bytes]:
+        """A proof for this place by each of its keys, the current one first. Raises VaultError."""
+        ...
+
 
 class NoVault:
     """Of a node that was given no key."""
@@ -278,6 +282,9 @@ class NoVault:
         raise VaultError(self._WHY)
 
     def open(self, place: Sequence[str], key: str, sealed: bytes) -> bytes:
+        raise VaultError(self._WHY)
+
+    def macs(self, place: Sequence[str]) -> Sequence[bytes]:
         raise VaultError(self._WHY)
 
 
@@ -301,6 +308,7 @@ class ApiSettings:
     insecure: bool  #: plain HTTP beyond loopback is allowed
     body_bytes_max: int = 1 << 20
     urls: Mapping[str, str] = field(default_factory=dict)  #: node name to base URL
+    public_url: str = ""  #: by which others reach the cluster, whichever nodes live; empty: nobody said
     authority: Authority | None = None  #: None: a cluster without TLS
     ca: Path | None = None  #: the cluster's own authorities, by which other nodes are known
     scratch: Path | None = None  #: directory for a copy of the state on its way to a client

@@ -49,6 +49,11 @@ KINDS: dict[str, Kind] = {
     ),
     "not-found": Kind(404, "There is no such thing"),
     "method-not-allowed": Kind(405, "This path does not take that method"),
+    "gone": Kind(
+        410,
+        "It belongs to the cluster as it was before a restore",
+        "Nobody waits for this word any more; whether its work ran twice is for a person to look at.",
+    ),
     "exists": Kind(409, "The name is taken"),
     "conflict": Kind(409, "The state does not allow that"),
     "revision-mismatch": Kind(

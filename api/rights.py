@@ -66,7 +66,7 @@ RIGHTS: Mapping[str, Right] = {
         (
             OPERATE, Of.LOADED,
             "resolveRun suspendRun resumeRun releaseRun overrideRun holdTask releaseTask skipTask retryTask"
-            " stopTask"
+            " stopTask completeTask reportProgress"
             " resendEffect dropEffect",
         ),
         (OPERATE, Of.CLUSTER, "pauseAll resumeAll drainAgent resumeAgent"),

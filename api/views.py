@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from api.asked import of_task
+from api.completed import completion_json
 from api.instants import rfc3339
 from api.ports import NodeStatus
 from api.revisions import changes_json
@@ -212,7 +213,7 @@ def new_run_json(
             "id": attempt, "number": 1, "round": 0, "agent": agent.name, "zone": agent.zone, "member": None,
             "state": "assigned", "unreachable": False, "due": due, "granted": None, "started": None,
             "finished": None, "exit_code": None, "signal": None, "reason": None, "output_bytes": None,
-            "fence": None, "late": None,
+            "fence": None, "late": None, "completion": None,
         })  # fmt: skip
     task = {
         "state": "active" if tries else "queued", "group": None, "round": 0,
@@ -331,6 +332,7 @@ def attempt_json(listed: ListedAttempt, task: Task) -> dict[str, Any]:
         "output_bytes": row.output_bytes,
         "fence": row.fence,
         "late": json.loads(row.late) if row.late else None,
+        "completion": None if listed.completion is None else completion_json(listed.completion, task),
     }
 
 

@@ -11,6 +11,7 @@ import click
 from cli.approving import approvals, approve, reject
 from cli.client import Client, path_of
 from cli.completing import job_names, namespaces
+from cli.completions import complete, progress
 from cli.examples import examples
 from cli.exits import NOT_FOUND, TIMED_OUT, USAGE, Failure
 from cli.explain import run_explain
@@ -49,7 +50,8 @@ def run() -> None:
 run.add_command(run_explain)
 run.add_command(run_graph)
 for hand in (
-    approvals, approve, reject, members, rerun, suspend, resume, release, override, hold, skip, retry, stop,
+    approvals, approve, reject, complete, progress, members, rerun, suspend, resume, release, override, hold,
+    skip, retry, stop,
 ):  # fmt: skip
     run.add_command(hand)
 

@@ -9,6 +9,7 @@ import click
 
 from cli.approving import asks
 from cli.client import Client, path_of
+from cli.completions import completion_words
 from cli.exits import TIMED_OUT, USAGE, Failure, of_run
 from cli.hands import hold_words, members_words, verdict_words
 from cli.output import facts, show, table, with_warning
@@ -59,7 +60,7 @@ def show_run(found: dict[str, Any], waits_for: str = "") -> None:
             state = f"{attempt['state']} unreachable" if attempt.get("unreachable") else attempt["state"]
             row = (
                 name, with_warning(task), attempt["number"], state, attempt["agent"], attempt["zone"],
-                attempt["started"], attempt["exit_code"], attempt.get("reason"),
+                attempt["started"], attempt["exit_code"], completion_words(attempt) or attempt.get("reason"),
             )  # fmt: skip
             rows.append((*_place(task, attempt), *row) if has_groups else row)
     click.echo()

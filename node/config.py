@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from settings.addresses import is_loopback
 
@@ -64,6 +65,7 @@ class NodeConfig:
     data: Path
     http: Address
     url: str
+    public_url: str  #: by which others reach the cluster; empty: nobody said
     raft: Address
     raft_address: Address  #: where the others reach it
     members: Mapping[str, MemberConfig]
@@ -91,7 +93,7 @@ _SETTINGS: dict[str, frozenset[str]] = {
         }
     ),
     "node": frozenset({"name", "zone", "data"}),
-    "http": frozenset({"listen", "url", "cert", "key"}),
+    "http": frozenset({"listen", "url", "public_url", "cert", "key"}),
     "raft": frozenset({"listen", "address", "election_timeout_ms", "log_bytes_max"}),
     "members": frozenset({"raft", "zone", "url"}),
     "tls": frozenset({"ca", "cert", "key", "ca_key"}),
@@ -105,6 +107,7 @@ ENVIRONMENT = {
     "CRONCLAVE_NODE_DATA": ("node", "data"),
     "CRONCLAVE_NODE_HTTP_LISTEN": ("http", "listen"),
     "CRONCLAVE_NODE_HTTP_URL": ("http", "url"),
+    "CRONCLAVE_NODE_HTTP_PUBLIC_URL": ("http", "public_url"),
     "CRONCLAVE_NODE_RAFT_LISTEN": ("raft", "listen"),
     "CRONCLAVE_NODE_RAFT_ADDRESS": ("raft", "address"),
     "CRONCLAVE_NODE_BOOTSTRAP_TOKEN_SHA256": ("auth", "bootstrap_token_sha256"),
@@ -234,6 +237,7 @@ class _Reader:
             data=(self._path.parent / self._text("node", "data")).absolute(),
             http=http,
             url=self._text("http", "url", f"{scheme}://{http}").rstrip("/"),
+            public_url=self._public_url(),
             raft=raft,
             raft_address=raft_address,
             members=self._members(),
@@ -294,6 +298,18 @@ class _Reader:
             return None
         ca_key = self._file("tls", "ca_key") if "ca_key" in self._raw["tls"] else None
         return TlsConfig(self._file("tls", "ca"), self._file("tls", "cert"), self._file("tls", "key"), ca_key)
+
+    def _public_url(self) -> str:
+        if "public_url" not in self._raw.get("http", {}):
+            return ""
+        url = self._text("http", "public_url").rstrip("/")
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ConfigError(
+                f"{self._path}: http.public_url {shown(url)} must be an address such as"
+                " https://cronclave.example.org, by which what runs elsewhere reaches the cluster"
+            )
+        return url
 
     def _webhook_key(self) -> Path | None:
         has_key = "signing_key" in self._raw.get("webhooks", {})

@@ -108,6 +108,7 @@ class Front:
         settings = ApiSettings(
             authority=NodeAuthority(config.cluster, config.tls) if config.tls else None,
             insecure=config.insecure,
+            public_url=config.public_url,
             urls={name: member.url for name, member in config.members.items()},
             ca=config.tls.ca if config.tls else None,
             scratch=config.data / "backups",

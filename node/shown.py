@@ -41,6 +41,7 @@ def _values(config: NodeConfig) -> Iterator[tuple[tuple[str, ...], Any]]:
     yield ("node", "data"), str(config.data)
     yield ("http", "listen"), str(config.http)
     yield ("http", "url"), config.url
+    yield ("http", "public_url"), config.public_url
     yield ("http", "cert"), _file(config.http_cert)
     yield ("http", "key"), _file(config.http_key)
     yield ("raft", "listen"), str(config.raft)

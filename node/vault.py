@@ -1,11 +1,13 @@
 """Secrets are encrypted and read here: AES-256-GCM (NIST SP 800-38D), a random nonce each.
 
 What a value belongs to (the cluster's lineage, namespace, name, version) goes in as associated data: a value
-that was copied under another name, or over a newer one, is not read.
+that was copied under another name, or over a newer one, is not read. The same keys prove whose word a request
+is that brings no token of a person (`api.callbacks`): HMAC (RFC 2104) with SHA-256.
 """
 
 from __future__ import annotations
 
+import hmac
 import os
 from collections.abc import Sequence
 
@@ -50,6 +52,10 @@ class NodeVault:
             raise VaultError(
                 "what is stored is not this secret's value: it was damaged or exchanged"
             ) from None
+
+    def macs(self, place: Sequence[str]) -> Sequence[bytes]:
+        said = b"\0".join([b"cronclave proof 1", *(part.encode() for part in place)])
+        return [hmac.digest(key, said, "sha256") for key in self._ring.keys().values()]
 
 
 def _bound(place: Sequence[str]) -> bytes:

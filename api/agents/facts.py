@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from api import callbacks
 from api.agents.assignment import NO_OUTPUTS, Told, environment, job_of
 from api.agents.conversation import Now, Standing
 from api.agents.fitness import Fitness
 from api.agents.secrets import Ungiven, given
-from api.ports import ApiSettings, NodeStatus, Scheduler
+from api.callbacks import Callback
+from api.ports import ApiSettings, NodeStatus, Scheduler, VaultError
 from scheduler.machine.rules.selectors import parse_kinds
 from scheduler.model.by_revision import CompiledJobs
 from scheduler.model.compiled import CompiledJob
@@ -86,10 +88,26 @@ class Facts:
             secrets = given(store, self._settings.vault, row, uses)
             rest = rests.get(store, row.run) if job is not None and job.kept_last else None
             told = environment(row, begun, _outputs(store, row, job), rest)
+            if job is not None and any(each.name == row.task and each.async_ms for each in job.tasks):
+                told |= callbacks.addresses(self._base(), row.run, row.task)
+                secrets += ((callbacks.VARIABLE, self._callback(store, row), False),)
             return Told(told, secrets, "", *around)
         except Ungiven as why:
             node = self._scheduler.status().node
             return Told({}, unable=f"{why} (node {node})")
+
+    def _base(self) -> str:
+        """Where it says how it ended: at a node, where nobody said by which address any is reached."""
+        status = self._scheduler.status()
+        return self._settings.public_url or status.url or self._settings.urls.get(status.node, "")
+
+    def _callback(self, store: Store, row: DispatchRow) -> str:
+        """Raises Ungiven."""
+        callback = Callback(row.attempt, self._scheduler.status().restores)
+        try:
+            return callbacks.token_of(self._settings.vault, store, callback)
+        except VaultError as error:
+            raise Ungiven(f"async: no token can be made for it: {error}") from None
 
     def why_not_now(self, token: str) -> tuple[str, str] | None:
         return self._newcomer(token)

@@ -188,6 +188,7 @@ export const TEXTS = {
   "span.half": ["30 minutes", "30 Minuten"],
   "state.active": ["active", "aktiv"],
   "state.assigned": ["assigned", "zugeteilt"],
+  "state.awaiting": ["awaits completion", "wartet auf Abschluss"],
   "state.blocked": ["blocked", "blockiert"],
   "state.cancelled": ["cancelled", "abgebrochen"],
   "state.cancelling": ["cancelling", "wird abgebrochen"],

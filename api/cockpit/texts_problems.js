@@ -9,6 +9,7 @@ export default {
   "problem.exists": ["The name is taken", "Der Name ist vergeben"],
   "problem.forbidden": ["This token may not do that", "Dieses Token darf das nicht"],
   "problem.founding": ["The cluster is being founded", "Der Cluster wird gerade gegründet"],
+  "problem.gone": ["It belongs to the cluster as it was before a restore", "Es gehört zum Cluster, wie er vor einer Wiederherstellung war"],
   "problem.head-too-large": ["The request's headers are too large", "Die Kopfzeilen der Anfrage sind zu groß"],
   "problem.http": ["The request was not understood", "Die Anfrage wurde nicht verstanden"],
   "problem.idempotency-key-reused": ["The Idempotency-Key was used for another request", "Der Idempotency-Key wurde für eine andere Anfrage benutzt"],

@@ -172,6 +172,31 @@ hand: dict[str, Any] = {
 }
 _MEMBER = _query("member", "Of a task that is divided: this member of it, not the whole.", _text(256))
 task_hand: dict[str, Any] = {**hand, "parameters": [_DRY_RUN, _MEMBER]}
+complete: dict[str, Any] = {
+    "parameters": [_DRY_RUN, _MEMBER],
+    "requestBody": _body(
+        {"outcome": "succeeded", "message": "loaded 3 files", "outputs": {"rows": 3}},
+        schema=_fields(
+            "outcome",
+            outcome={"type": "string", "enum": ["succeeded", "failed"]},
+            message={"type": ["string", "null"], "maxLength": 500},
+            outputs={
+                "type": ["object", "null"],
+                "additionalProperties": {"type": ["string", "number", "boolean"]},
+            },
+        ),
+    ),
+}
+progress: dict[str, Any] = {
+    "parameters": [_DRY_RUN, _MEMBER],
+    "requestBody": _body(
+        {"percent": 40, "text": "copying"},
+        schema=_fields(
+            percent={"type": ["integer", "null"], "minimum": 0, "maximum": 100},
+            text={"type": ["string", "null"], "maxLength": 200},
+        ),
+    ),
+}
 _WHY = _text(500, pattern=r"\S")
 _VERDICT = {"as": {"type": "string", "enum": ["succeeded", "failed"]}, "reason": _WHY}
 override: dict[str, Any] = {

@@ -19,7 +19,7 @@ _OF_TYPE: Mapping[str, Any] = {
     "string": "text", "integer": 1, "number": 1.0, "boolean": False, "null": None, "object": {}, "array": [],
 }  # fmt: skip
 INSTANT = "2026-01-02T03:04:05Z"
-DEPTH_MAX = 8
+DEPTH_MAX = 10
 
 
 def with_examples(schemas: dict[str, dict[str, Any]]) -> None:

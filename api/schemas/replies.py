@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from api.schemas.approvals import Approval
+from api.schemas.completions import Completion
 from api.schemas.reply import Instant as Instant
 from api.schemas.reply import Reply as Reply
 
@@ -92,6 +93,9 @@ class Attempt(Reply):
     finished: Instant | None
     exit_code: int | None = Field(examples=[0])
     fence: int | None
+    completion: Completion | None = Field(
+        description="of an async task, once anything is known of that; else null"
+    )
 
 
 class ListedAttempt(Attempt):

@@ -34,9 +34,10 @@ RUN: Mapping[str, frozenset[str]] = {
 }
 ATTEMPT: Mapping[str, frozenset[str]] = {
     "assigned": frozenset({"granted", "revoked"}),
-    "granted": frozenset({"running", "cancelling", "unstarted", *(_ENDS - {"cancelled"})}),
-    "running": frozenset({"running", "cancelling", *(_ENDS - {"cancelled"})}),
+    "granted": frozenset({"running", "awaiting", "cancelling", "unstarted", *(_ENDS - {"cancelled"})}),
+    "running": frozenset({"running", "awaiting", "cancelling", *(_ENDS - {"cancelled"})}),
     "cancelling": frozenset({"cancelling", "running", *_ENDS}),
+    "awaiting": frozenset(_ENDS - {"lost"}),
 }
 BEGUN, LAST = "begun", ""
 FOLLOWED = frozenset({"retry", "repeat", "held"})
@@ -48,6 +49,7 @@ ATTEMPT_STEPS = {
     "attempt_assigned": "assigned",
     "attempt_granted": "granted",
     "attempt_running": "running",
+    "attempt_awaiting": "awaiting",
     "attempt_cancelling": "cancelling",
 }
 

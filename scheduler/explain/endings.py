@@ -64,6 +64,7 @@ _GATES = (
     Gate("attempt", "its agent has it, and tells of it", "run show {run}"),
     Gate("work", "its work goes on", "run show {run}"),
     Gate("approval", "it asks nobody", "run approve {run} {task}"),
+    Gate("completion", "it waits for nobody outside", "run complete {run} {task}"),
     Gate("tasks", "what is inside of it has ended", "run show {run}"),
     Gate("members", "its members have ended", "run members {run} {task}"),
     Gate("end", "it has not ended", "run logs {run}"),

@@ -38,7 +38,17 @@ from scheduler.model.compiled import CompiledJob, CompiledTask
 from scheduler.store.connection import Store
 from scheduler.store.reads import tasks as task_reads
 from scheduler.store.tables import agents as agent_rows
-from scheduler.store.tables import approvals, fanouts, nested, pauses, quotas, restores, rounds, run_waits
+from scheduler.store.tables import (
+    approvals,
+    completions,
+    fanouts,
+    nested,
+    pauses,
+    quotas,
+    restores,
+    rounds,
+    run_waits,
+)
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
@@ -99,6 +109,9 @@ class _Asked:
             found += self._of_group(task, facts)
         elif compiled is not None and compiled.fanout is not None and not task.member:
             found += self._of_members(task)
+        elif task.is_awaited:
+            found += [Finding(gate.NAME) for gate in gates.PLACE]
+            found.append(_of_completion(self._store, task))
         elif task.state == "active" and task.wake_ms is not None:
             found += ask((hold,), place_view(facts, run.id), facts)
             child = nested.of_task(self._store, task.id)
@@ -284,6 +297,19 @@ def _of_approval(asked: Approval) -> Finding:
     said = f"it asks: {asked.text}" if asked.text else "it asks whether the run goes on"
     opens = f"the answer of {approving.who(asked)}; without one it expires"
     return Finding("approval", WAITS_WORD, said, asked.asked_ms, opens, asked.expires_ms)
+
+
+def _of_completion(store: Store, task: Task) -> Finding:
+    """Its process has ended, and it waits for somebody outside."""
+    attempt = attempt_rows.newest_of_task(store, task.id)
+    known = None if attempt is None else completions.get(store, attempt.id, task.run)
+    said = "its process has ended, and somebody is to complete it"
+    if known is not None and known.told_ms is not None:
+        far = " ".join(filter(None, (f"{known.percent} %" * (known.percent is not None), known.doing)))
+        said += f"; it told how far it is: {far}"
+    opens = "the word of who has its token, or a person's (run complete); without one it times out"
+    since_ms = None if known is None else known.exited_ms
+    return Finding("completion", WAITS_WORD, said, since_ms, opens, task.wake_ms)
 
 
 def _of_child(store: Store, task: Task, child: Nested) -> Finding:

@@ -33,7 +33,7 @@ from scheduler.store.tables.attempts import Attempt
 from scheduler.store.tables.runs import Run
 from scheduler.words import events as e
 from scheduler.words.commands import Finish, Grant, Lose, MarkUnreachable, Place, ReportRunning, Revoke
-from scheduler.words.lifecycle import ATTEMPT_ENDS, KEPT_BACK, AttemptEvent, TaskEvent
+from scheduler.words.lifecycle import ATTEMPT_ENDS, AWAITING, KEPT_BACK, AttemptEvent, TaskEvent
 from scheduler.words.outcomes import Code, Outcome
 
 
@@ -148,7 +148,7 @@ def report_running(ctx: Context, command: ReportRunning) -> Outcome:
         return refused(Code.NOT_FOUND, f"no attempt {command.attempt}")
     if attempt.agent != command.agent or attempt.fence is None:
         return refused(Code.SUPERSEDED, "not granted to this agent")
-    if attempt.state in ATTEMPT_ENDS:
+    if attempt.state in ATTEMPT_ENDS or attempt.state == AWAITING:
         return refused(Code.ENDED, attempt.state)
     if attempt.started_ms == command.started_ms and not attempt.unreachable and attempt.state != "granted":
         return OK

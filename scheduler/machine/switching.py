@@ -82,7 +82,7 @@ def _postponed(ctx: Context, command: c.FirePostponed | c.FireNotices | c.FireGa
 OfRun = (
     c.RerunRun | c.CancelRun | c.ResolveRun | c.SuspendRun | c.ResumeRun | c.ReleaseRun
     | c.OverrideRun | c.HoldTask | c.ReleaseTask | c.SkipTask | c.RetryTask | c.StopTask
-    | c.AnswerApproval
+    | c.AnswerApproval | c.CompleteTask
     | c.ExpireRun | c.StopRun | c.GiveUpRun | c.Rejudge
 )  # fmt: skip
 
@@ -176,6 +176,7 @@ TOUCHES: dict[type[c.Command], Callable[[Context, Any], None]] = {
     c.RetryTask: _of_run,
     c.StopTask: _of_run,
     c.AnswerApproval: _of_run,
+    c.CompleteTask: _of_run,
     c.ExpireRun: _of_run,
     c.StopRun: _of_run,
     c.GiveUpRun: _of_run,
@@ -203,7 +204,7 @@ UNTOUCHED: tuple[type[c.Command], ...] = (
     c.PutSecret, c.GrantSecret, c.ResealSecrets, c.DeleteNotice, c.KeepZones,
     # Of agents and of what they tell: what may start, waits for a Grant or a Place.
     c.ConnectAgent, c.DisconnectAgent, c.ReleaseAgent, c.DrainAgent, c.ResumeAgent, c.EndDrain, c.LoseNode,
-    c.LetMembersGo, c.ReportRunning, c.MarkUnreachable, c.Adopt, c.EndHold, c.EndRestore,
+    c.LetMembersGo, c.ReportRunning, c.ReportProgress, c.MarkUnreachable, c.Adopt, c.EndHold, c.EndRestore,
     # Of what has ended.
     c.Purge,
 )  # fmt: skip

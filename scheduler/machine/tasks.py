@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from scheduler.machine.context import OK, Context, refused
 from scheduler.machine.rules import deadlocks
-from scheduler.machine.steps import acting, ends, hearing, trying
+from scheduler.machine.steps import acting, completing, ends, hearing, trying
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.words.commands import BreakDeadlock, Wake
@@ -21,6 +21,12 @@ def wake(ctx: Context, command: Wake) -> Outcome:
         return refused(Code.SUPERSEDED, f"task {task.id} waits for another instant")
     run = run_rows.get(ctx.store, task.run)
     assert run is not None
+    if task.is_awaited:
+        ctx.has_end = False
+        completing.expire(ctx, run, task)
+        if ctx.has_end:
+            hearing.hear_soon(ctx)
+        return OK
     if task.state != "retry_wait":
         ctx.has_end = False
         outcome = acting.act(ctx, run, task)

@@ -7,6 +7,7 @@ from scheduler.store.connection import Store
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import (
     approvals,
+    completions,
     fanouts,
     holds,
     nested,
@@ -56,7 +57,8 @@ def _shrink(store: Store, run: int, rows_max: int) -> tuple[int, bool]:
     """
     if reruns.is_read(store, run):
         return 0, False  # in a moment
-    rows = attempt_rows.purge(store, run, rows_max)
+    rows = completions.purge(store, run, rows_max)
+    rows += attempt_rows.purge(store, run, rows_max - rows)
     if rows < rows_max:
         reruns.purge_taken(store, run, rows_max - rows)
         outputs.purge(store, run, rows_max - rows)

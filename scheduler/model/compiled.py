@@ -65,6 +65,7 @@ class CompiledTask(NamedTuple):
     locks: tuple[Lock, ...] = ()  #: what it takes before it starts, and its run if that has not
     scope: Scope = OUTER  #: the graph that it is in
     fanout: CompiledFanout | None = None  #: over what it is divided
+    async_ms: int | None = None  #: within which somebody outside completes it; None: its process ends it
 
     @property
     def waits_for_run(self) -> bool:
@@ -321,7 +322,11 @@ def _task(
     name: str, task: dict[str, Any], share: int, scopes: Scopes, last: frozenset[str], held: tuple[Lock, ...],
     namespace: str,
 ) -> CompiledTask:
-    place, retry, timeout = task["on"], task.get("retry"), task.get("timeout")
+    place, retry = task["on"], task.get("retry")
+    timeout_ms = _optional_ms(task.get("timeout"))
+    async_ms = parse_duration_ms(task["async"]["timeout"]) if "async" in task else None
+    if async_ms is not None:  # which is for all of it, its process too
+        timeout_ms = async_ms if timeout_ms is None else min(timeout_ms, async_ms)
     again, delays_ms = _again(retry) if retry else _NEVER_AGAIN
     pool, zone = place["pool"], place.get("zone")
     needs, rule, when = tuple(task["needs"]), task["rule"], task.get("when", "")
@@ -356,7 +361,7 @@ def _task(
         labels,
         zone,
         *again,
-        None if timeout is None else parse_duration_ms(timeout),
+        timeout_ms,
         parse_duration_ms(task["grace"]),
         parse_size_bytes(task["output_limit"]),
         delays_ms,
@@ -368,6 +373,7 @@ def _task(
         (*held, *compiled_locks(task["locks"], namespace, TASK, held)) if "locks" in task else held,
         scope,
         fanout,
+        async_ms,
     )
 
 

@@ -54,13 +54,21 @@ def read(text: bytes, names: Collection[str], bytes_max: int) -> tuple[bytes, st
     try:
         values = _DECODE(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return b"", "the agent tells what is no object of values"
+        return b"", "they are no object of values"
     unknown = next((name for name in values if name not in names), None)
     if unknown is not None:
         return b"", f"{unknown[:64]!r} is none that the job declares"
     if any(isinstance(value, str) and "\0" in value for value in values.values()):
         return b"", "a value holds a NUL character"
     return json_text(values), ""
+
+
+def merged(given: bytes, later: bytes, names: Collection[str], bytes_max: int) -> tuple[bytes, str]:
+    """Outputs that came in two parts, the later value of a name counts; or why they cannot be."""
+    if not later or not given:
+        return read(later or given, names, bytes_max) if later or given else (b"", "")
+    _, wrong = read(later, names, bytes_max)
+    return (b"", wrong) if wrong else read(json_text({**_DECODE(given), **_DECODE(later)}), names, bytes_max)
 
 
 def member_bytes_max(share: int, members: int) -> int:

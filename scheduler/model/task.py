@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import ConfigDict, Field, create_model, field_validator, model_validator
 
+from scheduler.model.asynchronous import Async
 from scheduler.model.ends import ExitClasses, Retry, Stderr
 from scheduler.model.expressions import LETTERS_MAX
 from scheduler.model.fanout import Fanout, JoinWord
@@ -62,6 +63,14 @@ class Task(Work):
         ),
     ] = None  # fmt: skip
     timeout_ms: Annotated[DurationMs | None, Field(alias="timeout", description="of one attempt")] = None
+    asynchronous: Annotated[
+        Async | None,
+        Field(
+            alias="async",
+            description="its command hands work on: when it has ended well, somebody outside completes the"
+            " task, with the token in $CRONCLAVE_CALLBACK_TOKEN",
+        ),
+    ] = None
     needs: Names = ()
     rule: Rule = "all_success"
     when: Annotated[
@@ -120,7 +129,10 @@ class Task(Work):
     @property
     def features(self) -> tuple[str, ...]:
         """As `CompiledTask.features`."""
-        return tuple(sorted([name for name in self.kind.features if getattr(self, name) is not None]))
+        given = {name for name in self.kind.features if getattr(self, name) is not None}
+        if self.asynchronous is not None:  # its token is one of them
+            given.add("secrets")
+        return tuple(sorted(given))
 
     @model_validator(mode="after")
     def _one_work(self) -> Self:
@@ -139,6 +151,12 @@ class Task(Work):
             attribute, default = _defaults()[field]
             if attribute in said and getattr(self, attribute) != default:
                 raise Refused(f"{given[0].name} reads no {field}", f"remove {field}")
+        if self.asynchronous is not None and self.skip_if_exists is not None:
+            raise Refused(
+                "async and skip_if_exists exclude each other: what is to be there is looked for when the"
+                " process ends",
+                "let who completes it say failed where it is not there",
+            )
         if self.exit is not None and self.exit.retry and not (self.retry and self.retry.max):
             raise Refused(
                 "exit.retry names codes that are tried again, and no retry says how often",

@@ -285,6 +285,7 @@ class AttemptEvent(StrEnum):
     GRANTED = "granted"
     TAKEN_BACK = "taken_back"
     RUNS = "runs"
+    AWAITED = "awaited"
     ASKED_TO_STOP = "asked_to_stop"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -310,11 +311,13 @@ ATTEMPT = Lifecycle(
         AttemptEvent.GRANTED: "its agent's claim is committed",
         AttemptEvent.TAKEN_BACK: "it is revoked, or its agent refuses it, before any grant",
         AttemptEvent.RUNS: "its agent reports it running",
+        AttemptEvent.AWAITED: "its process ended well, and somebody outside is to complete it (`async`)",
         AttemptEvent.ASKED_TO_STOP: "the run stops",
-        AttemptEvent.SUCCEEDED: "its agent reports a good end",
-        AttemptEvent.FAILED: "its agent reports a bad end",
-        AttemptEvent.TIMED_OUT: "its agent reports that its timeout passed",
-        AttemptEvent.STOPPED: "its agent stopped it; where nobody asked for that, its lease had ended",
+        AttemptEvent.SUCCEEDED: "its agent reports a good end, or it was completed so",
+        AttemptEvent.FAILED: "its agent reports a bad end, or it was completed so",
+        AttemptEvent.TIMED_OUT: "its agent reports that its timeout passed, or nobody completed it in time",
+        AttemptEvent.STOPPED: "its agent stopped it; where nobody asked for that, its lease had ended. Of one"
+        " that awaits its completion: it is not to go on",
         AttemptEvent.LOST: "proof of death, a lease over under on_lost: fail or retry, or a person's word",
         AttemptEvent.UNSTARTED: "its agent proves that it never started",
     },
@@ -323,6 +326,7 @@ ATTEMPT = Lifecycle(
         "assigned": {AttemptEvent.GRANTED: "granted", AttemptEvent.TAKEN_BACK: "revoked"},
         "granted": {
             AttemptEvent.RUNS: "running",
+            AttemptEvent.AWAITED: "awaiting",
             AttemptEvent.ASKED_TO_STOP: "cancelling",
             AttemptEvent.STOPPED: "lost",
             AttemptEvent.UNSTARTED: "unstarted",
@@ -330,6 +334,7 @@ ATTEMPT = Lifecycle(
         },
         "running": {
             AttemptEvent.RUNS: "running",
+            AttemptEvent.AWAITED: "awaiting",
             AttemptEvent.ASKED_TO_STOP: "cancelling",
             AttemptEvent.STOPPED: "lost",
             **_REPORTED,
@@ -338,6 +343,13 @@ ATTEMPT = Lifecycle(
             AttemptEvent.RUNS: "cancelling",
             AttemptEvent.STOPPED: "cancelled",
             **_REPORTED,
+        },
+        # No process is left of it: nothing is asked to stop, and nothing can be lost.
+        "awaiting": {
+            AttemptEvent.SUCCEEDED: "succeeded",
+            AttemptEvent.FAILED: "failed",
+            AttemptEvent.TIMED_OUT: "timed_out",
+            AttemptEvent.STOPPED: "cancelled",
         },
         "succeeded": {},
         "failed": {},
@@ -405,6 +417,8 @@ KEPT_BACK = frozenset({"held", "suspended"})
 RUN_ENDS = RUN.terminal
 TASK_ENDS = TASK.terminal
 ATTEMPT_ENDS = ATTEMPT.terminal
+AWAITING = "awaiting"
+"""Of an attempt without a process: it has no slot, and ends when somebody outside says how."""
 STAGE_ENDS = STAGE.terminal
 
 RUN_END: Mapping[str, RunEvent] = {state: RunEvent(state) for state in sorted(RUN_ENDS)}

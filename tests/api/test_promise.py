@@ -15,9 +15,10 @@ from api.schemas import answers, audit, overview, replies
 from tests.api import promise
 
 VERBS = (
-    "activate", "add", "apply", "approve", "begin", "cancel", "change", "close", "create", "delete",
+    "activate", "add", "apply", "approve", "begin", "cancel", "change", "close", "complete", "create",
+    "delete",
     "drain", "drop", "end", "explain", "export", "get", "grant", "hold", "join", "list", "open",
-    "override", "pause", "post", "put", "reject", "release", "remove", "rerun", "resend", "resolve",
+    "override", "pause", "post", "put", "reject", "release", "report", "remove", "rerun", "resend", "resolve",
     "resume", "retry", "rotate", "run", "send", "set", "skip", "stop", "stream", "suspend", "transfer",
     "verify",
 )  # fmt: skip

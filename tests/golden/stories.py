@@ -21,6 +21,7 @@ from tests.golden.hands import hands
 from tests.golden.held import held
 from tests.golden.inside import inside
 from tests.golden.log import Recorder
+from tests.golden.outside import outside
 from tests.golden.plans import plans
 from tests.golden.windows import windows
 from tests.scheduler.machine.test_replay import LOCKS, OVERLAPS, REASONS, WEIGHTS, command
@@ -55,6 +56,7 @@ def every_command(story: Recorder) -> None:
     hands(story)
     inside(story)
     asking(story)
+    outside(story)
     groups(story)
     divided(story)
     _effects(story)

@@ -2,6 +2,7 @@
 
 import { Act, at, between, command, Facts, go, html, Loading, Said, span, Status, t, useNow, useQuery, useRead, When, word } from "../house.js";
 import { answers, Approval } from "../parts/approvals.js";
+import { completing, Completion } from "../parts/completions.js";
 import { boxesOf, TaskGraph } from "../parts/graph.js";
 import { jobAt, nameOf, pathOf, cliOf, runAt } from "../parts/jobs.js";
 import { Output } from "../parts/output.js";
@@ -39,6 +40,7 @@ function handsOnTask(run, name) {
   const names = { blocked: ["hold", "skip"], queued: ["hold", "skip"], retry_wait: ["retry", "hold", "skip", "stop"], held: [...(task.hold?.failed ? ["retry"] : []), "release", "skip"],
     active: last === "assigned" ? ["hold", "skip", "stop"] : last === "cancelling" ? [] : ["stop"] }[task.state] || [];
   const asks = task.state === "active" && task.approval ? answers(run, name, task.round) : [];
+  if (last === "awaiting" && !task.members) asks.push(completing(run, name));
   return [...asks, ...names.map((hand) => onTask(run, name, hand))];
 }
 const again = (run) => ({
@@ -134,13 +136,14 @@ export default function Run({ run: id }) {
         <tbody>${all.slice(-ATTEMPTS_SHOWN).map((each) => html`<tr key=${each.id}><td><a href=${toAttempt(each)}>${each.task}${each.member ? ` (${each.member})` : ""}</a></td><td>${run.tasks[each.task].group ? `${t("run.roundOf", { n: roundOf(each) })} ` : ""}${each.number}</td>
           <td><${Status} state=${each.unreachable ? "unreachable" : each.state} /></td><td><a class="plain" href=${`${at("agents")}?q=${encodeURIComponent(each.agent)}`}>${each.agent}</a></td><td>${each.zone}</td>
           <td><${When} at=${each.started} /></td><td>${each.started && each.finished ? span(between(each.started, each.finished)) : ""}</td><td>${each.exit_code}</td><td><${Said}>${each.reason}</${Said}></td></tr>`)}</tbody></table></div></details>` : null}</div></section>` : null}
-    ${divided ? html`<${Members} run=${run} task=${task} current=${member} href=${toMember} act=${(name, hand) => onTask(run, task, hand, name)} />` : null}
+    ${divided ? html`<${Members} run=${run} task=${task} current=${member} href=${toMember} act=${(name, hand) => hand === "complete" ? completing(run, task, name) : onTask(run, task, hand, name)} />` : null}
     <section aria-labelledby="output-title"><div class="head"><h2 id="output-title">${t("run.output")}</h2>
       ${tasks.length > 1 || member ? html`<span class="who">${task}${member ? ` (${member})` : ""}</span>` : null}
       ${task ? handsOnTask(run, task).map((action) => html`<${Act} key=${action.path} action=${action} />`) : null}
       ${tries.length > 1 ? html`<nav class="tries" aria-label=${t("run.tries")}>${tries.slice(-12).map((each) => html`<a key=${each.id} href=${toAttempt({ task, ...each })} aria-current=${each === attempt ? "true" : undefined}>
         <${Status} state=${each.unreachable ? "unreachable" : each.state}>${tryOf(run.tasks[task], each)}</${Status}></a>`)}</nav>` : null}</div>
       ${task && run.tasks[task].approval ? html`<${Approval} asked=${run.tasks[task].approval} />` : null}
+      ${attempt?.completion ? html`<${Completion} known=${attempt.completion} ended=${attempt.finished} />` : null}
       ${task && run.tasks[task].outputs ? html`<h3>${t("run.outputs")}</h3><${Facts} of=${Object.entries(run.tasks[task].outputs).map(([name, value]) =>
         [name, html`<code>${typeof value === "string" ? value.slice(0, 2000) : JSON.stringify(value)}</code>`])} />` : null}
       ${divided && !member ? html`<p class="note">${t("run.chooseMember")}</p>` : task && ((!attempt && !divided) || run.tasks[task].taken_from) ? html`<${Elsewhere} key=${task} run=${run} task=${{ name: task, ...run.tasks[task] }} isGroup=${isGroup} />` : path ? html`<${Written} key=${path} path=${path} attempt=${attempt} isLive=${goesOn} name=${`${run.job}-${run.id}-${task}`} />` : html`<p class="note">${t("run.noOutput")}</p>`}</section>`;

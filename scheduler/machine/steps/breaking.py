@@ -13,7 +13,8 @@ from scheduler.words.lifecycle import AttemptEvent, TaskEvent
 
 
 def break_off(ctx: Context, task: Task, event: TaskEvent, *, reason: str, asks: bool = True) -> str:
-    """How it ended by this event, which is told to nobody; empty: an agent has it. `asks`: that to stop."""
+    """How it ended by this event, which is told to nobody; empty: it comes to its own end. `asks`: the agent
+    that has it to stop."""
     if task.state == "active":
         child = nested.of_task(ctx.store, task.id) if task.wake_ms is not None else None
         if child is not None and child.waits:
@@ -22,6 +23,8 @@ def break_off(ctx: Context, task: Task, event: TaskEvent, *, reason: str, asks: 
                 task_rows.set_wake(ctx.store, task.id, ctx.stamp_ms)
                 ctx.emit(e.TaskDue(task.id, task.run, task.name, task.member, task.round))
             return ""  # it ends when the run that it waits for has
+        if task.is_awaited and not asks:
+            return ""  # its process has ended: whoever completes it still may
         attempt = attempt_rows.live_of_task(ctx.store, task.id)
         if attempt is not None and attempt.state != "assigned":
             if attempt.state != "cancelling" and asks:

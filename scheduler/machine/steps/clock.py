@@ -1,7 +1,7 @@
 """A run's timeout stands still while only work in the state remains, and while a person keeps the run back.
 
-The former is so where no task of it waits for an agent or a retry, or is on one; only of runs that have a
-timeout and such work is this counted. `runs.stop_ms` is empty while it stands still."""
+The former is so where no task of it waits for an agent or a retry, is on one, or awaits its completion; only
+of runs that have a timeout and such work is this counted. `runs.stop_ms` is empty while it stands still."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def moves(graph: Graph, run: Run, task: Task) -> bool:
     if task.state != "active":
         return task.state in ("queued", "retry_wait")
     compiled = graph.of(run, task)
-    return compiled.waits_for_run or (task.wake_ms is None and not graph.is_box(run, task))
+    return compiled.waits_for_run or task.is_awaited or (task.wake_ms is None and not graph.is_box(run, task))
 
 
 def count(ctx: Context, run: Run, graph: Graph, more: int) -> None:

@@ -16,6 +16,7 @@ from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.rules.verdicts import RunEnds
 from scheduler.machine.steps import (
     admitting,
+    awaiting,
     concluding,
     decisions,
     delaying,
@@ -69,7 +70,9 @@ def end_task(
     started_ms: int | None = None,
 ) -> str:
     """End the task itself; what follows from it is the caller's. Returns its state."""
-    is_in_state = task.state == "active" and task.wake_ms is not None
+    if task.is_awaited:
+        awaiting.drop(ctx, task, reason)
+    is_in_state = task.state == "active" and task.wake_ms is not None and not task.attempts
     state = task_rows.move(
         ctx.store, task, event, started_ms=task.started_ms if is_in_state else started_ms,
         finished_ms=ctx.stamp_ms, exit_code=exit_code, reason=reason, wake_ms=None,

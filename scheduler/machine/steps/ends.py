@@ -14,12 +14,13 @@ from __future__ import annotations
 import json
 
 from scheduler.machine.context import ROW, Context, done, refused
-from scheduler.machine.rules import gates, groups, verdicts
+from scheduler.machine.rules import completing, gates, groups, verdicts
 from scheduler.machine.rules.gates import Never, TaskView, Waits
 from scheduler.machine.rules.gates.views import Outside
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.rules.verdicts import Hold, Means, Retry, RunEnds, TaskEnds, Tried
 from scheduler.machine.steps import (
+    awaiting,
     clock,
     closing,
     grouping,
@@ -28,15 +29,17 @@ from scheduler.machine.steps import (
     placing,
     queue,
     reconstruct,
+    restoring,
     spreading,
     stopping,
     telling,
     windows,
 )
+from scheduler.model.compiled import CompiledTask
 from scheduler.model.outputs import member_bytes_max
 from scheduler.model.outputs import read as read_outputs
 from scheduler.store.tables import attempts as attempt_rows
-from scheduler.store.tables import doomed, fanouts
+from scheduler.store.tables import completions, doomed, fanouts
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import outputs as output_rows
 from scheduler.store.tables import runs as run_rows
@@ -48,7 +51,7 @@ from scheduler.store.tables.tells import Tell
 from scheduler.words import events as e
 from scheduler.words.causes import Kind
 from scheduler.words.commands import Finish
-from scheduler.words.lifecycle import ATTEMPT_ENDS, TASK_END, AttemptEvent, TaskEvent
+from scheduler.words.lifecycle import ATTEMPT_ENDS, AWAITING, TASK_END, AttemptEvent, TaskEvent
 from scheduler.words.outcomes import Code, Outcome
 
 LOSS = 3 * ROW  #: what the loss of one attempt takes of the room, beside what follows from it
@@ -69,6 +72,8 @@ def report(ctx: Context, command: Finish) -> Outcome:
         return refused(Code.SUPERSEDED, "the attempt belongs to another agent")
     if attempt.state in ATTEMPT_ENDS:
         return _late(ctx, attempt, command)
+    if attempt.state == AWAITING:  # the same once more: a process ends once
+        return done(state=AWAITING)
     if attempt.fence is None:
         # Without a grant nothing can have run: the agent gives the place back.
         take_back(ctx, attempt, command.detail[:DETAIL_LETTERS_MAX] or command.reason)
@@ -83,6 +88,19 @@ def report(ctx: Context, command: Finish) -> Outcome:
     if wrong and event is AttemptEvent.SUCCEEDED and means is not Means.SKIPPED:
         event, means, why = AttemptEvent.FAILED, Means.NOTHING, f"{WRONG}: {wrong[:DETAIL_LETTERS_MAX]}"
     good = event is AttemptEvent.SUCCEEDED and means is not Means.WARNED
+    tail = command.tail[-(GOOD_TAIL_BYTES_MAX if good else TAIL_BYTES_MAX) :]
+    hands_on = event is AttemptEvent.SUCCEEDED and means is not Means.SKIPPED and command.reason != "exists"
+    compiled = _compiled(ctx, run, task) if hands_on else None
+    if compiled is not None and compiled.async_ms is not None:
+        known = awaiting.note(ctx, attempt, command, outputs, warned=means is Means.WARNED)
+        until_ms = completing.until_ms(attempt, compiled.async_ms, restoring.restored_ms(ctx))
+        ended = awaiting.judge(ctx, attempt, known, until_ms, names_and_most(ctx, run, task))
+        if ended is None:
+            told = "; ".join(filter(None, (why, _reason(command))))
+            state = awaiting.begin(ctx, attempt, task, command, until_ms, _output_bytes(command), tail, told)
+            return done(state=state)
+        event, outputs = ended.event, ended.outputs
+        why = "; ".join(filter(None, (ended.reason, why)))
     state = end(
         ctx,
         attempt,
@@ -92,7 +110,7 @@ def report(ctx: Context, command: Finish) -> Outcome:
         exit_code=command.exit_code,
         signal=command.signal,
         reason="; ".join(filter(None, (why, _reason(command)))),
-        tail=command.tail[-(GOOD_TAIL_BYTES_MAX if good else TAIL_BYTES_MAX) :],
+        tail=tail,
         output_bytes=_output_bytes(command),
         means=means,
         outputs=outputs,
@@ -103,11 +121,21 @@ def report(ctx: Context, command: Finish) -> Outcome:
 
 def _outputs(ctx: Context, run: Run, task: Task, command: Finish) -> tuple[bytes, str]:
     """What the tasks after it get, or what is wrong with it."""
+    return read_outputs(command.outputs, *names_and_most(ctx, run, task))
+
+
+def _compiled(ctx: Context, run: Run, task: Task) -> CompiledTask | None:
+    """None: of a run without a graph."""
+    return ctx.graph(run.job, run.namespace, run.name, run.revision).of(run, task) if run.first_task else None
+
+
+def names_and_most(ctx: Context, run: Run, task: Task) -> tuple[tuple[str, ...], int]:
+    """Of its outputs: what they may be, and of how many bytes."""
     job = ctx.graph(run.job, run.namespace, run.name, run.revision).job
     most, spread = job.outputs_bytes_max, fanouts.get(ctx.store, task.of_group) if task.member else None
     if spread is not None:
         most = member_bytes_max(most, spread.members)
-    return read_outputs(command.outputs, job.outputs.get(task.name, ()), most)
+    return job.outputs.get(task.name, ()), most
 
 
 def _output_bytes(command: Finish) -> int | None:
@@ -153,6 +181,8 @@ def _late(ctx: Context, attempt: Attempt, command: Finish) -> Outcome:
         and attempt.exit_code == command.exit_code
         and attempt.reason.endswith(_reason(command))  # behind why it was judged so
     )
+    if not same:  # of one that somebody completed later
+        same = completions.get(ctx.store, attempt.id, attempt.run).exited_ms == command.finished_ms
     if same or attempt.state == "revoked" or attempt.late:
         return done(state=attempt.state, late=not same)
     late = {

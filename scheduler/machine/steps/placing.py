@@ -1,7 +1,7 @@
 """An attempt on an agent, and taken back from it while it has no grant.
 
 An attempt holds its agent's slot, and what its task takes of resources, while it is live. `agents.busy`
-counts exactly those."""
+counts exactly those. One that somebody outside is to complete has no slot, and keeps the resources."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scheduler.store.tables.attempts import Attempt
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import Task
 from scheduler.words import events as e
-from scheduler.words.lifecycle import ATTEMPT, START, AttemptEvent
+from scheduler.words.lifecycle import ATTEMPT, AWAITING, START, AttemptEvent
 
 
 def is_for(ctx: Context, agent: int, selector: str) -> bool:
@@ -84,8 +84,10 @@ def revoke(ctx: Context, attempt: Attempt, reason: str) -> None:
 
 
 def free(ctx: Context, attempt: Attempt) -> Task | None:
-    """It is live no longer: the slot of its agent, and what its task took of resources. Returns that."""
-    agent_rows.release(ctx.store, attempt.agent)
+    """It is over: the slot of its agent, which one that awaits its completion has given back before, and what
+    its task took of resources. Returns that."""
+    if attempt.state != AWAITING:
+        agent_rows.release(ctx.store, attempt.agent)
     task = task_rows.get(ctx.store, attempt.task)
     if task is not None and selectors.has_locks(task.selector):
         locking.give_back(ctx, attempt.run, task.id)

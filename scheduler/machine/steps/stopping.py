@@ -82,6 +82,8 @@ def _give_up(ctx: Context, run: Run, graph: Graph | None, task: Task, restored_m
         return ""
     if task.state == "active" and graph is not None and graph.is_box(run, task):
         return ""  # its members are looked at
+    if task.is_awaited:
+        return ""  # it ran, and may be completed still: its timeout begins anew (`rules.completing`)
     if task.state == "active" and _waits_for_run(ctx, run, task):
         return ""  # that is known, and comes to its end
     return closing.end_task(ctx, task, TaskEvent.EXPIRED, reason=RESTORED)

@@ -62,7 +62,8 @@ def compiled_work(
                 work["kind"] = executor
             lasts_ms = 0 if kind.lasts_ms is None else kind.lasts_ms(task)
             user = None if "run_as" in kind.unread else task.get("run_as", "")
-            features = () if kind.features.isdisjoint(task) else tuple(sorted(kind.features & task.keys()))
+            asked = task.keys() | {"secrets"} if "async" in task else task.keys()  # its token is one
+            features = tuple(sorted(kind.features & asked)) if kind.features & asked else ()
             return work, kind.happens, executor, features, lasts_ms, user
     raise KeyError("no kind of work")
 

@@ -26,7 +26,7 @@ NOOP = Kind(
     executor="noop",
     unread=(
         *("stdin", "secrets", "exit", "stderr", "skip_if_exists", "run_as", "umask", "nice", "limits"),
-        "outputs",
+        *("outputs", "async"),
     ),
     other_words=("dummy", "empty", "nothing"),
 )

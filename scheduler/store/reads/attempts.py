@@ -10,9 +10,10 @@ from scheduler.store.connection import Row, Store
 from scheduler.store.reads.bounds import LOOKED_MAX, among, asked, chunks, marks
 from scheduler.store.reads.newest import Way, newest, span
 from scheduler.store.tables.attempts import Attempt
-from scheduler.words.lifecycle import ATTEMPT, ATTEMPT_ENDS
+from scheduler.store.tables.completions import Completion
+from scheduler.words.lifecycle import ATTEMPT, ATTEMPT_ENDS, AWAITING
 
-LIVE = frozenset(ATTEMPT.states) - ATTEMPT_ENDS  #: of those that hold a slot
+LIVE = frozenset(ATTEMPT.states) - ATTEMPT_ENDS - {AWAITING}  #: of those that hold a slot
 LISTED_MAX = 10_000  #: of a page of runs, the newest
 
 
@@ -22,6 +23,7 @@ class ListedAttempt(NamedTuple):
     attempt: Attempt  #: without its tail, which is most of it
     agent: str  #: name
     zone: str
+    completion: Completion | None = None  #: of one that somebody outside completes, what is known of that
 
 
 class Output(NamedTuple):
@@ -79,7 +81,11 @@ class DispatchRow(NamedTuple):
 
 _WHOLE = ", ".join("x''" if name == "tail" else f"a.{name}" for name in Attempt._fields)
 _WITH_AGENT = "FROM attempts a LEFT JOIN agents g ON g.id = a.agent"
-_LISTED = f"{_WHOLE}, coalesce(g.name, ''), coalesce(g.zone, '') {_WITH_AGENT}"
+_KNOWN = ", ".join(f"c.{name}" for name in Completion._fields)
+_LISTED = (
+    f"{_WHOLE}, coalesce(g.name, ''), coalesce(g.zone, ''), {_KNOWN} {_WITH_AGENT}"
+    " LEFT JOIN completions c ON c.attempt = a.id"
+)
 _OUTPUT = (
     "a.id, a.number, a.agent, a.state, a.tail, a.output_bytes, coalesce(g.name, ''), coalesce(g.node, '') "
     + _WITH_AGENT
@@ -96,8 +102,12 @@ _DISPATCH = (
 )
 
 
+_OWN = len(Attempt._fields)
+
+
 def _listed(row: Row) -> ListedAttempt:
-    return ListedAttempt(Attempt._make(row[:-2]), *row[-2:])
+    known = None if row[_OWN + 2] is None else Completion._make(row[_OWN + 2 :])
+    return ListedAttempt(Attempt._make(row[:_OWN]), row[_OWN], row[_OWN + 1], known)
 
 
 def of_runs(store: Store, runs: Iterable[int]) -> list[ListedAttempt]:

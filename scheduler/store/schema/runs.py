@@ -143,6 +143,23 @@ STATEMENTS: tuple[str, ...] = (
     "CREATE INDEX approvals_run ON approvals (run, task)",
     "CREATE INDEX approvals_open ON approvals (task) WHERE open = 1",
     "CREATE INDEX approvals_namespace ON approvals (namespace, task) WHERE open = 1",
+    # Attempts that somebody outside completes: what is known of that. A row is made when something is.
+    """
+    CREATE TABLE completions (
+        attempt INTEGER PRIMARY KEY, run INTEGER NOT NULL,
+        exited_ms INTEGER,                  -- when its process ended, well; NULL: it has not
+        warned INTEGER NOT NULL,            -- 1: with a warning
+        given BLOB NOT NULL,                -- what its process gave to the tasks after it, as JSON
+        outcome TEXT NOT NULL,              -- succeeded | failed; empty: nobody has completed it
+        message TEXT NOT NULL,
+        outputs BLOB NOT NULL,              -- what came with that, as JSON
+        actor TEXT NOT NULL,                -- whose word it is; empty: by its own token
+        answered_ms INTEGER,
+        percent INTEGER, doing TEXT NOT NULL,
+        told_ms INTEGER                     -- when it last told how far it is; NULL: never
+    )
+    """,
+    "CREATE INDEX completions_run ON completions (run, attempt)",
     # Runs that tasks of other runs began.
     """
     CREATE TABLE nested (
@@ -220,6 +237,7 @@ STATEMENTS: tuple[str, ...] = (
         agent INTEGER NOT NULL,
         state TEXT NOT NULL,
         live INTEGER NOT NULL,              -- 1 while it holds a slot: assigned, granted, running, cancelling
+                                            -- (awaiting: no more)
         unreachable INTEGER NOT NULL,
         assigned_ms INTEGER NOT NULL, due_ms INTEGER NOT NULL,
         claim TEXT NOT NULL, session TEXT NOT NULL,

@@ -7,7 +7,7 @@ from typing import NamedTuple, TypedDict, Unpack
 
 from scheduler.store.connection import Store
 from scheduler.store.kept import Table
-from scheduler.words.lifecycle import ATTEMPT, ATTEMPT_ENDS, AttemptEvent
+from scheduler.words.lifecycle import ATTEMPT, ATTEMPT_ENDS, AWAITING, AttemptEvent
 
 
 class Attempt(NamedTuple):
@@ -102,6 +102,17 @@ def live_of_task(store: Store, task: int) -> Attempt | None:
     return None if row is None else Attempt._make(row)
 
 
+def awaiting_of_task(store: Store, task: int) -> Attempt | None:
+    """The one that somebody outside is to complete."""
+    newest = newest_of_task(store, task)
+    return newest if newest is not None and newest.state == AWAITING else None
+
+
+def newest_of_task(store: Store, task: int) -> Attempt | None:
+    row = store.row(f"SELECT {COLUMNS} FROM attempts WHERE task = ? ORDER BY id DESC LIMIT 1", (task,))
+    return None if row is None else Attempt._make(row)
+
+
 def live_of_agent(store: Store, agent: int) -> list[Attempt]:
     rows = store.rows(
         f"SELECT {COLUMNS} FROM attempts INDEXED BY attempts_live WHERE agent = ? AND live = 1 ORDER BY id",
@@ -129,14 +140,14 @@ class Changes(TypedDict, total=False):
 
 
 _ENDED: Changes = {"live": 0, "unreachable": 0}
-"""Of every attempt that has ended."""
+"""Of every attempt that has no process."""
 
 
 def move(store: Store, attempt: Attempt, event: AttemptEvent, **changes: Unpack[Changes]) -> str:
     """Something happened to the attempt: its state after it, which the table says."""
     state = ATTEMPT.after(attempt.state, event)
     told = (state, *changes.values(), attempt.id)
-    if state in ATTEMPT_ENDS:
+    if state in ATTEMPT_ENDS or state == AWAITING:
         changes |= _ENDED
     store.kept.update(TABLE, attempt.id, told, state=state, **changes)
     return state

@@ -38,6 +38,12 @@ class Task(NamedTuple):
     warned: int = 0
     of_group: int = 0
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody outside is to complete its attempt, whose process has ended. Work in the state,
+        which waits for an instant too, has no attempt."""
+        return self.state == "active" and self.wake_ms is not None and self.attempts > 0
+
 
 COLUMNS = ", ".join(Task._fields)
 TABLE = Table("tasks", Task, ends="finished_ms")

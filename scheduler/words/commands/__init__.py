@@ -43,6 +43,8 @@ from scheduler.words.commands.cluster import Lead as Lead
 from scheduler.words.commands.cluster import Migrate as Migrate
 from scheduler.words.commands.cluster import Note as Note
 from scheduler.words.commands.cluster import Sweep as Sweep
+from scheduler.words.commands.completions import CompleteTask as CompleteTask
+from scheduler.words.commands.completions import ReportProgress as ReportProgress
 from scheduler.words.commands.effects import DropEffect as DropEffect
 from scheduler.words.commands.effects import ReportSent as ReportSent
 from scheduler.words.commands.effects import ReportUnsent as ReportUnsent

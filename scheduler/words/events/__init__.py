@@ -28,6 +28,9 @@ from scheduler.words.events.changed_ticks import TickChangeDropped as TickChange
 from scheduler.words.events.cluster import FormatActivated as FormatActivated
 from scheduler.words.events.cluster import FormatRaised as FormatRaised
 from scheduler.words.events.cluster import Led as Led
+from scheduler.words.events.completions import AttemptAwaiting as AttemptAwaiting
+from scheduler.words.events.completions import AttemptCompleted as AttemptCompleted
+from scheduler.words.events.completions import AttemptProgressed as AttemptProgressed
 from scheduler.words.events.effects import EffectDropped as EffectDropped
 from scheduler.words.events.effects import EffectGivenUp as EffectGivenUp
 from scheduler.words.events.effects import EffectQueued as EffectQueued

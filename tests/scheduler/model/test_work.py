@@ -126,6 +126,7 @@ GIVEN: dict[str, Any] = {
     "output_limit": "1KiB", "secrets": ["A"], "exit": {"warn": [4]}, "stderr": "warn",
     "skip_if_exists": "/a", "umask": "027", "locks": ["a"],
     "nice": 1, "outputs": ["a"], "limits": {"memory": "1GiB"}, "fanout": {"n": 2}, "join": "any",
+    "async": {"timeout": "1h"},
 }  # fmt: skip
 
 
