@@ -9,7 +9,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from scheduler.machine.context import Context, refused
@@ -73,6 +73,13 @@ def _run(ctx: Context, run: int) -> None:
         _job(ctx, row.job)
 
 
+def _runs(ctx: Context, ids: Iterable[int]) -> None:
+    """Each of their jobs once: a command names a hundred runs of it."""
+    rows = [runs.get(ctx.store, run) for run in ids]
+    for job in dict.fromkeys(row.job for row in rows if row is not None):
+        _job(ctx, job)
+
+
 def _postponed(ctx: Context, command: c.FirePostponed | c.FireNotices | c.FireGathered) -> None:
     row = triggers.firing(ctx.store, command.trigger)
     if row is not None:
@@ -92,18 +99,15 @@ def _of_run(ctx: Context, command: OfRun) -> None:
 
 
 def _of_runs(ctx: Context, command: c.Continue) -> None:
-    for run in command.runs:
-        _run(ctx, run)
+    _runs(ctx, command.runs)
 
 
 def _of_admitted(ctx: Context, command: c.AdmitRuns) -> None:
-    for run in quotas.next_ones(ctx.store, command.namespace, ADMITTED_MAX):
-        _run(ctx, run)
+    _runs(ctx, quotas.next_ones(ctx.store, command.namespace, ADMITTED_MAX))
 
 
 def _of_required(ctx: Context, command: c.RejudgeRequired) -> None:
-    for run in required.next_ones(ctx.store, command.parent, LOOKED_MAX):
-        _run(ctx, run)
+    _runs(ctx, required.next_ones(ctx.store, command.parent, LOOKED_MAX))
 
 
 def _of_task(ctx: Context, command: c.Place | c.Wake | c.RejudgeGroup | c.BreakDeadlock) -> None:

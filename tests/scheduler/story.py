@@ -32,8 +32,8 @@ from tests.scheduler.states import opened
 START_MS = 1_800_000_000_000
 """2027-01-15T08:00:00Z, a Friday."""
 
-SHORT, COMPARED_EVERY = 64, 8
-"""Entries: in a longer story what is kept is compared with the tables at every eighth. It was half of what
+SHORT, COMPARED_EVERY = 64, 32
+"""Entries: in a longer story what is kept is compared with the tables at every 32nd. It was half of what
 it takes, and what is kept wrong stays so."""
 
 POOL = "default"
