@@ -6,6 +6,6 @@ to it (client.py for control, traffic.py for load), takes a duration, and report
 arithmetic (evidence.py); when something started is what the payload or the run's own record says.
 
 Reading order: rows, evidence, cluster, client, traffic; then a benchmark each: failover, load, submit,
-bulk, manual, workflows, inventory, cold_start, restart; __main__ ties them together. Two beside each
+bulk, manual, workflows, members, inventory, cold_start, restart; __main__ ties them together. Two beside each
 other: figures, own (what is measured of a build of ours), dkron (of a peer), compare.
 """

@@ -20,6 +20,7 @@ from bench import (
     load,
     machine,
     manual,
+    members,
     restart,
     rolling,
     staged,
@@ -44,6 +45,7 @@ BENCHMARKS: dict[str, Callable[[Options], Result]] = {
     "compaction": compaction.run,
     "rolling": rolling.run,
     "workflows": workflows.run,
+    "members": members.run,
 }
 
 
@@ -64,6 +66,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
         history=arguments.history,
         rolling_jobs=arguments.rolling_jobs,
         steps=arguments.steps,
+        agents=arguments.agents,
     )
 
 
@@ -95,7 +98,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--restart-jobs", type=int, default=defaults.restart_jobs)
     made.add_argument("--history", type=int, default=defaults.history, help="compaction: finished runs")
     made.add_argument("--rolling-jobs", type=int, default=defaults.rolling_jobs)
-    made.add_argument("--steps", type=int, default=defaults.steps, help="workflows: of each kind")
+    made.add_argument("--steps", type=int, default=defaults.steps, help="workflows, members: of each kind")
+    made.add_argument("--agents", type=int, default=defaults.agents, help="members: in the crowd")
     return made
 
 

@@ -31,11 +31,12 @@ from bench.client import Client, UnansweredError
 # The processes and ports of a machine are one concept, which the chaos harness owns.
 from chaos.ports import claim, is_free
 from chaos.programs import DeadlineError as DeadlineError
-from chaos.programs import Started, need_going, pids_of_node, start_process, write_toml
+from chaos.programs import Started, need_going, pids_of_node, write_toml
 from chaos.programs import alive as alive
 from chaos.programs import command_line as command_line
 from chaos.programs import processes_naming as processes_naming
 from chaos.programs import signal_all as signal_all
+from chaos.programs import start_process as start_process
 from chaos.programs import tail_of as tail_of
 from chaos.programs import tree as tree
 from chaos.programs import wait_for as wait_for

@@ -22,4 +22,5 @@ class Options:
     restart_jobs: int = 43_000
     history: int = 1_000_000  #: finished runs in the state of `compaction`
     steps: int = 10_000  #: of each kind in `workflows`
+    agents: int = 100  #: of the crowd of `members`
     rolling_jobs: int = 50  #: no-op and shell jobs each

@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
+from bench.client import Client
 from bench.cluster import Cluster, running, wait_for
-from bench.figures import Spending
+from bench.figures import Sample, Spender, Spending
 from bench.jobs import NOOP, RUNS_KEPT
 from bench.options import Options
 from bench.rows import NONE, Result, Row
@@ -43,10 +44,10 @@ def run(options: Options) -> Result:
         chain = _chains(cluster, 1, steps)
         chains = _chains(cluster, wide, steps)
         turns = read_turns(cluster, WORK)
-        graph, graph_s = _one_run(cluster, graph_of(steps, wide), steps)
+        graph, graph_s = one_run(cluster, graph_of(steps, wide), steps)
         graph_ms = _turn_ms(cluster, turns)
         turns = read_turns(cluster, WORK)
-        member, members_s = _one_run(cluster, divided_into(steps, wide), steps)
+        member, members_s = one_run(cluster, divided_into(steps, wide), steps)
         members_ms = _turn_ms(cluster, turns)
     what = f"a chain of {steps:,} jobs by after, {wide} chains, a graph of {steps:,} tasks, {steps:,} members"
     longest = (chain.turn_ms, chains.turn_ms, graph_ms, members_ms)
@@ -55,9 +56,9 @@ def run(options: Options) -> Result:
         _alone(step, chain.whole, alone, idle),
         _row(f"a step of {wide} chains of {steps // wide:,} jobs: CPU beside a manual run, {wide} clients",
              chains.whole.ms, beside.ms),
-        _row(f"{task}: CPU beside a manual run, {wide} clients", graph, beside.ms),
+        _row(f"{task}: CPU beside a manual run, {wide} clients", graph.total, beside.ms),
         _row(f"a member of a task divided into {steps:,}: CPU beside a manual run, {wide} clients",
-             member, beside.ms),
+             member.total, beside.ms),
         _row(f"{step}: CPU of the last tenth beside the first", chain.last.own(idle), chain.first.own(idle)),
         Row(
             f"{what}: longest turn of a core, CPU", f"{TURN_MS_MAX} ms",
@@ -74,8 +75,12 @@ def run(options: Options) -> Result:
 class Each(NamedTuple):
     """What one of many took."""
 
-    ms: float  #: CPU
+    sample: Sample  #: CPU
     wall_ms: float
+
+    @property
+    def ms(self) -> float:
+        return self.sample.total
 
     def own(self, idle: float) -> float:
         """Without what the cluster takes in that time anyway. `idle`: CPU milliseconds a second."""
@@ -114,7 +119,17 @@ def idle_ms(cluster: Cluster, duration_s: float) -> float:
     return spending.per(time.monotonic() - began_s).total
 
 
-def manual(cluster: Cluster, clients: int, duration_s: float) -> Each:
+class Measured(Spender, Protocol):
+    """A cluster, with whatever else its CPU is to count of."""
+
+    @property
+    def client(self) -> Client: ...
+
+    @property
+    def token(self) -> str: ...
+
+
+def manual(cluster: Measured, clients: int, duration_s: float) -> Each:
     jobs = [f"manual-{clients}-{i}" for i in range(clients)]
     cluster.client.apply([{"job": name, "policies": POLICIES, **NOOP} for name in jobs])
 
@@ -125,10 +140,10 @@ def manual(cluster: Cluster, clients: int, duration_s: float) -> Each:
     accepted = closed_loop(cluster.client.urls, clients, duration_s, make).accepted
     wait_for(lambda: not _open(cluster), STEP_S_MAX * accepted, "every accepted run ended", LOOK_S)
     spending.end()
-    return Each(spending.per(accepted).total, 1_000 * (time.monotonic() - began_s) / accepted)
+    return Each(spending.per(accepted), 1_000 * (time.monotonic() - began_s) / accepted)
 
 
-def _open(cluster: Cluster) -> bool:
+def _open(cluster: Measured) -> bool:
     states = ("pending", "running")
     return any(next(iter(cluster.client.items("/v1/runs", {"state": state})), None) for state in states)
 
@@ -190,20 +205,20 @@ def _turn_ms(cluster: Cluster, before: dict[str, Turns]) -> float:
 
 
 def _each(ms: float, seconds: float, count: int) -> Each:
-    return Each(ms / count, 1_000 * seconds / count)
+    return Each(Sample({"": ms / count}), 1_000 * seconds / count)
 
 
-def _one_run(cluster: Cluster, job: dict[str, Any], tasks: int) -> tuple[float, float]:
+def one_run(cluster: Measured, job: dict[str, Any], tasks: int) -> tuple[Sample, float]:
     """Of one run of this job, with so many tasks: CPU milliseconds a task, and seconds in all."""
     cluster.client.apply([job])
     spending, began_s = Spending(cluster), time.monotonic()
     cluster.client.ask("POST", f"/v1/jobs/{job['job']}/runs", b"{}")
     _wait(cluster, job["job"], tasks)
     spending.end()
-    return spending.per(tasks).total, time.monotonic() - began_s
+    return spending.per(tasks), time.monotonic() - began_s
 
 
-def _wait(cluster: Cluster, job: str, steps: int) -> None:
+def _wait(cluster: Measured, job: str, steps: int) -> None:
     """Until its run has ended, and well."""
 
     def state() -> str | None:
