@@ -5,9 +5,9 @@ session of its own and speaks as any agent does, but its work is done at once, a
 
 Rules of this file:
 
-1. What goes over the wire is what an agent says: claims before starts, ends until they are acknowledged, pings
-   as often, all of it again on the next connection. What it does not keep is lost with the process: no work
-   that counts may be given to it.
+1. What goes over the wire is what an agent says: claims before starts, ends until they are acknowledged,
+   pings as often, all of it again on the next connection. Nothing outlives the process: no work that counts
+   may be given to it.
 2. It offers no-ops alone, so nothing else comes to it.
 3. One loop serves all: how many it holds is what a loop holds."""
 
