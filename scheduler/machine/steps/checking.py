@@ -33,6 +33,7 @@ from scheduler.machine.rules import (
     tick_limits,
 )
 from scheduler.machine.rules.shared_asks import Change
+from scheduler.machine.rules.substitutes import Beside
 from scheduler.machine.steps import editing, editing_objects, pruning, staging
 from scheduler.machine.steps.editing import Judged
 from scheduler.machine.steps.staging import JOB, New, Stored
@@ -182,12 +183,10 @@ def _judge_shared(ctx: Context, stage: Stage, new: PreparedObject, found: _Found
             changes.append(Change(*of, change))
     if not changes:
         return None
-    given = {(each.namespace, each.name) for each in changes}
-    others = [put.per_day for of, put in beside.items() if put is not None and of not in given]
     more = tick_limits.judge_shared(
         ctx.store, changes, lambda job: _is_put(ctx, stage, job),
         beside=lambda where, name: _change_of(ctx, stage, where, name, found),
-        beside_most=sum(sorted(others)[-bounds.SCHEDULES_MAX :]),
+        beside_most=_most_of_others(ctx, stage, changes, beside),
     )  # fmt: skip
     if isinstance(more, Outcome):
         return more
@@ -195,6 +194,22 @@ def _judge_shared(ctx: Context, stage: Stage, new: PreparedObject, found: _Found
     for whose, change in more.items():
         found.ask(whose, change, jobs=0)
     return None
+
+
+def _most_of_others(
+    ctx: Context, stage: Stage, changes: Sequence[Change], beside: Beside
+) -> int:
+    """For how much more one job may ask, at the most, by other schedules of the stage: of all namespaces,
+    since it names those of any; where there are many, of those of this one alone."""
+    if all(each.per_day <= 0 for each in changes):
+        return 0
+    items = staged.all_of_kind(ctx.store, stage.id, known_schedules.KIND, SCHEDULES_MAX + 1)
+    if len(items) <= SCHEDULES_MAX:
+        ctx.room -= sum(item.size for item in items) // staging.BYTES_A_UNIT
+        beside = _put_with(items)
+    given = {(each.namespace, each.name) for each in changes}
+    others = [put.per_day for of, put in beside.items() if put is not None and of not in given]
+    return sum(sorted(others)[-bounds.SCHEDULES_MAX :])
 
 
 def _beside(

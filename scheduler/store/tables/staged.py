@@ -60,6 +60,15 @@ def of_kind(store: Store, stage: int, kind: str, namespace: str, limit: int) -> 
     return [Item._make(row) for row in rows]
 
 
+def all_of_kind(store: Store, stage: int, kind: str, limit: int) -> list[Item]:
+    """Those of all namespaces, by namespace and name."""
+    rows = store.rows(
+        f"SELECT {COLUMNS} FROM staged WHERE stage = ? AND kind = ? ORDER BY namespace, name LIMIT ?",
+        (stage, kind, limit),
+    )
+    return [Item._make(row) for row in rows]
+
+
 def first_of(store: Store, stage: int, names: Sequence[tuple[str, str, str]]) -> int | None:
     """The place of the first of these (kind, namespace, name) that is staged already."""
     place: int | None = store.value(

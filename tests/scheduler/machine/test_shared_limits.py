@@ -201,13 +201,14 @@ def test_of_a_stage_it_is_an_item_that_is_in_the_way(story: Story) -> None:
     agrees(story)
 
 
+@pytest.mark.parametrize("where", ["default", "b"])
 @pytest.mark.parametrize("state", ["refused", "done"])
-def test_of_two_of_a_stage_that_one_job_names_both_count(story: Story, state: str) -> None:
+def test_of_two_of_a_stage_that_one_job_names_both_count(story: Story, state: str, where: str) -> None:
     """Each of them was judged by itself, and together they asked for more than one job may."""
-    both = job("j", trigger=[{"schedule": "s"}, {"schedule": "t"}])
-    assert story.apply(fast(1), fast(1, "t"), both, user("other")).ok
-    slow = named({"id": "t0", "every": "24h"}, name="t")
-    stage(story, fast(2), fast(2, "t") if state == "refused" else slow)
+    both = job("j", trigger=[{"schedule": "s"}, {"schedule": f"{where}/t"}])
+    assert story.apply(fast(1), fast(1, "t", namespace=where), both, user("other")).ok
+    slow = named({"id": "t0", "every": "24h"}, name="t", namespace=where)
+    stage(story, fast(2), fast(2, "t", namespace=where) if state == "refused" else slow)
     problems = json.loads(ended(story, state).problems)
     settled(story)
     if state == "refused":
