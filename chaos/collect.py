@@ -22,6 +22,7 @@ from chaos.narrow import JOB, NAMESPACE
 from chaos.narrow import PATH as NARROW
 from chaos.observer import Watched
 from chaos.programs import DeadlineError, wait_for
+from chaos.workload import BOOT
 
 ANSWER_S = 10.0
 ASK_S = 30.0
@@ -210,6 +211,7 @@ def collect(
     if arrives:
         kept["arrivals"] = {job: reader.items(f"/v1/jobs/{job}/ticks", **window) for job in JOBS}
         kept["arrivals"]["left"] = left
+        kept["boots"] = reader.items(f"/v1/jobs/{BOOT}/ticks", **window)
     if narrows:
         kept["narrow"] = _narrow(reader)
     for name, content in kept.items():

@@ -158,7 +158,7 @@ class Workload:
         self._agents, self._hook, self._load = list(agents), hook, load
         self._history, self._evidence, self._seed = history, evidence, seed
         # A staging cluster may have no key for secrets, and its files and objects are not ours.
-        foreign = () if clock == "host" else (leaks.JOB, appliers.JOB, clocks.JOB)
+        foreign = () if clock == "host" else (leaks.JOB, appliers.JOB, clocks.JOB, *instants.DATED)
         self.jobs = [each for each in schedule_jobs(load) if each[0].name not in foreign]
         self._inventory: appliers.Inventory | None = None
         self._narrow = Narrow() if clock == "host" and load != "light" else None
@@ -191,10 +191,14 @@ class Workload:
         api = self._make("declarer")
         if any(job.name == leaks.JOB for job, _, _ in self.jobs):
             self._put_secret(api)
+        dated_ms = time.time() * 1000  # of those that have one calendar: of one day
         for known, sleep_s, beats in self.jobs:
             if known.name == clocks.JOB:
                 continue  # it came first
-            job = instants.timed(known, time.time() * 1000)
+            job = instants.timed(known, dated_ms if known.name in instants.DATED else time.time() * 1000)
+            if job.name == instants.WORKDAY:
+                path, days = f"/v1/calendars/{instants.CALENDAR}", instants.calendar_of(job)
+                self._surely(api, "calendar", path, days, {"calendar": instants.CALENDAR})
             self._history.write("declared", **_facts(job))
             trigger: Any = instants.triggers(job) if job.times else {"cron": job.cron}
             if job.every_ms:

@@ -364,6 +364,12 @@ def hosts() -> Story:
     return story
 
 
+def came(story: Story, at_s: float) -> None:
+    """What a node told of the agent of that host."""
+    told = {"t": at_s, "event": "agent_connected", "name": "agent-1", "zone": "zone-a", "id": "9000.0"}
+    next(iter(story.events.values())).append(told)
+
+
 def test_each_boot_has_its_run() -> None:
     assert kinds(boots, hosts()) == set()
 
@@ -395,10 +401,34 @@ def test_a_boot_in_a_pause_of_everything_or_before_another_fault_need_not_run() 
     story.final["runs"].remove(story.run(700))
     paused(story, ALL, 116.5, 117.5)
     assert kinds(boots, story) == set()
+    came(story, 115.2)
+    assert kinds(boots, story) == set()
 
     story = hosts()
     story.final["runs"].remove(story.run(700))
     story.fault(122.0, 123.0, "agent-killed")
+    assert kinds(boots, story) == set()
+
+
+@pytest.mark.parametrize(("since_s", "until_s"), [(111.0, 113.5), (118.0, 119.5)])
+def test_a_pause_before_an_agent_came_or_later_is_no_excuse(since_s: float, until_s: float) -> None:
+    story = hosts()
+    story.final["runs"].remove(story.run(700))
+    came(story, 115.2)
+    paused(story, ALL, since_s, until_s)
+
+    assert "boot-without-run" in kinds(boots, story)
+
+
+def test_a_boot_in_a_pause_has_an_entry_of_the_ledger() -> None:
+    story = hosts()
+    story.final["runs"].remove(story.run(700))
+    came(story, 115.2)
+    paused(story, ALL, 114.5, 117.5)
+    story.final["boots"] = []
+    assert kinds(boots, story) == {"boot-unheard"}
+
+    story.final["boots"] = [{"cause_key": "7/installation/boot", "outcome": "skipped", "reason": "paused"}]
     assert kinds(boots, story) == set()
 
 

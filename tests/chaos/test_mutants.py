@@ -56,5 +56,10 @@ def test_a_text_that_does_not_fit_ends_the_process() -> None:
     assert "occurs 0 times" in told.stderr
 
 
+def test_what_catches_each_stands_in_the_table() -> None:
+    table = (PROJECT / "docs/chaos.md").read_text()
+    assert [mutant.name for mutant in MUTANTS if f"`{mutant.name}`" not in table] == []
+
+
 def test_there_are_at_least_twelve_and_each_has_a_name_of_its_own() -> None:
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) >= 12

@@ -810,6 +810,60 @@ MUTANTS = (
         _says("ticks: never-due"),
     ),
     Mutant(
+        "a-start-is-forgotten",
+        (
+            (
+                "scheduler.ticks.schedule",
+                "        return EverySchedule(period_ms, start_ms)\n",
+                "        return EverySchedule(period_ms, 0)\n",
+            ),
+        ),
+        QUIET,
+        _says("ticks: never-due", "ticks: unaccounted"),
+    ),
+    Mutant(
+        "a-repeat-is-a-second-late",
+        (
+            (
+                "scheduler.ticks.iso8601",
+                "            instant_ms = self._anchor_ms + elapsed_ms\n",
+                "            instant_ms = self._anchor_ms + elapsed_ms + 1_000\n",
+            ),
+        ),
+        QUIET,
+        _says("ticks: never-due", "ticks: unaccounted"),
+    ),
+    Mutant(
+        "any-working-day-is-the-one",
+        (
+            (
+                "scheduler.ticks.dated",
+                "            return self._workday(_period_of(day, MONTHS[self._of])) == day\n",
+                "            return self.is_worked(day)\n",
+            ),
+        ),
+        STAGED,
+        _says("ticks: never-due", "ticks: two-runs"),
+    ),
+    Mutant(
+        "moved-a-second-late",
+        (("scheduler.ticks.dated", "moved_s * 1000 + rest_ms", "moved_s * 1000 + rest_ms + 1_000"),),
+        STAGED,
+        _says("ticks: unaccounted", "ticks: never-due"),
+    ),
+    Mutant(
+        "a-known-host-boots-unseen",
+        (
+            (
+                "scheduler.machine.steps.booting",
+                "(known is not None and known.boot_id == agent.boot_id)",
+                "known is not None",
+            ),
+        ),
+        (Step(4_000, 3_000, "agent-host-lost"), Step(40_000, 1_000, "leader-killed")),  # time to have it
+        _says("boots: boot-without-run", "boots: boot-unheard"),
+    ),
+    Mutant(
         "its-end-is-in-it",
         (
             (
