@@ -146,7 +146,8 @@ def create_app(scheduler: Scheduler, settings: ApiSettings, gateway: Gateway) ->
     feed = EventFeed(scheduler.history, RunNamespaces(namespace_of))
     services = Services(
         scheduler, settings, gateway, gateway.access, commits,
-        Metrics(scheduler, gateway.access.failures), feed, gateway.compiled, HeadStart(scheduler),
+        Metrics(scheduler, gateway.access.failures, settings.proved), feed, gateway.compiled,
+        HeadStart(scheduler),
         KnownDefaults(scheduler),
     )  # fmt: skip
     gateway.on_close += [commits.end, feed.close, services.run_ends.on_gap, services.run_steps.on_gap]

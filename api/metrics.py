@@ -14,10 +14,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from api.failures import Failures
-from api.ports import Committed, Scheduler, UnavailableError
+from api.ports import Committed, Proved, Scheduler, UnavailableError
 from scheduler.store.reads import outbox as outbox_reads
 from scheduler.store.state import overload
-from scheduler.store.tables import outbox, triggers
+from scheduler.store.tables import differences, outbox, triggers
 from scheduler.words import events as e
 from scheduler.words.reasons import OVERLOAD
 
@@ -43,7 +43,10 @@ class RequestCounts:
 
 
 class _NodeCollector(Collector):
-    def __init__(self, scheduler: Scheduler, requests: RequestCounts, failures: Failures) -> None:
+    def __init__(
+        self, scheduler: Scheduler, requests: RequestCounts, failures: Failures, proved: Proved
+    ) -> None:
+        self._proved = proved
         self._scheduler = scheduler
         self._requests = requests
         self._failures = failures
@@ -147,6 +150,7 @@ class _NodeCollector(Collector):
         try:
             with self._scheduler.read() as store:
                 depth, overloaded = outbox_reads.depth(store), overload(store) is not None
+                difference = differences.get(store)
                 first_ms = triggers.next_fire_ms(store)
         except UnavailableError:
             return
@@ -155,6 +159,17 @@ class _NodeCollector(Collector):
             "1 while more is declared to be due than can be started.",
             value=float(overloaded),
         )
+        yield GaugeMetricFamily(
+            "cronclave_ledger_differences",
+            "Places in which the ledger differs from what was due, as the leader has found; 0: none.",
+            value=0.0 if difference is None else float(difference.problems),
+        )
+        if self._proved.whole_ms is not None:
+            yield GaugeMetricFamily(
+                "cronclave_ledger_proved_timestamp_seconds",
+                "Up to when this node, which leads or led, has looked through all of the ledger.",
+                value=self._proved.whole_ms / 1000,
+            )
         yield GaugeMetricFamily(
             "cronclave_tick_lateness_seconds",
             "How late the tick is that is due longest and not decided; 0: none is late.",
@@ -185,10 +200,10 @@ def _histogram(name: str, text: str, counts: Sequence[int], total: float, bounds
 class Metrics:
     """Listens to commits (`api.commits`) and renders the exposition text."""
 
-    def __init__(self, scheduler: Scheduler, failures: Failures) -> None:
+    def __init__(self, scheduler: Scheduler, failures: Failures, proved: Proved) -> None:
         self.requests = RequestCounts()
         self._registry = CollectorRegistry()
-        self._node = _NodeCollector(scheduler, self.requests, failures)
+        self._node = _NodeCollector(scheduler, self.requests, failures, proved)
         self._registry.register(self._node)
         self._ticks = Counter(
             "cronclave_ticks", "Ticks decided, by outcome.", ["outcome"], registry=self._registry

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
+from api.differences import difference_json
 from api.instants import rfc3339
 from api.jobs.reading import standing
 from api.services import Services
@@ -55,6 +56,7 @@ def overview(store: Store, services: Services, scope: Scope = None) -> dict[str,
         "zones": [{**zone._asdict()} for zone in reads.zones(store)],
         "pauses": [pause_json(pause) for pause in paused],
         "overload": overload_json(overload(store)),
+        "difference": difference_json(store),
         "outbox": {
             "waiting": depth.waiting, "given_up": depth.given_up, "oldest": rfc3339(depth.oldest_ms),
         },

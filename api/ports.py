@@ -301,6 +301,17 @@ class Demonstration(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class Proved:
+    """How far this node's own look through the ledger is; nothing while it does not lead."""
+
+    whole_ms: int | None = None  #: up to then all was as it was due, or a difference was told
+    recent_ms: int | None = None  #: the same of the hour before
+    took_s: float = 0.0  #: the last whole look
+    due: int = 0
+    entries: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class ApiSettings:
     """What the composition root tells the API."""
@@ -314,3 +325,4 @@ class ApiSettings:
     scratch: Path | None = None  #: directory for a copy of the state on its way to a client
     vault: Vault = field(default_factory=NoVault)
     demonstration: Demonstration | None = None  #: None: nothing here can be broken on purpose
+    proved: Proved = field(default_factory=Proved)  #: kept by the node's watch

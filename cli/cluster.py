@@ -125,6 +125,20 @@ def _remaining(client: Client) -> str:
     )
 
 
+def _difference(
+    view: dict[str, Any], views: dict[str, dict[str, Any] | None]
+) -> list[tuple[str, object]]:
+    """What the leader has found as it looked through the ledger; else until when it has."""
+    if found := view.get("difference"):
+        of = f"{found['namespace']}/{found['job']}, " if found["job"] else ""
+        first = f"{found['kind']}, {of}{found['at']}: {found['detail']}"
+        said = f"in {found['problems']} places, since {found['since']}; first {first}"
+        return [("LEDGER DIFFERS", f"{said}. What helps: {found['command']}")]
+    proved = [own["proved"] for own in views.values() if own and own.get("proved")]
+    whole = max((each for each in proved if each["whole"]), key=lambda each: str(each["whole"]), default=None)
+    return [("proved", f"until {whole['whole']}, {whole['due']} ticks")] if whole else []
+
+
 def _overload(view: dict[str, Any]) -> list[tuple[str, object]]:
     """That more is due than can be started."""
     found = view.get("overload")
@@ -157,6 +171,7 @@ def _print_views(view: dict[str, Any], views: dict[str, dict[str, Any] | None]) 
             ("index", view["index"]),
             *pauses.lines(view),
             *_overload(view),
+            *_difference(view, views),
             *_restore(view),
             ("ledger head", str(view["ledger_head"])[:16]),
             ("version", view["version"]),

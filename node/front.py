@@ -39,6 +39,7 @@ from node.secret_keys import KeysError
 from node.signing import NodeAuthority
 from node.supervisor import EXIT_REFUSED, die_with_parent
 from node.vault import vault_of
+from node.watch import Watch
 from scheduler import formats
 from scheduler.words.commands import Command
 from scheduler.words.events import EffectQueued, Wakes
@@ -134,6 +135,13 @@ class Front:
             propose=self._link.propose,
             now_ms=self._link.now_ms,
         )
+        self._watch = Watch(
+            epoch_held=self._planner.epoch_held,
+            open_store=self._link.reader,
+            now_ms=self._link.now_ms,
+            propose=lambda commands: self._propose_plan(commands, True),
+            proved=settings.proved,
+        )
         connections = Connections(max(64, min(CONNECTIONS_MAX, most_files() - OWN_FILES)))
         self._server = Server(
             uvicorn.Config(
@@ -159,19 +167,21 @@ class Front:
         beating = asyncio.create_task(self._link.beat(), name="beat")
         planning = asyncio.create_task(self._planner.run(), name="planner")
         running = asyncio.create_task(self._runner.run(), name="effects")
+        looking = asyncio.create_task(self._watch.run(), name="watch")
         watching = None
         if self._https is not None:
             watching = asyncio.create_task(self._https.watch(), name="certificates")
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._look_at_certificates)
         serving = asyncio.create_task(self._server.serve(), name="http")
         done, _ = await asyncio.wait(
-            {reading, beating, planning, running, serving}, return_when=asyncio.FIRST_COMPLETED
+            {reading, beating, planning, running, looking, serving}, return_when=asyncio.FIRST_COMPLETED
         )
         for task in done:
             if task is not serving:
                 log.error("%s ended: %r", task.get_name(), task.exception() or "the core is gone")
         planning.cancel()
         running.cancel()
+        looking.cancel()
         if watching is not None:
             watching.cancel()
         if not serving.done():

@@ -33,6 +33,7 @@ pytestmark = pytest.mark.house
 CONSTANT = {
     "state.id": "there is one row",
     "sealing.id": "as above",
+    "difference.id": "as above",
     "state.format": "there is one format",
     "state.target_format": "there is one format",
     "state.migration_cursor": "there is one format, so nothing to migrate",

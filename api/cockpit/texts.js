@@ -52,6 +52,8 @@ export const TEXTS = {
   "health.clock": ["the clock of {node} is {clock}", "die Uhr von {node} geht {clock}"],
   "health.degraded": ["Degraded", "Eingeschränkt"],
   "health.degradedFacts": ["{up} of {nodes} nodes, {missing} does not answer; {leader} leads", "{up} von {nodes} Knoten, {missing} antwortet nicht; {leader} führt"],
+  "health.differs": ["The ledger differs", "Das Ledger weicht ab"],
+  "health.differsFacts": ["{job} {at}: {detail}; cronclave verify shows all of it", "{job} {at}: {detail}; cronclave verify zeigt alles"],
   "health.facts": ["{up} of {nodes} nodes, {leader} leads", "{up} von {nodes} Knoten, {leader} führt"],
   "health.healthy": ["Healthy", "Gesund"],
   "health.noQuorum": ["No quorum", "Kein Quorum"],

@@ -19,6 +19,7 @@ from starlette.responses import Response
 
 from api import access, schemas
 from api.call import Call, call_of, json_response, json_type
+from api.differences import difference_json, proved_json
 from api.noting import note
 from api.parameters import EACH
 from api.ports import NodeStatus, NoLeaderError, Scheduler
@@ -59,6 +60,8 @@ async def get_cluster(request: Request) -> Response:
             "in_use": secret_reads.keys(store),
         }
         document["overload"] = overload_json(overload(store))
+        document["difference"] = difference_json(store)
+        document["proved"] = proved_json(services.settings.proved)
         if services.settings.demonstration is not None:
             document["demonstration"] = True
         if status.restores:

@@ -224,6 +224,12 @@ def standing(view: View) -> Iterator[Finding]:
             "load", WARNING, f"more is due than can be started, since {overload['since']}",
             "Fewer ticks, or more CPU: cronclave top shows which jobs.",
         )  # fmt: skip
+    if difference := view.get("difference"):
+        of = f" {difference['namespace']}/{difference['job']}" if difference["job"] else ""
+        yield Finding(
+            "ledger", FAULT, f"it differs from what was due:{of} {difference['at']}, {difference['detail']}",
+            f"{difference['command']} shows all of it; docs/guides/damage.md says what to do.",
+        )  # fmt: skip
     restore = view.get("restore")
     if restore and restore["phase"] != "done":
         yield Finding(

@@ -75,6 +75,9 @@ def _head(look: Look, old_s: float) -> Iterator[RenderableType]:
         yield Text(f"PAUSED: {what}: {_safe(pause['reason'])}", style="yellow")
     if overload := overview.get("overload"):
         yield Text(f"OVERLOADED since {overload['since']}: more is due than can be started", style="yellow")
+    if difference := overview.get("difference"):
+        said = f"THE LEDGER DIFFERS from what was due since {difference['since']}: {difference['command']}"
+        yield Text(said, style="red")
     outbox = overview.get("outbox") or {}
     if outbox.get("given_up"):
         said = f"{outbox['given_up']} notices were given up: cronclave outbox list --given-up"

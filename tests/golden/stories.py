@@ -349,6 +349,16 @@ def _a_gap(story: Recorder) -> None:
     story.settle()
 
 
+def _differences(story: Recorder) -> None:
+    """What the leader finds as it looks through the ledger; told twice, and gone."""
+    found = c.TellProof(story.epoch, 2, "missing", story.job("shed-all").id, story.now_ms, "no outcome")
+    story.tell_ok(found)
+    story.tell(found)
+    story.tell_ok(c.TellProof(story.epoch, 1, "chain", 0, story.now_ms + 1, "its hash does not follow"))
+    story.tell_ok(c.TellProof(story.epoch, 0))
+    story.tell(c.TellProof(story.epoch, 0))
+
+
 def _overload(story: Recorder) -> None:
     """More is due than can be started: what is too old ends without a run, whatever the policy but `all`."""
     for mode in ("latest", "none", "all"):
@@ -359,6 +369,7 @@ def _overload(story: Recorder) -> None:
     assert any(isinstance(planned, c.Account) for planned in story.plan_and_apply())
     story.settle()
     story.tell_ok(c.TellOverload(story.epoch, False))
+    _differences(story)
     story.tell_ok(*(c.DeleteJob("default", f"shed-{mode}") for mode in ("latest", "none", "all")))
     story.settle()
 

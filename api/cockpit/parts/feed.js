@@ -17,6 +17,8 @@ const TYPES = [
   "attempt_running",
   "attempt_unreachable",
   "delivered",
+  "difference_found",
+  "difference_gone",
   "finally_begun",
   "job_deleted",
   "job_paused",

@@ -39,6 +39,7 @@ export function healthOf(known, silent) {
   const facts = { up: nodes.length - missing.length, nodes: nodes.length, leader: known.leader || t("health.nobody"), missing: missing.join(", "), node: known.node };
   if (silent) return { state: "lost", name: t("health.silent"), facts: t("health.silentFacts", facts) };
   if (!known.quorum) return { state: "lost", name: t("health.noQuorum"), facts: t("health.noQuorumFacts", facts) };
+  if (known.difference) return { state: "differs", name: t("health.differs"), facts: t("health.differsFacts", { at: when(known.difference.at), job: known.difference.job || "", detail: known.difference.detail }) };
   if (known.pause) return { state: "paused", name: t("health.paused"), facts: `${known.pause.reason}${known.pause.until ? ` · ${t("health.until", { at: when(known.pause.until) })}` : ""}` };
   if (missing.length) return { state: "degraded", name: t("health.degraded"), facts: t("health.degradedFacts", facts) };
   if (known.overload) return { state: "overloaded", name: t("health.overloaded"), facts: t("health.overloadedFacts", { at: when(known.overload.since) }) };

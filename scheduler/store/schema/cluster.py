@@ -65,6 +65,15 @@ STATEMENTS: tuple[str, ...] = (
         vacant_ms INTEGER NOT NULL          -- the last sign of the leader before it: nobody could since
     )
     """,
+    # One row while the ledger differs from what was due, as the leader's look has found: the first place.
+    """
+    CREATE TABLE difference (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        since_ms INTEGER NOT NULL,
+        problems INTEGER NOT NULL,          -- in all
+        kind TEXT NOT NULL, job INTEGER NOT NULL, at_ms INTEGER NOT NULL, detail TEXT NOT NULL
+    )
+    """,
     # Of everything (the empty namespace) and of namespaces: in [since_ms, lifted_ms) nothing new starts.
     """
     CREATE TABLE pauses (

@@ -80,6 +80,7 @@ from scheduler.words.commands.pauses import Pause as Pause
 from scheduler.words.commands.pauses import Resume as Resume
 from scheduler.words.commands.plans import ClosePlan as ClosePlan
 from scheduler.words.commands.plans import OpenPlan as OpenPlan
+from scheduler.words.commands.proofs import TellProof as TellProof
 from scheduler.words.commands.restores import Adopt as Adopt
 from scheduler.words.commands.restores import EndHold as EndHold
 from scheduler.words.commands.restores import EndRestore as EndRestore

@@ -55,6 +55,8 @@ from scheduler.words.events.pauses import Paused as Paused
 from scheduler.words.events.pauses import Resumed as Resumed
 from scheduler.words.events.plans import PlanClosed as PlanClosed
 from scheduler.words.events.plans import PlanOpened as PlanOpened
+from scheduler.words.events.proofs import DifferenceFound as DifferenceFound
+from scheduler.words.events.proofs import DifferenceGone as DifferenceGone
 from scheduler.words.events.runs import FinallyBegun as FinallyBegun
 from scheduler.words.events.runs import RunCreated as RunCreated
 from scheduler.words.events.runs import RunEnded as RunEnded
