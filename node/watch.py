@@ -23,6 +23,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from api.ports import NoLeaderError, OverloadedError, Proved, UnavailableError
 from scheduler.store.connection import QueryTooLongError, Store
 from scheduler.store.tables import differences
+from scheduler.store.tables.differences import Difference
 from scheduler.verify import Problem, Verification, verify
 from scheduler.words.commands import Command, TellProof
 from scheduler.words.outcomes import Outcome
@@ -83,12 +84,11 @@ class Watch:
         if found.ok and (known is None or not is_whole):
             return
         command = TellProof(epoch, 0) if found.ok else _told(epoch, found)
+        if known is not None and _is_told(known, command):
+            return
         if not found.ok:
-            log.error(
-                "the ledger differs from what was due: %d problems, first %s",
-                found.problem_count,
-                found.problems[0],
-            )
+            first = found.problems[0]
+            log.error("the ledger differs from what was due: %d times, first %s", found.problem_count, first)
         await self._propose([command])
 
     # -- on the thread ----------------------------------------------------------------------------
@@ -139,6 +139,10 @@ class _Found(Exception):
 def _is_in(problem: Problem, again: Verification) -> bool:
     seen = {(each.kind, each.trigger, each.instant_ms) for each in again.problems}
     return (problem.kind, problem.trigger, problem.instant_ms) in seen
+
+
+def _is_told(known: Difference, command: TellProof) -> bool:
+    return known[1:] == (command.problems, command.kind, command.job, command.at_ms, command.detail)
 
 
 def _told(epoch: int, found: Verification) -> TellProof:

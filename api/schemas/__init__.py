@@ -17,6 +17,7 @@ from api.schemas.explained import InstantExplained, RunExplained
 from api.schemas.namespaces import Namespace, NamespaceList
 from api.schemas.overview import Bulk, Overview, Table
 from api.schemas.plan import Plan, PlanDate, TickChange
+from api.schemas.proving import ProofList
 from api.schemas.replies import (
     Agent,
     AgentList,
@@ -29,7 +30,6 @@ from api.schemas.replies import (
     LedgerEntryList,
     Paused,
     Problem,
-    ProofList,
     Run,
     RunList,
     Secret,

@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import Field
 
-from api.schemas.replies import Difference, Instant, Overload, Pause, Reply
+from api.schemas.proving import LedgerDifference
+from api.schemas.replies import Instant, Overload, Pause, Reply
 
 
 class Late(Reply):
@@ -132,7 +133,7 @@ class Overview(Reply):
     zones: list[Zone]
     pauses: list[Pause]
     overload: Overload | None
-    difference: Difference | None = Field(default=None, description="null: the ledger is as it was due")
+    difference: LedgerDifference | None = Field(default=None, description="null: the ledger is as it was due")
     outbox: OutboxDepth
     leaderships: list[Leadership] = Field(description="the newest first, 50 at most")
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from api.schemas.approvals import Approval
 from api.schemas.completions import Completion
+from api.schemas.proving import LedgerDifference, Proved
 from api.schemas.reply import Instant as Instant
 from api.schemas.reply import Reply as Reply
 
@@ -337,31 +338,6 @@ class Overload(Reply):
     due: int = Field(description="How many triggers were due then.")
 
 
-class Difference(Reply):
-    """The ledger differs from what was due, as the leader has found: the first place."""
-
-    since: Instant
-    problems: int = Field(description="in all")
-    kind: str = Field(
-        description="missing, doubled, not_due, chain, cause or unreadable", examples=["missing"]
-    )
-    job: str | None = Field(examples=["nightly-report"])
-    namespace: str | None
-    at: Instant
-    detail: str = Field(examples=["no outcome"])
-    command: str = Field(examples=["cronclave verify"])
-
-
-class Proved(Reply):
-    """How far the leader's own look through the ledger is."""
-
-    whole: Instant | None = Field(description="all up to then was looked through")
-    recent: Instant | None = Field(description="the hour before was")
-    took_seconds: float = Field(description="the last whole look, with its rests")
-    due: int
-    entries: int
-
-
 class SecretKeys(Reply):
     """The keys that secrets are encrypted with, by their ids, which tell nothing of them."""
 
@@ -387,7 +363,7 @@ class Cluster(Reply):
     pause: Pause | None = Field(description="of everything; null: there is none")
     secrets: SecretKeys
     overload: Overload | None = Field(description="null: all that is due can be started")
-    difference: Difference | None = Field(default=None, description="null: the ledger is as it was due")
+    difference: LedgerDifference | None = Field(default=None, description="null: the ledger is as it was due")
     proved: Proved | None = Field(default=None, description="of the leader; null: it has not looked yet")
     format: int
     format_target: int = Field(description="The activated format; above `format` while a migration runs.")
@@ -485,22 +461,6 @@ class AtWork(Reply):
 
 class WorkList(Reply):
     items: list[AtWork]
-    next_cursor: str | None
-
-
-class Proof(Reply):
-    """A proof of the ledger that a node has at work, or in line."""
-
-    from_: Instant = Field(alias="from")
-    to: Instant
-    began: bool = Field(description="false: it stands in line")
-    checked: int = Field(description="Entries of the chain whose hashes were checked")
-    entries: int = Field(description="That are to be checked: from the first that may concern the range on")
-    due: int = Field(description="Ticks of the range that were computed anew")
-
-
-class ProofList(Reply):
-    items: list[Proof]
     next_cursor: str | None
 
 

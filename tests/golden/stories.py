@@ -357,6 +357,9 @@ def _differences(story: Recorder) -> None:
     story.tell_ok(c.TellProof(story.epoch, 1, "chain", 0, story.now_ms + 1, "its hash does not follow"))
     story.tell_ok(c.TellProof(story.epoch, 0))
     story.tell(c.TellProof(story.epoch, 0))
+    story.now_ms += 1_000
+    story.tell_ok(found)
+    story.tell_ok(c.TellProof(story.epoch, 0))
 
 
 def _overload(story: Recorder) -> None:
