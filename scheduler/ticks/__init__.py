@@ -16,6 +16,7 @@ from scheduler.ticks.by_calendar import is_unknown, left_out, nominal_ms, reach_
 from scheduler.ticks.expression import CronError, Expression, lint, parse_expression
 from scheduler.ticks.iso8601 import PERIOD_MS_MIN, RepeatError
 from scheduler.ticks.jitter import jitter_ms
+from scheduler.ticks.month_days import ever_matches
 from scheduler.ticks.schedule import (
     DELAY,
     INSTANT_MS_MAX,
@@ -65,6 +66,7 @@ __all__ = [
     "delay_spec",
     "event_of",
     "event_spec",
+    "ever_matches",
     "every_spec",
     "is_anchored",
     "is_unknown",

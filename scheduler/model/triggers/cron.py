@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from scheduler.model.problems import Refused
 from scheduler.model.triggers.kind import Kind
 from scheduler.model.triggers.zoned import ZonedFields
-from scheduler.ticks import CronError, cron_spec, never_reason, parse_expression
+from scheduler.ticks import CronError, cron_spec, ever_matches, never_reason, parse_expression
 
 
 class CronFields(ZonedFields):
@@ -40,9 +40,11 @@ class CronFields(ZonedFields):
 def _why_wrong(text: str) -> tuple[str, str] | None:
     """What a text is refused for, and a hint: it is looked at once, however many jobs have it."""
     try:
-        parse_expression(text, "any/job")
+        expression = parse_expression(text, "any/job")
     except CronError as error:
         return str(error), error.hint
+    if ever_matches(expression):  # without a search for an instant: half of what a new text took
+        return None
     reason = never_reason(cron_spec(text, salt="any/job"), 0)
     return None if reason is None else (f"{text[:80]!r}: {reason}", "other days, or other months")
 

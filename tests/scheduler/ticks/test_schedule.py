@@ -16,11 +16,13 @@ from scheduler.ticks import (
     at_spec,
     cron_spec,
     event_spec,
+    ever_matches,
     every_spec,
     iso8601_spec,
     jitter_ms,
     lint,
     never_reason,
+    parse_expression,
     schedule,
     tzdata_version,
     valid_spec,
@@ -126,6 +128,15 @@ def test_what_never_fires_says_why() -> None:
     assert "exist on no day" in str(never_reason(only_in_the_gap, BASE_MS))
     assert "in the past" in str(never_reason(at_spec(BASE_MS), BASE_MS))
     assert never_reason(cron_spec("0 0 29 2 *"), BASE_MS) is None
+
+
+@pytest.mark.parametrize("days", ["1", "30", "31", "29-31", "L", "L-30", "31W", "29"])
+@pytest.mark.parametrize("weekdays", ["*", "1", "1#5", "5L"])
+def test_a_day_that_some_month_has_comes_within_what_is_searched(days: str, weekdays: str) -> None:
+    for months in ("*", "2", "4,6", "12"):
+        text = f"7 3 {days} {months} {weekdays}"
+        found = schedule(cron_spec(text)).next(0)
+        assert ever_matches(parse_expression(text, "")) == (found is not None), text
 
 
 def test_the_rarest_dates_are_found() -> None:
