@@ -2,7 +2,7 @@
 full minute the one's window ends and the other's opens.
 
     free                                         at any time
-    even   first ── each (MEMBERS, one at a time)
+    even   first ── each (MEMBERS, STAGGER_S apart: the window ends in the midst of some)
     odd    first of its own
 
 Rules:
@@ -25,7 +25,7 @@ FIRST, EACH = "first", "each"
 EVEN, ODD = "even", "odd"
 GROUPS = {EVEN: 0, ODD: 1}  #: in minutes since the epoch that leave this over, divided by 2
 TASKS = {EVEN: (FIRST, EACH), ODD: ("alone",)}
-MEMBERS = 2
+MEMBERS, STAGGER_S = 4, 2
 WORK_S = 0.2
 MINUTE_S = 60
 WINDOWS = 20  #: of each, as many as a list may have
@@ -40,7 +40,7 @@ def body_of(body: dict[str, Any], payload: Payload, now_s: float) -> dict[str, A
     tasks: dict[str, dict[str, Any]] = {
         FREE: {"run": payload()},
         FIRST: {"run": work},
-        EACH: {"run": work, "needs": [FIRST], "fanout": {"n": MEMBERS, "max_parallel": 1}},
+        EACH: {"run": work, "needs": [FIRST], "fanout": {"n": MEMBERS, "stagger": f"{STAGGER_S}s"}},
         "alone": {"run": work},
     }
     groups = {

@@ -1,7 +1,7 @@
 """`cronclave job graph` and `run graph`: the graph of a job's tasks as text, for pages and for Graphviz.
 
-No SVG: a drawing needs a layout, which the cockpit's browser has (dagre) and this command would need a second
-one for. `dot -Tsvg` and every page that renders Mermaid draw what is written here."""
+A drawing needs a layout. Graphviz has one, so `-o svg` asks its `dot` for it, where that is installed; every
+page that renders Mermaid draws what is written here too."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import click
 from cli.client import Client, path_of
 from cli.completing import job_names
 from cli.examples import examples
+from cli.exits import Failure
+from cli.graph_kinds import PLAIN, Shape, group_words, shape_of, words_of
 from cli.hands import ID
 from cli.options import connected, consistency, namespaced, stale
 
@@ -22,9 +24,13 @@ COLOURS = {
 }  # fmt: skip
 """Of a task's state; of others none."""
 FORM = click.option(
-    "-o", "--output", "form", type=click.Choice(("mermaid", "dot")), default="mermaid", show_default=True,
-    help="Mermaid, as Markdown pages render it, or the language of Graphviz.",
+    "-o", "--output", "form", type=click.Choice(("mermaid", "dot", "svg")), default="mermaid",
+    show_default=True,
+    help="Mermaid, as Markdown pages render it, the language of Graphviz, or a picture (needs Graphviz).",
 )  # fmt: skip
+
+
+DRAWN_S = 120  #: a graph of thousands takes Graphviz long
 
 
 class Box(NamedTuple):
@@ -35,13 +41,15 @@ class Box(NamedTuple):
     state: str = ""
     waits: bool = False  #: for the end of all the rest, and for no other of those that are done finally
     group: str = ""  #: that it is in
+    shape: Shape = PLAIN
+    group_lines: tuple[str, ...] = ()  #: beneath the group's name
 
 
 @click.command(
     "graph",
     epilog=examples(
         "cronclave job graph nightly-report > graph.mmd",
-        "cronclave job graph nightly-report -o dot | dot -Tsvg > graph.svg",
+        "cronclave job graph nightly-report -o svg > graph.svg",
     ),
 )
 @click.argument("name", shell_complete=job_names)
@@ -50,7 +58,7 @@ class Box(NamedTuple):
 @stale
 @connected
 def job_graph(client: Client, name: str, form: str, namespace: str, stale: bool) -> None:
-    """Write the graph of a job's tasks, as Mermaid or for Graphviz."""
+    """Write the graph of a job's tasks, as Mermaid, for Graphviz, or as a picture."""
     path = path_of("jobs", name, namespace=namespace, consistency=consistency(stale))
     click.echo(WRITERS[form](boxes_of(client.get(path), {})))
 
@@ -64,7 +72,7 @@ def job_graph(client: Client, name: str, form: str, namespace: str, stale: bool)
 @stale
 @connected
 def run_graph(client: Client, run_id: int, form: str, stale: bool) -> None:
-    """Write the graph of a run's tasks with how they stand, as Mermaid or for Graphviz."""
+    """Write the graph of a run's tasks with how they stand, as Mermaid, for Graphviz, or as a picture."""
     run = client.get(path_of("runs", run_id, consistency=consistency(stale)))
     path = path_of(
         "jobs", run["job"], namespace=run["namespace"], revision=str(run["revision"]),
@@ -78,7 +86,8 @@ def boxes_of(job: dict[str, Any], states: dict[str, dict[str, Any]]) -> list[Box
     """Of each task, in the order of the job. `states`: of a run's tasks."""
     last, found, groups = set(job.get("finally") or ()), [], _Groups(job)
     for name, task in job["tasks"].items():
-        said = [_rule(task["rule"])] if task.get("rule", "all_success") != "all_success" else []
+        said = words_of(task)
+        said += [_rule(task["rule"])] if task.get("rule", "all_success") != "all_success" else []
         said += [f"when: {task['when']}"] if task.get("when") else []
         stands = states.get(name, {})
         if stands:
@@ -87,7 +96,12 @@ def boxes_of(job: dict[str, Any], states: dict[str, dict[str, Any]]) -> list[Box
             said.append(f"taken over from run {stands['taken_from']}")
         needs, is_last = groups.needs(name), name in last
         state, group = str(stands.get("state", "")), "finally" if is_last else groups.of.get(name, "")
-        found.append(Box(name, tuple(said), needs, is_last, state, is_last and not needs, group))
+        found.append(
+            Box(
+                name, tuple(said), needs, is_last, state, is_last and not needs, group, shape_of(task),
+                groups.words(group),
+            )
+        )  # fmt: skip
     return found
 
 
@@ -102,6 +116,9 @@ class _Groups:
             for name, group in self._groups.items()
             for task in (*group["tasks"], *(group.get("catch") or ()))
         }
+
+    def words(self, name: str) -> tuple[str, ...]:
+        return tuple(group_words(self._groups[name])) if name in self._groups else ()
 
     def needs(self, name: str) -> tuple[str, ...]:
         needs = list(self._tasks[name].get("needs") or ())
@@ -127,8 +144,9 @@ def mermaid(boxes: list[Box]) -> str:
     ids = {box.name: f"t{place}" for place, box in enumerate(boxes)}
     lines = ["flowchart LR"]
     lines += [f"  {_node(ids, box)}" for box in boxes if not box.group]
-    for place, group in enumerate(_groups_of(boxes)):
-        title = "finally" if group == "finally" else f'g{place}["{_entities(group)}"]'
+    for place, (group, said) in enumerate(_groups_of(boxes).items()):
+        words = "<br>".join(_entities(line) for line in (group, *said))
+        title = "finally" if group == "finally" else f'g{place}["{words}"]'
         inside = (f"    {_node(ids, box)}" for box in boxes if box.group == group)
         lines += [f"  subgraph {title}", *inside, "  end"]
     lines += [f"  {ids[need]} --> {ids[box.name]}" for box in boxes for need in box.needs]
@@ -140,7 +158,8 @@ def mermaid(boxes: list[Box]) -> str:
 
 
 def _node(ids: dict[str, str], box: Box) -> str:
-    return f'{ids[box.name]}["{"<br>".join(_entities(line) for line in (box.name, *box.lines))}"]'
+    left, right = box.shape.mermaid
+    return f'{ids[box.name]}{left}"{"<br>".join(_entities(line) for line in (box.name, *box.lines))}"{right}'
 
 
 def _entities(text: str) -> str:
@@ -153,9 +172,10 @@ def _entities(text: str) -> str:
 def dot(boxes: list[Box]) -> str:
     lines = ["digraph job {", "  rankdir=LR", '  node [shape=box, style="rounded,filled", fillcolor=white]']
     lines += [f"  {_dot_node(box)}" for box in boxes if not box.group]
-    for group in _groups_of(boxes):
+    for group, said in _groups_of(boxes).items():
+        label = "\\n".join(_escaped(line) for line in (group, *said))
         inside = (f"    {_dot_node(box)}" for box in boxes if box.group == group)
-        lines += [f"  subgraph {_quoted(f'cluster_{group}')} {{", f"    label={_quoted(group)}"]
+        lines += [f"  subgraph {_quoted(f'cluster_{group}')} {{", f'    label="{label}"']
         lines += ["    style=dashed", *inside, "  }"]
     lines += [f"  {_quoted(need)} -> {_quoted(box.name)}" for box in boxes for need in box.needs]
     waiting = [box.name for box in boxes if box.waits]
@@ -168,7 +188,8 @@ def dot(boxes: list[Box]) -> str:
 def _dot_node(box: Box) -> str:
     label = "\\n".join(_escaped(line) for line in (box.name, *box.lines))
     colour = f', fillcolor="{COLOURS[box.state]}"' if box.state in COLOURS else ""
-    return f'{_quoted(box.name)} [label="{label}"{colour}]'
+    shape = f", {box.shape.dot}" if box.shape.dot else ""
+    return f'{_quoted(box.name)} [label="{label}"{colour}{shape}]'
 
 
 def _quoted(text: str) -> str:
@@ -179,8 +200,8 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _groups_of(boxes: list[Box]) -> list[str]:
-    return list(dict.fromkeys(box.group for box in boxes if box.group))
+def _groups_of(boxes: list[Box]) -> dict[str, tuple[str, ...]]:
+    return {box.group: box.group_lines for box in boxes if box.group}
 
 
 def _ends(boxes: list[Box]) -> list[str]:
@@ -191,4 +212,26 @@ def _ends(boxes: list[Box]) -> list[str]:
     return [box.name for box in boxes if not box.is_last and box.name not in needed]
 
 
-WRITERS = {"mermaid": mermaid, "dot": dot}
+def svg(boxes: list[Box]) -> str:
+    """As Graphviz draws it; raises Failure where there is none, or it fails."""
+    import shutil
+    import subprocess
+
+    program = shutil.which("dot")
+    if program is None:
+        hint = "Install it (apt install graphviz), or write it with -o dot and draw it elsewhere."
+        raise Failure("-o svg needs Graphviz, and there is no program dot here", hint=hint)
+    try:
+        done = subprocess.run(
+            [program, "-Tsvg"], input=dot(boxes), capture_output=True, text=True, check=False,
+            timeout=DRAWN_S,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        hint = "Write it with -o dot, and draw it with another of Graphviz' programs: sfdp -Tsvg."
+        raise Failure(f"{program} did not draw it: {error}", hint=hint) from error
+    if done.returncode != 0:
+        raise Failure(f"{program} ended with {done.returncode}", details=done.stderr.splitlines()[:5])
+    return done.stdout
+
+
+WRITERS = {"mermaid": mermaid, "dot": dot, "svg": svg}

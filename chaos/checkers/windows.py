@@ -3,7 +3,8 @@
 Rules:
 1. A payload of a group starts in a minute of its windows, by the harness's clock; behind the end of one only
    what was granted before, and no longer than a grant is good for. What needs no window starts at any time.
-2. Whose window has been open for a while has begun, in every run that had not ended, where no fault was near.
+2. Whose window has been open for a while has begun, in every run that had not ended, where no fault was near;
+   and before the second of those that were made behind the opening, however slow the machine is.
 3. A run that was acknowledged is there.
 """
 
@@ -21,6 +22,7 @@ from chaos.checkers.spans import CLOCK_S, EVERYTHING, SKEW_S, possibly, resumed_
 
 NAME = "windows"
 GRANT_S = 10.0  #: a grant is good for as long
+PASSED_S = 20.0  #: behind an opening nobody is passed over any more
 BEGIN_S = 8.0  #: behind an opening all that waited for it has begun: many do at once
 
 Run = Mapping[str, Any]
@@ -42,6 +44,7 @@ def check(case: Case) -> Finding:
         if op.op == "window" and op.outcome == "ok" and int(op.result["run"]) not in known:
             detail = f"run {op.result['run']} was acknowledged, and is not there"
             offences.append(Offence("vanished", detail, op.ended_s, load.JOB, op.id))
+    offences += _passed_over(case, runs, starts)
     let_in = Counter(load.group_of(mark.task) for mark in starts)
     told = [event for events in case.events.values() for event in events]
     opened = {event["id"] for event in told if event["event"] == "window_opened"}
@@ -87,6 +90,34 @@ def _waits_in_vain(case: Case, run: Run, starts: list[Mark]) -> Iterator[Said]:
             if until_s < min(began_s, closes_s) and not excused(case, from_s, until_s):
                 detail = f"{group} was open for {until_s - from_s:.0f} s, and nothing began"
                 yield "not-let-in", detail, until_s
+
+
+def _passed_over(case: Case, runs: list[Run], starts: list[Mark]) -> Iterator[Offence]:
+    """Runs that waited for a window while later ones began in it, which had not waited."""
+    over_s = case.phases.get("until", 0.0)
+    for group, (first, *_) in load.TASKS.items():
+        began = {mark.run: mark.at_s for mark in reversed(starts) if mark.task == first}
+        made = {int(run["id"]): case.at_s(milliseconds(run["created"])) for run in runs}
+        for run in runs:
+            number = int(run["id"])
+            ended_s = case.at_s(milliseconds(run["finished"])) if run["finished"] else over_s
+            gone_s = min(began.get(number, ended_s), ended_s)
+            if run["tasks"].get(first, {}).get("attempts"):
+                gone_s = min(gone_s, case.at_s(milliseconds(_granted(run, first) or run["created"])))
+            for opens_s in _openings(case, group, made[number], gone_s):
+                before_s = min(gone_s, opens_s + load.MINUTE_S)
+                later = [
+                    at_s for other, at_s in began.items()
+                    if made[other] > opens_s > made[number] and opens_s + PASSED_S < at_s < before_s
+                ]  # fmt: skip
+                if len(later) > 1:
+                    detail = f"run {number}: {len(later)} later ones began in the window of {group} before it"
+                    yield Offence("passed-over", detail, min(later), load.JOB, run=number)
+
+
+def _granted(run: Run, task: str) -> str | None:
+    told = [str(each["granted"]) for each in run["tasks"][task]["attempts"] if each["granted"]]
+    return min(told, default=None)
 
 
 def _openings(case: Case, group: str, from_s: float, until_s: float) -> Iterator[float]:

@@ -94,3 +94,22 @@ def test_of_both_groups_one_is_open_at_any_time(now_s: float) -> None:
         at_ms = int(now_s + second) * 1000
         is_open = {name: opening(each, zone("UTC"), at_ms).is_open for name, each in said.items()}
         assert is_open == {EVEN: at_ms // 60_000 % 2 == 0, ODD: at_ms // 60_000 % 2 == 1}
+
+
+def another(story: Story, number: int, created_s: float, began_s: float | None) -> None:
+    """One more run, of which the even group began then, or waits to the end."""
+    run = {"id": number, "job": JOB, "state": "cancelled", "created": instant(created_s), "tasks": {}}
+    story.final["runs"].append({**run, "finished": instant(131)})
+    if began_s is not None:
+        story.marks.append(Mark("S", JOB, number, "1", 1, None, "agent-1", began_s, "", "-", FIRST))
+
+
+def test_who_waited_before_is_not_passed_over_however_slow_the_machine_is() -> None:
+    story = told()
+    story.history += [{"t": float(at_s), "kind": "pace", "took_s": 1.0} for at_s in range(95, 136)]
+    another(story, RUN + 1, 98.0, None)
+    assert windows.check(story.case()).verdict == "pass", "nobody says that it could have begun"
+    another(story, RUN + 2, 121.0, 122.0)
+    assert windows.check(story.case()).verdict == "pass", "one may come out of turn"
+    another(story, RUN + 3, 124.0, 125.0)
+    assert {each.kind for each in windows.check(story.case()).offences} == {"passed-over"}

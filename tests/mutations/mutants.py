@@ -27,7 +27,7 @@ def _says(*offences: str) -> frozenset[str]:
 LEADER_KILLED = (Step(2_000, 2_000, "leader-killed"),)
 QUIET = (Step(4_000, 1_000, "agent-killed"),)
 APPLIED = (Step(12_000, 1_000, "agent-killed"),)  #: time enough for some stages
-MINUTE = (Step(60_000, 1_000, "agent-killed"),)  #: windows have opened and ended
+MINUTE = (Step(85_000, 1_000, "agent-killed"),)  #: windows have opened and ended, and were open for a while
 STAGED = (Step(22_000, 1_000, "agent-killed"),)  #: each goes live for half a second
 HOLDINGS = "scheduler.machine.rules.holdings"
 ALONE = (Step(2_000, 6_000, "leader-alone"),)
@@ -185,7 +185,7 @@ MUTANTS = (
              "            pass\n    return OK\n"),
         ),
         MINUTE,
-        _says("windows: not-let-in"),
+        _says("windows: not-let-in", "windows: passed-over"),
     ),
     Mutant(
         "a-run-of-another-job-twice",

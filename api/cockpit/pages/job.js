@@ -36,8 +36,10 @@ function Charts({ job }) {
       <div class="card"><${Chart} label=${t("job.late")} times=${found.times} unit=${seconds} series=${[{ name: t("job.late"), values: found.late, look: "run" }]} /></div></section></div>`;
 }
 
-const placesOf = (group) => [t("graph.group"), group.sticky && t("graph.sticky"), group.max_parallel && t("graph.parallel", { n: group.max_parallel }), group.admission && t("graph.windows", { windows: group.admission.windows.join(", ") }), ...(group.locks || []).map((lock) => lock.resource || lock)].filter(Boolean).join(" · ");
-const graphOf = (job) => [...boxesOf(job).values()].map(({ box, ...at }) => ({ ...at, note: box.tasks ? placesOf(box) : word("work", Object.keys(box).find((field) => box[field] !== null && isKnown("work", field))) }));
+const placesOf = (group) => [t("graph.group"), group.retry && t("graph.retry", { n: group.retry.delays ? group.retry.delays.length : group.retry.max }), group.repeat && t("graph.repeat", { n: group.repeat.max }), group.sticky && t("graph.sticky"), group.max_parallel && t("graph.parallel", { n: group.max_parallel }), group.admission && t("graph.windows", { windows: group.admission.windows.join(", ") }), ...(group.locks || []).map((lock) => lock.resource || lock)].filter(Boolean).join(" · ");
+const membersOf = ({ all, n }) => t("graph.members", { n: all ? t("graph.agents") : n || t("graph.items") });
+const workOf = (task) => [word("work", Object.keys(task).find((field) => task[field] !== null && isKnown("work", field))), task.fanout && membersOf(task.fanout), ...(task.locks || []).map((lock) => lock.resource || lock)].filter(Boolean).join(" · ");
+const graphOf = (job) => [...boxesOf(job).values()].map(({ box, ...at }) => ({ ...at, note: box.tasks ? placesOf(box) : workOf(box) }));
 
 // What has no instants of its own happens: a boot, an end of a run, a delivery, a notice.
 const hears = (trigger) => trigger.startup || trigger.after || trigger.webhook || trigger.notice || trigger.all_of || trigger.every?.delay;

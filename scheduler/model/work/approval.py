@@ -27,6 +27,10 @@ def _lasts_ms(task: Mapping[str, Any]) -> int:
     return parse_duration_ms(task["approval"]["expires"])
 
 
+def _drawn(asked: Mapping[str, Any]) -> str:
+    return f"approval by {', '.join(asked['by']) or 'anybody'}, within {asked['expires']}"
+
+
 APPROVAL = Kind(
     name="approval",
     description="a person's yes or no: it holds no slot",
@@ -34,6 +38,8 @@ APPROVAL = Kind(
     value=_value,
     compiled=_compiled,
     happens="state",
+    shape="hexagon",
+    drawn=_drawn,
     executor=None,
     entries_max=4,
     lasts_ms=_lasts_ms,

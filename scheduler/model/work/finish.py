@@ -33,6 +33,10 @@ def _compiled(task: Mapping[str, Any]) -> dict[str, Any]:
     return {"does": ENDS_RUN, "as": task["finish"]}
 
 
+def _drawn(verdict: str) -> str:
+    return f"the run ends: {verdict}"
+
+
 FINISH = Kind(
     name="finish",
     description="the end of the run, so: what of it is still open is cancelled",
@@ -40,6 +44,8 @@ FINISH = Kind(
     value=_value,
     compiled=_compiled,
     happens="state",
+    shape="octagon",
+    drawn=_drawn,
     executor=None,
     lasts_ms=lambda task: 0,
     unread=UNREAD,

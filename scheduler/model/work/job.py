@@ -24,6 +24,10 @@ def _refers(nested: Any) -> list[Refers]:
     return [Refers("job", nested.name, "name", "run")]
 
 
+def _drawn(nested: Mapping[str, Any]) -> str:
+    return f"run of {nested['name']}" + ("" if nested["wait"] else ", not waited for")
+
+
 JOB = Kind(
     name="job",
     description="a run of another job",
@@ -31,6 +35,8 @@ JOB = Kind(
     value=_value,
     compiled=_compiled,
     happens="state",
+    shape="double",
+    drawn=_drawn,
     executor=None,
     lasts_ms=lambda task: 0,
     refers=_refers,

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 Place = Literal["agent", "state", "node"]
+Shape = Literal["box", "double", "ellipse", "flag", "hexagon", "octagon"]
+"""Of a task in the picture of a job: what happens on an agent is a box."""
 
 ASKS, ENDS_RUN, POSTS, RUNS = "asks", "ends_run", "posts", "runs"
 """What work in the state does when its time is over (`does` of its compiled form, `machine.steps.acting`);
@@ -43,6 +45,10 @@ class Kind:
     """Of one that happens in the state: how long, from its start, of a task of the canonical job."""
     refers: Callable[[Any], Sequence[Refers]] | None = None  #: of its value
     in_tasks_only: bool = False  #: at the top of a job its name means something else
+    shape: Shape = "box"
+    drawn: Callable[[Any], str] | None = None
+    """What it does, for the picture, by its value of the canonical job; empty: it goes without saying. None:
+    its name says it."""
     unread: tuple[str, ...] = ()  #: fields of a task that mean nothing beside it, and are refused
     other_words: tuple[str, ...] = ()  #: what people write who know it from elsewhere
 

@@ -26,6 +26,10 @@ def _refers(post: Any) -> list[Refers]:
     return [Refers("board", post.board, "board", "run")]
 
 
+def _drawn(post: Mapping[str, Any]) -> str:
+    return f"notice on {post['board']}"
+
+
 POST = Kind(
     name="post",
     description="a notice on a board",
@@ -33,6 +37,8 @@ POST = Kind(
     value=_value,
     compiled=_compiled,
     happens="state",
+    shape="flag",
+    drawn=_drawn,
     executor=None,
     entries_max=3,
     lasts_ms=lambda task: 0,

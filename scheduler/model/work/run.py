@@ -39,6 +39,7 @@ RUN = Kind(
     value=_value,
     compiled=_compiled,
     happens="agent",
+    drawn=lambda command: "",
     executor="shell",
     features=FEATURES,
     other_words=("command", "cmd", "shell", "sh", "bash", "commands"),

@@ -36,6 +36,10 @@ def _lasts_ms(task: Mapping[str, Any]) -> int:
     return parse_duration_ms(task["sleep"])
 
 
+def _drawn(span: str) -> str:
+    return f"sleep {span}"
+
+
 SLEEP = Kind(
     name="sleep",
     description="nothing, for so long: it holds no slot",
@@ -43,6 +47,8 @@ SLEEP = Kind(
     value=_value,
     compiled=_compiled,
     happens="state",
+    shape="ellipse",
+    drawn=_drawn,
     executor=None,
     lasts_ms=_lasts_ms,
     unread=UNREAD,
