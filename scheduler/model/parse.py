@@ -64,7 +64,7 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     TriggerDays: (),
     Workday: (),
     Policies: ("active", "autonomy"),
-    Task: (*work.PLANNED, "async"),
+    Task: work.PLANNED,
     Fanout: (),
     Group: (),
     Repeat: (),

@@ -46,6 +46,7 @@ class Graph:
     boxes: dict[int, Box]  #: by place, of groups
     box_of: dict[int, int]  #: by place, of what is in a group: the place of that
     divided: tuple[int, ...]  #: places of tasks with a fan-out
+    hands_on: bool  #: a task may be completed from outside
 
     def place(self, run: Run, task: Task) -> int:
         """Of a task of this run. In its first round it is told by its id, but for members."""
@@ -93,6 +94,7 @@ def build(job: CompiledJob) -> Graph:
         boxes=boxes,
         box_of=box_of,
         divided=tuple([place for place, task in enumerate(job.tasks) if task.fanout is not None]),
+        hands_on=any(task.async_ms is not None for task in job.tasks),
     )
 
 

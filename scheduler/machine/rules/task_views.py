@@ -26,7 +26,7 @@ def of_place(
         held,
         run.keeps(run.first_task + place),
         _enclosing(store, run, graph, place) if task.scope.group else None,
-        _outside(store, run, graph, place),
+        _outside(store, run, graph, place) if task.scope.group else None,
         waits_all=task.fanout is not None and task.fanout.over == OUTPUT,
     )  # fmt: skip
 

@@ -70,7 +70,7 @@ def end_task(
     started_ms: int | None = None,
 ) -> str:
     """End the task itself; what follows from it is the caller's. Returns its state."""
-    if task.is_awaited:
+    if task.wake_ms is not None and task.is_awaited:
         awaiting.drop(ctx, task, reason)
     is_in_state = task.state == "active" and task.wake_ms is not None and not task.attempts
     state = task_rows.move(

@@ -35,7 +35,6 @@ from scheduler.machine.steps import (
     telling,
     windows,
 )
-from scheduler.model.compiled import CompiledTask
 from scheduler.model.outputs import member_bytes_max
 from scheduler.model.outputs import read as read_outputs
 from scheduler.store.tables import attempts as attempt_rows
@@ -90,10 +89,11 @@ def report(ctx: Context, command: Finish) -> Outcome:
     good = event is AttemptEvent.SUCCEEDED and means is not Means.WARNED
     tail = command.tail[-(GOOD_TAIL_BYTES_MAX if good else TAIL_BYTES_MAX) :]
     hands_on = event is AttemptEvent.SUCCEEDED and means is not Means.SKIPPED and command.reason != "exists"
-    compiled = _compiled(ctx, run, task) if hands_on else None
-    if compiled is not None and compiled.async_ms is not None:
+    graph = ctx.graph(run.job, run.namespace, run.name, run.revision) if hands_on and run.first_task else None
+    async_ms = graph.of(run, task).async_ms if graph is not None and graph.hands_on else None
+    if async_ms is not None:
         known = awaiting.note(ctx, attempt, command, outputs, warned=means is Means.WARNED)
-        until_ms = completing.until_ms(attempt, compiled.async_ms, restoring.restored_ms(ctx))
+        until_ms = completing.until_ms(attempt, async_ms, restoring.restored_ms(ctx))
         ended = awaiting.judge(ctx, attempt, known, until_ms, names_and_most(ctx, run, task))
         if ended is None:
             told = "; ".join(filter(None, (why, _reason(command))))
@@ -122,11 +122,6 @@ def report(ctx: Context, command: Finish) -> Outcome:
 def _outputs(ctx: Context, run: Run, task: Task, command: Finish) -> tuple[bytes, str]:
     """What the tasks after it get, or what is wrong with it."""
     return read_outputs(command.outputs, *names_and_most(ctx, run, task))
-
-
-def _compiled(ctx: Context, run: Run, task: Task) -> CompiledTask | None:
-    """None: of a run without a graph."""
-    return ctx.graph(run.job, run.namespace, run.name, run.revision).of(run, task) if run.first_task else None
 
 
 def names_and_most(ctx: Context, run: Run, task: Task) -> tuple[tuple[str, ...], int]:

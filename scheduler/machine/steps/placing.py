@@ -35,7 +35,8 @@ def judge(ctx: Context, run: Run, agent: int, selector: str) -> Verdict:
     row, wanted = agent_rows.get(ctx.store, agent), holdings.where(ctx.store, selector)
     takes = row is not None and row.node != "" and not row.draining and row.busy < row.slots
     free = int(row is not None and takes and _is_meant(row, wanted))
-    free = free and int(not holdings.is_full(ctx.store, wanted, agent))
+    if free and wanted.agent_max:
+        free = int(not holdings.is_full(ctx.store, wanted, agent))
     offered = row is None or selectors.offers(wanted, row.kinds)
     paused = pausing.keeps_back(ctx, run.namespace)
     allowed = not wanted.user or users.allows(ctx.store, wanted.namespace, wanted.user)
