@@ -36,6 +36,7 @@ from api.routes import (
     approvals,
     attempts,
     audit,
+    backfills,
     backup,
     bulk,
     cluster,
@@ -81,10 +82,10 @@ from scheduler.store.tables import runs as run_rows
 from scheduler.ticks import SpecError
 
 NOUNS = (
-    jobs, namespaces, plan, tick_changes, hooks, notices, resources, approvals, objects, definitions,
-    schema, past, apply, stages, bulk, runs, attempts, logs, ticks, ledger, audit, explain, overview,
-    agents, cluster, formats, tick_limits, pauses, backup, events, outbox, secrets, tokens, join, session,
-    health, demonstration, zones, pages, hands, completions, reruns, members,
+    jobs, namespaces, plan, tick_changes, backfills, hooks, notices, resources, approvals, objects,
+    definitions, schema, past, apply, stages, bulk, runs, attempts, logs, ticks, ledger, audit, explain,
+    overview, agents, cluster, formats, tick_limits, pauses, backup, events, outbox, secrets, tokens,
+    join, session, health, demonstration, zones, pages, hands, completions, reruns, members,
 )  # fmt: skip
 
 

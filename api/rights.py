@@ -44,7 +44,8 @@ RIGHTS: Mapping[str, Right] = {
             "getJob listRevisions listNextTicks listCells listSeries getDefinition listTicks explainJob"
             " getNamespacePause getNamespace listNamespaceRevisions getObject listObjectRevisions"
             " getObjectDiff listReferrers listCalendarDays listScheduleTicks getSecret getObjectDefinition"
-            " getNamespaceDefinition listDeliveries listNotices listHolders listWaiters getPlan",
+            " getNamespaceDefinition listDeliveries listNotices listHolders listWaiters getPlan"
+            " listBackfills getBackfill",
         ),
         (READ, Of.LOADED, "getRun listMembers getLogs explainRun"),
         (
@@ -57,7 +58,7 @@ RIGHTS: Mapping[str, Right] = {
         (READ, Of.ANY, "getJobSchema getObjectSchema getCluster listAgents getAgent getMetrics getPause"),
         (EDIT, Of.NAMED, "putJob createJob applyJobs deleteJob putObject deleteObject"),
         (EDIT, Of.CLUSTER, "getStage dropStage"),  # of one that another token has opened
-        (RUN, Of.NAMED, "runJob postNotice deleteNotice"),
+        (RUN, Of.NAMED, "runJob postNotice deleteNotice startBackfill cancelBackfill"),
         (RUN, Of.LOADED, "cancelRun rerunRun"),
         (APPROVE, Of.LOADED, "approveTask rejectTask"),
         (OPERATE, Of.NAMED, "pauseJob resumeJob pauseNamespace resumeNamespace closePlan openPlan"

@@ -16,6 +16,7 @@ from cli.examples import examples
 from cli.explain import job_explain
 from cli.graph import job_graph
 from cli.instants import milliseconds, rfc3339
+from cli.job_backfill import job_backfill, job_backfill_cancel, job_backfills
 from cli.job_edit import job_edit
 from cli.lazy import Group
 from cli.options import (
@@ -46,6 +47,9 @@ def job() -> None:
 job.add_command(job_explain)
 job.add_command(job_edit)
 job.add_command(bulk)
+job.add_command(job_backfill)
+job.add_command(job_backfills)
+job.add_command(job_backfill_cancel)
 job.add_command(job_graph)
 
 

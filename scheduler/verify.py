@@ -17,7 +17,9 @@ Rules of this file:
    waits for several things together is compared with what came (`scheduler.completeness`).
 7. What hooks have taken is compared with what came of it (`scheduler.reception`).
 8. What is counted from the end of a run says from which, and when that was (`scheduler.anchors`).
-9. An entry and its run tell the same cause, as long as the run is kept, and no tick has two runs. Of what
+9. How a run of an instant ended, where its entries do not tell, is a result (`machine.steps.backfilling`): it
+   and its run say the same, as long as the run is kept, and none is lacking.
+10. An entry and its run tell the same cause, as long as the run is kept, and no tick has two runs. Of what
    is no tick the unique index of its key sees to that.
 """
 
@@ -39,6 +41,7 @@ from scheduler.store.tables import changed_ticks, ledger, triggers
 from scheduler.store.tables.ledger import Entry
 from scheduler.store.tables.triggers import Trigger
 from scheduler.ticks import SpecError, schedule
+from scheduler.words.causes import RESULTS
 
 PROBLEMS_MAX = 100
 DECIDED_AHEAD_MAX_MS = 60_000
@@ -115,6 +118,7 @@ class _Slice(NamedTuple):
     strange: list[Entry]  #: of those, what is of no era
     odd: list[tuple[Entry, str, str]]  #: of another cause than their run
     unanchored: list[tuple[Entry, str]]  #: not counted from what they say, and why
+    other_ends: list[tuple[Entry, str]]  #: results whose run ended in another state
 
 
 LookUp = Callable[["Verification"], None]
@@ -137,6 +141,7 @@ def verify(
     result = Verification(from_ms, to_ms, state.idx, state.ledger_head)
     begun = _read_ledger(store, result, state.ledger_seq, look_up)
     _look_for_doubled_runs(store, result)
+    _look_for_lacking_results(store, result)
     ended = _ended_undecided(store, result)
     for stretches in _slices(store, result):
         for stretch, era, entries, pending in _read(store, stretches, begun, ended):
@@ -175,7 +180,8 @@ def _read_ledger(
             slice_ = ledger_reads.after(store, seq, limit=min(limit, last_seq - seq))
             told = [e for e, _ in slice_ if e.last_ms > result.from_ms and e.first_ms <= result.to_ms]
             touching = [entry for entry in told if not entry.key]
-            strange += [entry for entry in told if entry.key and not _is_of_trigger(store, entry)]
+            events = [entry for entry in told if entry.key and entry.kind not in RESULTS]
+            strange += [entry for entry in events if not _is_of_trigger(store, entry)]
             for entry in touching:
                 if entry.trigger not in known and not _has_era(store, result, entry.trigger):
                     strange.append(entry)
@@ -183,15 +189,19 @@ def _read_ledger(
                     known.add(entry.trigger)
             odd = ledger_reads.of_other_causes(store, seq, slice_[-1][0].seq) if slice_ else []
             unanchored = [(entry, why) for entry in told if (why := anchors.wrong(store, entry))]
-        return _Slice(slice_, touching, strange, odd, unanchored)
+            other = ledger_reads.of_other_ends(store, seq, slice_[-1][0].seq) if slice_ else []
+        return _Slice(slice_, touching, strange, odd, unanchored, other)
 
     while seq < last_seq:
-        slice_, touching, strange, odd, unanchored = _patiently(read, SLICE_ENTRIES)
+        slice_, touching, strange, odd, unanchored, other_ends = _patiently(read, SLICE_ENTRIES)
         for entry, kind, key in odd:
             detail = f"run {entry.run} tells another cause: {kind} {key}".rstrip()
             result.report(Problem("cause", entry.trigger, entry.job, entry.first_ms, entry.seq, detail))
         for entry, why in unanchored:
             result.report(Problem("cause", entry.trigger, entry.job, entry.first_ms, entry.seq, why))
+        for entry, state in other_ends:
+            detail = f"run {entry.run} is {state}, and not {entry.reason}"
+            result.report(Problem("cause", entry.trigger, entry.job, entry.first_ms, entry.seq, detail))
         for entry in strange:
             _not_due(result, entry, f"trigger {entry.trigger} has no era at that time")
         for entry, written in slice_:
@@ -202,7 +212,8 @@ def _read_ledger(
                 detail = "its hash does not follow from the entry before it"
                 result.report(Problem("chain", entry.trigger, entry.job, entry.first_ms, entry.seq, detail))
             seq, head = entry.seq, written
-            result.events += bool(entry.key) and result.from_ms < entry.first_ms <= result.to_ms
+            if entry.key and entry.kind not in RESULTS:
+                result.events += result.from_ms < entry.first_ms <= result.to_ms
         for entry in touching:
             if entry.first_ms <= result.from_ms:
                 begun.setdefault(entry.trigger, []).append(entry)
@@ -271,6 +282,23 @@ def _look_for_doubled_runs(store: Store, result: Verification) -> None:
         for trigger, tick_ms, count in found:
             if result.from_ms < tick_ms <= result.to_ms:
                 result.report(Problem("doubled", trigger, 0, tick_ms, 0, f"{count} runs"))
+
+
+def _look_for_lacking_results(store: Store, result: Verification) -> None:
+    last: int | None = 0
+    while last is not None:
+        after = last
+
+        def read(limit: int, after: int = after) -> tuple[list[run_reads.Undecided], int | None]:
+            with store.snapshot():
+                return run_reads.ended_without_result(store, after, limit)
+
+        found, last = _patiently(read, SLICE_RUNS)
+        for run in found:
+            at_ms = run.due_ms if run.tick_ms is None else run.tick_ms
+            if result.from_ms < at_ms <= result.to_ms:
+                detail = f"run {run.id} ended, and no entry says how"
+                result.report(Problem("missing", run.trigger, run.job, at_ms, 0, detail))
 
 
 def _ended_undecided(store: Store, result: Verification) -> dict[int, list[int]]:

@@ -22,6 +22,7 @@ export const TEXTS = {
   "away.silent": ["{node} does not answer.", "{node} antwortet nicht."],
   "cause.after": ["after others", "nach anderen"],
   "cause.all_of": ["all together", "alles zusammen"],
+  "cause.backfill": ["backfill", "Nachtrag"],
   "cause.catchup": ["caught up", "nachgeholt"],
   "cause.delay": ["after the last run", "nach dem letzten Lauf"],
   "cause.manual": ["by hand", "von Hand"],

@@ -12,6 +12,7 @@ from typing import Any
 
 from api.schemas.approvals import ApprovalList
 from api.schemas.audit import AuditEntryList
+from api.schemas.backfills import Backfill, BackfillList
 from api.schemas.examples import JOB, PARAMS, VARS
 from api.schemas.explained import InstantExplained, RunExplained
 from api.schemas.namespaces import Namespace, NamespaceList
@@ -397,6 +398,23 @@ change_tick: dict[str, Any] = {
         ),
     ),
 }
+start_backfill: dict[str, Any] = {
+    "parameters": [_NAMESPACE, _DRY_RUN, _KEY],
+    "requestBody": _body(
+        {"from": "2026-03-01", "to": "2026-03-31", "missing_only": True},
+        schema=_fields(
+            "from to",
+            **{"from": {"type": "string"}},
+            to={"type": "string"}, trigger={"type": "string"}, missing_only={"type": "boolean"},
+            again={"type": "boolean"}, closed={"type": "boolean"}, max_active=_whole(100),
+            params={"type": ["object", "null"]}, reason=_text(500),
+        ),
+    ),
+}  # fmt: skip
+cancel_backfill: dict[str, Any] = {
+    "parameters": [_NAMESPACE, _DRY_RUN],
+    "requestBody": _body({"runs": True}, required=False, schema=_fields(runs={"type": "boolean"})),
+}
 open_plan: dict[str, Any] = {"parameters": [_NAMESPACE, _DRY_RUN]}
 change_namespace: dict[str, Any] = {"parameters": [_DRY_RUN, _IF_MATCH]}
 put_namespace: dict[str, Any] = {
@@ -427,6 +445,8 @@ instant_replies = _replies(InstantExplained)
 explained_replies = _replies(RunExplained)
 plan_replies = _replies(Plan)
 tick_change_replies = _replies(TickChange)
+backfill_replies = _replies(Backfill)
+backfills_replies = _replies(BackfillList)
 plan_date_replies = _replies(PlanDate)
 pause_replies = _replies(Paused)
 namespace_replies = _replies(Namespace)

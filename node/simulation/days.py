@@ -1,7 +1,10 @@
-"""People who close plan dates and say something of single ticks in a story, and what must hold of that.
+"""People who close plan dates, say something of single ticks, and fill what is past in a story, and what must
+hold of that.
 
 closed    while a plan date is closed nothing that comes by itself makes a run for it
 person    what a person skips or holds, and nobody lets go, never runs
+filled    of an instant no two runs of backfills go on at a time; of a backfill no more go on than may, and it
+          goes on when it can
 
 Rules: as `operators` has them.
 """
@@ -14,8 +17,8 @@ from typing import TYPE_CHECKING
 from scheduler.machine import AppliedEntry
 from scheduler.store.connection import Store
 from scheduler.words import events as e
-from scheduler.words.causes import LEDGERED
-from scheduler.words.commands import ChangeTick, ClosePlan, Command, OpenPlan
+from scheduler.words.causes import LEDGERED, Kind, backfilled
+from scheduler.words.commands import CancelBackfill, ChangeTick, ClosePlan, Command, OpenPlan, StartBackfill
 
 if TYPE_CHECKING:
     from node.simulation.front import Front
@@ -28,6 +31,11 @@ DAY_MS = 86_400_000
 _COMING = (
     "SELECT j.name, t.key, t.next_due_ms FROM triggers t JOIN jobs j ON j.id = t.job WHERE t.until_ms IS NULL"
     " AND t.event = '' AND t.next_due_ms IS NOT NULL AND j.namespace = 'default' ORDER BY t.id"
+)
+_GOING = "SELECT id FROM backfills WHERE state = 'going' ORDER BY id"
+_STUCK = (
+    "SELECT b.id, b.active FROM backfills b CROSS JOIN state s WHERE b.state = 'going'"
+    " AND (b.active = 0 OR b.wake_ms < s.stamp_ms - 1000) ORDER BY b.id"
 )
 _SAID = (
     "SELECT j.name, c.key, c.at_ms FROM changed_ticks c JOIN jobs j ON j.id = c.job"
@@ -46,7 +54,8 @@ class Days:
         self._last = (0, -1)  #: event that was told
         self._closed: set[int] = set()  #: of the namespace `default`
         self._said: dict[tuple[int, str, int], str] = {}  #: what was said last, by job, trigger and instant
-        self.closings = self.changes = 0
+        self._filling: dict[str, int] = {}  #: the run of a backfill that goes on, by job and instant
+        self.closings = self.changes = self.fillings = self.filled = 0
         self._act()
 
     def _act(self) -> None:
@@ -59,7 +68,7 @@ class Days:
         today = world.wall_ms(front.node) // DAY_MS
         closes = rng.random() < 0.1
         date: Command = ClosePlan("default", today, "a story") if closes else OpenPlan("default", today)
-        front.propose([date, *self._changes(front)])
+        front.propose([date, *self._changes(front), *self._fillings(front)])
 
     def _changes(self, front: Front) -> list[Command]:
         rng, store = self._rng, self._world.state(front.node).store
@@ -72,6 +81,19 @@ class Days:
                 act = rng.choice(ACTS)
                 found.append(ChangeTick("default", name, key, at_ms, act, "", at_ms + MOVED_MS, b"{}"))
         return found
+
+    def _fillings(self, front: Front) -> list[Command]:
+        rng, store = self._rng, self._world.state(front.node).store
+        going = store.rows(_GOING)
+        if going and rng.random() < 0.2:
+            return [CancelBackfill(rng.choice(going)[0], runs=rng.random() < 0.5)]
+        coming = store.rows(_COMING)
+        if not coming or rng.random() < 0.5:
+            return []
+        name, key, next_ms = rng.choice(coming)
+        to_ms = min(next_ms, self._world.wall_ms(front.node)) - 1_000 * rng.randrange(8)
+        span = (to_ms - 1_000 * rng.randrange(1, 8), to_ms, 8, rng.randrange(1, 4))
+        return [StartBackfill("default", name, key, *span, rng.random() < 0.5, rng.random() < 0.2)]
 
     def resume(self, front: Front) -> None:
         """All dates are open again."""
@@ -96,13 +118,31 @@ class Days:
             self.changes += 1
         elif isinstance(event, e.TickChangeDropped):
             self._said.pop((event.job, event.trigger, event.at_ms), None)
+        elif isinstance(event, e.BackfillBegan):
+            self.fillings += 1
+        elif isinstance(event, e.RunCreated) and event.cause == Kind.BACKFILL:
+            instant = f"{event.job}/{backfilled(event.cause_key)}"
+            if instant in self._filling:
+                self._world.invariants.fail("filled", f"{event}, and run {self._filling[instant]} goes on")
+            self._filling[instant] = event.run
+            self.filled += 1
+        elif isinstance(event, e.RunEnded):
+            self._filling = {k: run for k, run in self._filling.items() if run != event.run}
         elif isinstance(event, e.RunCreated) and event.cause in LEDGERED and event.namespace == "default":
             day = None if event.tick_ms is None else event.tick_ms // DAY_MS
             if day in self._closed:
                 self._world.invariants.fail("closed", f"{event} for a plan date that is closed")
 
     def judge(self, store: Store) -> list[tuple[str, str]]:
-        found = []
+        found = [
+            ("filled", f"backfill {number} does not go on, {active} runs of it do")
+            for number, active in store.rows(_STUCK)
+        ]
+        found += [
+            ("filled", f"of backfill {number} {active} runs go on, {most} at most")
+            for number, active, most in store.rows("SELECT id, active, active_max FROM backfills")
+            if active > most
+        ]
         for (job, key, at_ms), act in self._said.items():
             if act in ("skip", "hold"):
                 told = [outcome for (outcome,) in store.rows(_OUTCOME, (job, key, at_ms, at_ms))]

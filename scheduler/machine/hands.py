@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from scheduler.machine.context import Context, done, refused
 from scheduler.machine.rules import hands
-from scheduler.machine.steps import admitting, holding, requiring, windows
+from scheduler.machine.steps import admitting, backfilling, holding, requiring, windows
 from scheduler.model import required as required_names
 from scheduler.store.tables import ends, listeners, overrides, required, reruns
 from scheduler.store.tables import jobs as job_rows
@@ -80,6 +80,7 @@ def override_run(ctx: Context, command: OverrideRun) -> Outcome:
             ctx.store, parent=parent, run=run.id, state=verdict, exit_code=run.exit_code, warned=run.warned,
             at_ms=ctx.stamp_ms, plan_day=run.plan_day, missed="", verdict=1,
         )  # fmt: skip
+    backfilling.note_result(ctx, run, verdict)
     if required.is_required(ctx.store, of_job := required_names.of_job(run.namespace, run.name)):
         required.override(ctx.store, run.id, of_job, verdict)
     ctx.emit(

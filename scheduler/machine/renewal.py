@@ -15,7 +15,8 @@ Rules of this file (docs/decisions/0013-a-restore-is-a-new-cluster.md):
    the first cluster, so a receiver that heard it knows it again.
 6. A staged apply that had not gone live is dropped: nobody knows any more what it was checked against. One
    that was going live goes on.
-7. One transaction: the file is the old state or the new one.
+7. A backfill goes no further: nobody knows of which instants the old cluster made runs since the backup.
+8. One transaction: the file is the old state or the new one.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from scheduler.machine.steps import locking, placing
 from scheduler.store import state as state_rows
 from scheduler.store.connection import Store
 from scheduler.store.state import State
-from scheduler.store.tables import attempts, outbox, restores, tasks
+from scheduler.store.tables import attempts, backfills, outbox, restores, tasks
 from scheduler.store.tables.restores import SPAN, Restore
 from scheduler.store.tables.triggers import BEHIND
 from scheduler.words.lifecycle import STAGE, StageEvent, TaskEvent
@@ -81,6 +82,7 @@ def renew(store: Store, renewal: Renewal) -> Restore:
     if renewal.kind == "restore" and not renewal.catchup:
         _give_up_effects(store, state)
     _drop_stages(store, state)
+    backfills.cancel_all(store, "the state was restored: start it again with missing_only", state.stamp_ms)
     for table in ("fronts", "frames"):
         store.execute(f"DELETE FROM {table}")
     store.execute("DROP TABLE IF EXISTS backup")

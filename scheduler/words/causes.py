@@ -30,10 +30,15 @@ webhook    trigger / id of the delivery                    yes     Deliver
 notice     trigger / board / serial of the notice          yes     FireNotices
 file       trigger / serial that the state gave the file   yes
 all_of     trigger / plan date                             yes     FireGathered, FireDependents, FireNotices
-backfill   trigger / nominal instant                       no
+backfill   trigger / instant / the backfill                yes **  AdvanceBackfill
+result     trigger / instant / number of this entry        yes **  none: it tells of a run that there was
 nested     run / task / member / round                     no      Wake
 
 * The tick that it proves ran ends in an entry of its own kind, which names the orphan as its run.
+
+** Nobody was asked to decide it: such an entry says how the run ended, as its reason
+   (`steps.backfilling`). It is of no era (trigger 0). Of a tick's own run there is one where it did not
+   succeed, of a run that repeats it, and of a person's verdict, always.
 
 A notice has its serial from the state when it is posted, a file when an agent first reports its identity
 (scope, path, inode, birth time, mtime, size): once that was reported gone, the same identity is a new file.
@@ -61,6 +66,7 @@ class Kind(enum.StrEnum):
     ALL_OF = "all_of"
     BACKFILL = "backfill"
     NESTED = "nested"
+    RESULT = "result"
 
 
 KINDS = {kind.value: kind for kind in Kind}
@@ -71,6 +77,8 @@ KEPT = frozenset({Kind.AFTER, Kind.NOTICE, Kind.ALL_OF})
 """What is kept here until there is room for its run; all else is kept by whoever has it, or ends."""
 STAYS = frozenset({Kind.NOTICE, Kind.FILE})
 """What stays while its job is paused, and fires after that; all else ends."""
+RESULTS = frozenset({Kind.BACKFILL, Kind.RESULT})
+"""What an entry tells of a run that was there; nothing is decided by it."""
 LEDGERED = TICKS | {Kind.STARTUP, Kind.DELAY, Kind.AFTER, Kind.WEBHOOK, Kind.NOTICE, Kind.FILE, Kind.ALL_OF}
 
 
@@ -84,6 +92,21 @@ class Cause(NamedTuple):
 def rerun_key(source: int, run: int) -> str:
     """Of a run that repeats another one."""
     return f"{source}/{run}"
+
+
+def backfill_key(trigger: str, at_ms: int, backfill: int) -> str:
+    """Of the run that a backfill makes of an instant of this trigger."""
+    return f"{trigger}/{at_ms}/{backfill}"
+
+
+def backfilled(key: str) -> str:
+    """The trigger and the instant that the run of a backfill is of."""
+    return key.rpartition("/")[0]
+
+
+def result_key(instant: str, entry: int) -> str:
+    """Of an entry that tells how the run of an instant (trigger / instant) ended."""
+    return f"{instant}/{entry}"
 
 
 def booted(pool: str) -> str:

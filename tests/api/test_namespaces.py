@@ -37,6 +37,7 @@ SENT: Mapping[str, dict[str, Any]] = {
     "getStage": {"params": {"stage": "ours"}},
     "dropStage": {"params": {"stage": "ours"}},
     "runJob": {"json": {}},
+    "startBackfill": {"json": {"from": "2026-03-01", "to": "2026-03-31"}},
     "postNotice": {"json": {"key": "k"}},
     "changeJobs": {"json": {"action": "pause", "jobs": [JOB], "namespace": OURS}},
     "pauseNamespace": {"json": {"reason": "why"}},
@@ -106,7 +107,7 @@ def request_of(operation: str, run: int) -> tuple[str, str, dict[str, Any]]:
     path = path.replace("{name}", "ours" if operation == "deleteToken" else JOB).replace("{namespace}", OURS)
     path = path.replace("{kind}", "vars")
     path = path.replace("{run}", str(run)).replace("{effect}", "1").replace("{node}", "node-9")
-    path = path.replace("{serial}", "1").replace("{task}", "main")
+    path = path.replace("{backfill}", "1").replace("{serial}", "1").replace("{task}", "main")
     sent = {**SENT.get(operation, {})}
     sent["params"] = {"namespace": OURS, **sent.get("params", {})}
     if method != "GET" and operation != "joinCluster":
@@ -165,7 +166,7 @@ async def test_every_route_refuses_whom_it_says(
 MAY_BE_UNKNOWN = {
     "getAgent", "listWork", "drainAgent", "resumeAgent", "releaseAgent", "removeMember", "getSecret",
     "listScheduleTicks",
-    "grantSecret", "deleteSecret",
+    "grantSecret", "deleteSecret", "getBackfill", "cancelBackfill",
 }  # fmt: skip
 """Of what is not there in this test."""
 

@@ -19,8 +19,8 @@ VERBS = (
     "delete",
     "drain", "drop", "end", "explain", "export", "get", "grant", "hold", "join", "list", "open",
     "override", "pause", "post", "put", "reject", "release", "report", "remove", "rerun", "resend", "resolve",
-    "resume", "retry", "rotate", "run", "send", "set", "skip", "stop", "stream", "suspend", "transfer",
-    "verify",
+    "resume", "retry", "rotate", "run", "send", "set", "skip", "start", "stop", "stream", "suspend",
+    "transfer", "verify",
 )  # fmt: skip
 DOCUMENT = promise.described()
 RECORDED = promise.recorded()

@@ -61,3 +61,44 @@ def _ticks(story: Recorder) -> None:
     change("hold", 30)
     story.tell_ok(c.DeleteJob("default", "often"))
     story.tell(*story.plan())
+
+
+def fills(story: Recorder) -> None:
+    """Of backfills one is done, though a run of it fails and is repeated; others are cancelled, or end with
+    their job. A tick's run fails, and a person has the last word on it."""
+    region = {"region": {"type": "string", "default": "us"}}
+    story.put(
+        job("filled", trigger={"every": "1h", "id": "t"}, params=region),
+        job("refilled", namespace="web", trigger={"every": "2h", "id": "u"}),
+    )
+
+    def start(instants: int, active_max: int = 1, name: str = "default/filled", **fields: object) -> int:
+        namespace, _, job_ = name.partition("/")
+        key = "t" if namespace == "default" else "u"
+        last = story.now_ms // HOUR_MS * HOUR_MS
+        first_ms = last - instants * HOUR_MS * (1 if key == "t" else 2)
+        outcome = story.one(
+            c.StartBackfill(namespace, job_, key, first_ms, last, instants, active_max, **fields)  # type: ignore[arg-type]
+        )
+        return int(str((outcome.value or {}).get("backfill", 0)))
+
+    first = start(3, 2, reason="the host was new", actor=ADA)
+    start(0)
+    start(1, name="web/nobody")
+    story.settle(exit_code=1)
+    runs = [row[0] for row in story.store.rows("SELECT id FROM runs WHERE cause = 'backfill' ORDER BY id")]
+    story.tell_ok(c.RerunRun(runs[0], b"{}", story.now_ms))
+    story.settle()
+    story.tell_ok(c.OverrideRun(runs[1], "succeeded", "it was", BEN))
+    start(3, missing_only=True, params=b'{"region":"eu"}', actor=BEN)
+    start(2, again=True, closed=True)
+    story.settle()
+    story.tell(c.AdvanceBackfill(story.epoch, first, 0), c.CancelBackfill(first, actor=BEN))
+    story.now_ms += HOUR_MS
+    stopped = start(5, 3, "web/refilled", actor=ADA)
+    story.tell_ok(*story.plan())
+    story.tell_ok(c.CancelBackfill(stopped, True, BEN))
+    start(4, 2, "web/refilled")
+    story.tell_ok(*story.plan())
+    story.tell_ok(c.DeleteJob("default", "filled"), c.DeleteJob("web", "refilled"))
+    story.settle()

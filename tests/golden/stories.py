@@ -22,7 +22,7 @@ from tests.golden.held import held
 from tests.golden.inside import inside
 from tests.golden.log import Recorder
 from tests.golden.outside import outside
-from tests.golden.plans import plans
+from tests.golden.plans import fills, plans
 from tests.golden.windows import windows
 from tests.scheduler.machine.test_replay import LOCKS, OVERLAPS, REASONS, WEIGHTS, command
 from tests.scheduler.story import START_MS, job
@@ -67,6 +67,7 @@ def every_command(story: Recorder) -> None:
     _quotas(story)
     windows(story)
     plans(story)
+    fills(story)
     dates_change(story)
     schedules_change(story)
     zones_change(story)

@@ -112,7 +112,8 @@ class Story:
     def compare_kept(self) -> None:
         """What is kept in memory is what the tables say."""
         assert self.store.kept.differences(most=200) == []
-        for outcome, reason in self.store.rows("SELECT DISTINCT outcome, reason FROM ledger"):
+        decided = "SELECT DISTINCT outcome, reason FROM ledger WHERE trigger > 0"
+        for outcome, reason in self.store.rows(decided):
             assert reason in ENDINGS[outcome], "an ending that is in no table"
 
     def tell_ok(self, *commands: c.Command) -> list[Outcome]:
@@ -324,10 +325,12 @@ class Story:
         return triggers.of_job(self.store, self.job(name).id)
 
     def ledger(self) -> list[tuple[int, int, str, str]]:
-        """(first instant after the start in seconds, count, outcome, reason), in the order of writing."""
+        """(first instant after the start in seconds, count, outcome, reason) of what was decided, in the
+        order of writing."""
         return [
             ((entry.first_ms - START_MS) // 1_000, entry.ticks, entry.outcome, entry.reason)
             for entry, _ in ledger_reads.after(self.store, 0, limit=100_000)
+            if entry.trigger
         ]
 
     def told(self, kind: type[Any]) -> list[Any]:

@@ -17,6 +17,7 @@ from scheduler.machine.rules.verdicts import RunEnds
 from scheduler.machine.steps import (
     admitting,
     awaiting,
+    backfilling,
     concluding,
     decisions,
     delaying,
@@ -51,7 +52,7 @@ from scheduler.store.tables.runs import FOR_NAMESPACE, Run
 from scheduler.store.tables.tasks import Task
 from scheduler.words import events as e
 from scheduler.words import reasons
-from scheduler.words.causes import Kind
+from scheduler.words.causes import TICKS, Kind
 from scheduler.words.lifecycle import KEPT_BACK, RUN_END, TASK_END, TASK_ENDS, TaskEvent
 
 TOLD_OF_ENDS = frozenset({"listeners", "required"})
@@ -252,11 +253,16 @@ def end_run(
     if run.cause == Kind.NESTED:
         _tell_parent(ctx, run, state, exit_code, reason, warned)
     told = notifying.of_end(ctx, run, state, warned=bool(warned))
-    tally = job_rows.count_run_ended(ctx.store, run.job, run=run.id, state=state, failed=failed)
+    counts = run.cause != Kind.BACKFILL
+    tally = job_rows.count_run_ended(
+        ctx.store, run.job, run=run.id, state=state, failed=failed, counts=counts
+    )
     ctx.emit(e.RunEnded(run.id, run.job, run.namespace, run.name, state, exit_code, bool(warned)))
     if told:
         notifying.tell(ctx, run, told, state=state, exit_code=exit_code, reason=reason)
-    if tally is None:
+    if run.tick_ms is not None and (state != "succeeded" or run.cause not in TICKS):
+        backfilling.note_end(ctx, run, state)
+    if tally is None or not counts:
         return
     if failed and tally.state == "active":
         limit = ctx.graph(run.job, run.namespace, run.name, run.revision).job.pause_after_failures

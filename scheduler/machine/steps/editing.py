@@ -21,6 +21,7 @@ from scheduler.machine.rules import revisions
 from scheduler.machine.rules.graphs import KEPT_FROM_TASKS
 from scheduler.machine.rules.spent import spent
 from scheduler.machine.steps import (
+    backfilling,
     eras,
     listening,
     postponing,
@@ -187,6 +188,7 @@ def delete(ctx: Context, edit: Edit, job: Job, *, runs_max: int | None = None) -
         listening.forget(ctx, trigger)
     postponing.cancel(ctx, job.id, job.namespace, job.name)
     setting_aside.end_of_job(ctx, job.id)
+    backfilling.end_of_job(ctx, job.id)
     eras.wake(ctx, job.id)
     asked_rows.add(ctx.store, job.namespace, -asked)
     # Newest first, so that the end of one does not admit another that is cancelled next.

@@ -125,6 +125,8 @@ def fire(
             return done(full=True)
         if isinstance(verdict, Never):
             return _decide(ctx, cause, pinned, namespace, due_ms, verdict)
+    elif cause.kind is Kind.BACKFILL:
+        key = cause.key.partition("/")[0]
     graph = ctx.graph(job, namespace, pinned.name, pinned.revision)
     compiled, state = graph.job, ctx.state
     if params is None:
@@ -251,7 +253,7 @@ def _view(ctx: Context, cause: Cause, pinned: Pinned, policy: str, most: int) ->
         # Newest first, so that the end of one does not admit another that is cancelled next.
         for run in reversed(run_rows.active(ctx.store, job, limit=CANCELLED_AT_ONCE_MAX)):
             # What one that has ended does finally is not cut short by that.
-            if not run.stopping and rests.get(ctx.store, run.id) is None:
+            if not run.stopping and run.cause != Kind.BACKFILL and rests.get(ctx.store, run.id) is None:
                 stopping.stop(ctx, run, stopping="cancelled", reason="a newer tick")
     return RunView(ctx.store, job, 0, policy, pinned.active_runs, cause.kind is Kind.CATCHUP, most)
 
@@ -281,9 +283,10 @@ def _pin(ctx: Context, run: int, names: tuple[tuple[str, str], ...]) -> None:
 
 def _insert(ctx: Context, run: Run) -> None:
     run_rows.insert(ctx.store, run)
-    job_rows.count_run_begun(ctx.store, run.job)
-    if ctx.state.delays:
-        delaying.hold(ctx, run.job)
+    if run.cause != Kind.BACKFILL:  # it counts in its backfill alone
+        job_rows.count_run_begun(ctx.store, run.job)
+        if ctx.state.delays:
+            delaying.hold(ctx, run.job)
     ctx.emit(
         e.RunCreated(
             run.id, run.job, run.namespace, run.name, run.cause, run.cause_key, run.trigger, run.tick_ms,

@@ -4,7 +4,7 @@ Rules of this file:
 
 1. Place in a queue is one number that never changes while a task waits: when it was queued, less what its
    priority is worth. So waiting ages it, nothing starves, and the queue is an index.
-2. Catch-up runs queue after live ones.
+2. Runs that catch up, or fill what is past, queue after live ones.
 3. What takes locks queues with those that ask for the same (`steps.locking`)."""
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from scheduler.words.lifecycle import TaskEvent
 
 PRIORITY_WORTH_MS = 10_000
 CATCHUP_LATER_MS = 600_000
+_LATER = frozenset({Kind.CATCHUP, Kind.BACKFILL})
 
 
 def rank(queued_ms: int, priority: int, cause: str) -> int:
-    later_ms = CATCHUP_LATER_MS if cause == Kind.CATCHUP else 0
+    later_ms = CATCHUP_LATER_MS if cause in _LATER else 0
     return queued_ms - priority * PRIORITY_WORTH_MS + later_ms
 
 

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from scheduler.plan.passes import (
+    backfills,
     backlog,
     changed,
     deadlines,
@@ -89,6 +90,7 @@ DUE: tuple[Pass, ...] = (
     migration,
     stages,
     defaults,
+    backfills,
 )
 """What cannot wait, in the order of the commands."""
 
@@ -107,6 +109,7 @@ PASSES: tuple[Pass, ...] = (*DUE, *SPARE, *NEVER_CUT)
 
 WORKS_ON: dict[Pass, frozenset[str]] = {
     redates: frozenset({"redates"}),
+    backfills: frozenset({"backfills"}),
     changed: frozenset({"changed_ticks"}),
     delays: frozenset({"delays"}),
     returns: frozenset({"returns"}),

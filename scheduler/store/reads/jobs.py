@@ -159,7 +159,8 @@ def last_ticks(store: Store, jobs: Iterable[int]) -> dict[int, tuple[int, str, s
     for ids in chunks(jobs):
         rows = store.rows(
             "SELECT j.id, l.last_ms, l.outcome, l.reason, l.run FROM jobs j CROSS JOIN ledger l ON l.seq ="
-            " (SELECT seq FROM ledger WHERE job = j.id ORDER BY first_ms DESC, seq DESC LIMIT 1)"
+            " (SELECT seq FROM ledger WHERE job = j.id AND trigger > 0"
+            " ORDER BY first_ms DESC, seq DESC LIMIT 1)"
             f" WHERE j.id IN ({marks(len(ids))}) ORDER BY j.id",
             ids,
         )

@@ -67,8 +67,11 @@ class Wanted(NamedTuple):
 
     def conditions(self) -> tuple[str, list[object]]:
         where, values = asked(("reason = ?", self.reason))
+        # A result is of no era: any of its job's tells its namespace.
         within, names = among(
-            "(SELECT namespace FROM triggers t WHERE t.id = ledger.trigger)", self.namespaces
+            "(SELECT namespace FROM triggers t WHERE t.id = ledger.trigger UNION ALL"
+            " SELECT namespace FROM triggers t WHERE ledger.trigger = 0 AND t.job = ledger.job LIMIT 1)",
+            self.namespaces,
         )
         if self.outcomes:
             where += f" AND outcome IN ({marks(len(self.outcomes))})"
@@ -104,14 +107,27 @@ def of_other_causes(store: Store, seq: int, last_seq: int) -> list[tuple[Entry, 
     rows = store.rows(
         f"SELECT {', '.join(f'l.{name}' for name in COLUMNS.split(', '))}, r.cause, r.cause_key"
         " FROM ledger l CROSS JOIN runs r ON r.id = l.run"
-        f" WHERE l.seq > ? AND l.seq <= ? AND l.reason NOT IN {IN_THE_WAY} AND NOT"
-        " (r.job = l.job AND r.trigger = l.trigger AND"
+        f" WHERE l.seq > ? AND l.seq <= ? AND l.reason NOT IN {IN_THE_WAY} AND l.trigger > 0"
+        " AND NOT (r.job = l.job AND r.trigger = l.trigger AND"
         " CASE WHEN l.key = '' THEN r.tick_ms IS l.first_ms AND r.cause IN (l.kind, 'orphan')"
         " ELSE r.cause = l.kind AND r.cause_key = l.key END)"
         " ORDER BY l.seq",
         (seq, last_seq),
     )
     return [(Entry._make(row[:-2]), row[-2], row[-1]) for row in rows]
+
+
+def of_other_ends(store: Store, seq: int, last_seq: int) -> list[tuple[Entry, str]]:
+    """Results in (seq, last_seq] whose run ended otherwise, and no person's verdict says so; with its
+    state."""
+    rows = store.rows(
+        f"SELECT {', '.join(f'l.{name}' for name in COLUMNS.split(', '))}, r.state"
+        " FROM ledger l CROSS JOIN runs r ON r.id = l.run"
+        " WHERE l.seq > ? AND l.seq <= ? AND l.trigger = 0 AND r.state <> l.reason"
+        " AND NOT EXISTS (SELECT 1 FROM overrides o WHERE o.run = l.run) ORDER BY l.seq",
+        (seq, last_seq),
+    )
+    return [(Entry._make(row[:-1]), row[-1]) for row in rows]
 
 
 def hash_of(store: Store, seq: int) -> bytes:

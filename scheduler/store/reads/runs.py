@@ -148,6 +148,25 @@ class Undecided(NamedTuple):
     due_ms: int
 
 
+def ended_without_result(store: Store, after: int, limit: int) -> tuple[list[Undecided], int | None]:
+    """Of the next `limit` runs after the id `after` those of instants whose end no entry tells, which there
+    may not be: of backfills, and of ticks that ran and did not succeed; and the last looked at, None at the
+    end."""
+    last: int | None = store.value(
+        "SELECT max(id) FROM (SELECT id FROM runs WHERE id > ? ORDER BY id LIMIT ?)", (after, limit)
+    )
+    of_run = "ledger l INDEXED BY ledger_job WHERE l.job = r.job AND l.first_ms = r.tick_ms AND l.run = r.id"
+    rows = store.rows(
+        "SELECT r.id, r.job, r.trigger, r.tick_ms, r.due_ms FROM runs r WHERE r.id > ? AND r.id <= ?"
+        " AND r.tick_ms IS NOT NULL AND r.finished_ms IS NOT NULL AND (r.cause = 'backfill'"
+        " OR (r.cause IN ('tick', 'catchup') AND r.state <> 'succeeded'"
+        f" AND EXISTS (SELECT 1 FROM {of_run} AND l.outcome = 'ran' AND l.trigger > 0)))"
+        f" AND NOT EXISTS (SELECT 1 FROM {of_run} AND l.trigger = 0) ORDER BY r.id",
+        (after, last),
+    )
+    return [Undecided._make(row) for row in rows], last
+
+
 def ended_undecided(store: Store, after: int, limit: int) -> tuple[list[Undecided], int | None]:
     """Of the next `limit` runs after the id `after` those that ended without a ledger entry, which none may;
     and the last id looked at, None at the end. In the table's own order.

@@ -200,9 +200,14 @@ def count_run_begun(store: Store, job: int) -> None:
     store.kept.update(STANDING, job, (job,), active_runs=1 if row is None else row.active_runs + 1)
 
 
-def count_run_ended(store: Store, job: int, *, run: int, state: str, failed: bool) -> Standing | None:
-    """Count the end of a run; None when the job was deleted meanwhile."""
+def count_run_ended(
+    store: Store, job: int, *, run: int, state: str, failed: bool, counts: bool = True
+) -> Standing | None:
+    """Count the end of a run; None when the job was deleted meanwhile. `counts`: it is one of the job's
+    active runs, and how it ended is how the job stands; else it is only stored."""
     row = store.kept.get(STANDING, job)
+    if not counts:
+        return store.kept.update(STANDING, job, (run, job), runs_stored=row.runs_stored + 1 if row else 0)
     failures = 0
     if row is not None and state != "succeeded":
         failures = row.failures + failed

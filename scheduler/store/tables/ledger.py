@@ -65,6 +65,29 @@ def awaited_ms(store: Store, trigger: int) -> int | None:
     return into_ms
 
 
+_RESULTS = ("backfill", "result")
+"""Kinds of entries that tell how the run of an instant ended (`words.causes`)."""
+
+
+def newest_result(store: Store, job: int, instant: str) -> Entry | None:
+    """What was written last of how a run of this instant (trigger / instant) ended."""
+    row = store.row(
+        f"SELECT {COLUMNS} FROM ledger INDEXED BY ledger_cause WHERE job = ? AND kind IN (?, ?) AND key > ?"
+        " AND key < ? AND key <> '' ORDER BY seq DESC LIMIT 1",
+        (job, *_RESULTS, f"{instant}/", f"{instant}0"),  # a 0 comes next to a slash
+    )
+    return None if row is None else Entry._make(row)
+
+
+def of_instant(store: Store, trigger: int, at_ms: int) -> Entry | None:
+    """The entry of a tick, or of the range that it lies in."""
+    row = store.row(
+        f"SELECT {COLUMNS} FROM ledger WHERE trigger = ? AND first_ms <= ? ORDER BY first_ms DESC LIMIT 1",
+        (trigger, at_ms),
+    )
+    return None if row is None or row[6] < at_ms else Entry._make(row)
+
+
 def of_cause(store: Store, job: int, kind: str, key: str) -> Entry | None:
     """The entry of a cause that has a key."""
     row = store.row(

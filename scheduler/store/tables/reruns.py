@@ -61,6 +61,8 @@ def of_source(store: Store, source: int, limit: int) -> list[int]:
 
 def is_heard(store: Store, run: int, cause: str) -> bool:
     """Whether jobs that wait for its end hear of it: of one that repeats another where that was asked."""
+    if cause == Kind.BACKFILL:  # what waits for a job waits for its present
+        return False
     if cause != Kind.RERUN:
         return True
     rerun = get(store, run)

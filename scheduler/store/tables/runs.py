@@ -64,6 +64,8 @@ BEHIND, FOR_NAMESPACE, FOR_TIME, FOR_REQUIRES = 1, 2, 3, 4
 which its job lets it go on (`tables.run_waits`), or what it requires (`tables.required`)."""
 COLUMNS = ", ".join(Run._fields)
 TABLE = Table("runs", Run, ends="finished_ms", large="params")
+_IN_THE_WAY = " AND cause <> 'backfill'"
+"""Of those alone that count for other runs of the job."""
 _FIRST_WAITING = "SELECT id FROM runs WHERE job = ? AND waiting = 1 ORDER BY id LIMIT 1"
 
 
@@ -76,6 +78,33 @@ def of_cause(store: Store, job: int, cause: str, key: str) -> int | None:
     run: int | None = store.value(
         "SELECT id FROM runs WHERE job = ? AND cause = ? AND cause_key = ? AND cause_key <> ''",
         (job, cause, key),
+    )
+    return run
+
+
+def going_of_instant(store: Store, job: int, instant: str) -> int | None:
+    """The run of a backfill for this instant (trigger / instant) that has not ended."""
+    run: int | None = store.value(
+        "SELECT id FROM runs INDEXED BY runs_cause WHERE job = ? AND cause = 'backfill' AND cause_key > ?"
+        " AND cause_key < ? AND cause_key <> '' AND finished_ms IS NULL ORDER BY id LIMIT 1",
+        (job, f"{instant}/", f"{instant}0"),
+    )
+    return run
+
+
+def going_of_backfill(store: Store, job: int, backfill: int, limit: int) -> list[int]:
+    """Its runs that have not ended, oldest first."""
+    rows = store.rows(
+        "SELECT id FROM runs INDEXED BY runs_active WHERE job = ? AND finished_ms IS NULL"
+        " AND cause = 'backfill' AND cause_key LIKE ? ORDER BY id LIMIT ?",
+        (job, f"%/{backfill}", limit),
+    )
+    return [row[0] for row in rows]
+
+
+def of_tick(store: Store, trigger: int, at_ms: int) -> int | None:
+    run: int | None = store.value(
+        "SELECT id FROM runs WHERE trigger = ? AND tick_ms = ? ORDER BY id LIMIT 1", (trigger, at_ms)
     )
     return run
 
@@ -224,7 +253,8 @@ def active(store: Store, job: int, *, limit: int) -> list[Run]:
 def first_admitted(store: Store, job: int) -> int | None:
     """The oldest active run that does not wait behind others of the job."""
     run: int | None = store.value(
-        "SELECT id FROM runs WHERE job = ? AND finished_ms IS NULL AND waiting <> 1 ORDER BY id LIMIT 1",
+        "SELECT id FROM runs WHERE job = ? AND finished_ms IS NULL AND waiting <> 1"
+        f"{_IN_THE_WAY} ORDER BY id LIMIT 1",
         (job,),
     )
     return run
@@ -234,7 +264,7 @@ def admitted(store: Store, job: int, most: int) -> int:
     """How many active runs do not wait behind others of the job, up to so many."""
     number: int = store.value(
         "SELECT count(*) FROM (SELECT 1 FROM runs WHERE job = ? AND finished_ms IS NULL AND waiting <> 1"
-        " LIMIT ?)",
+        f"{_IN_THE_WAY} LIMIT ?)",
         (job, most),
     )
     return number
@@ -242,7 +272,7 @@ def admitted(store: Store, job: int, most: int) -> int:
 
 def first_active(store: Store, job: int) -> int | None:
     run: int | None = store.value(
-        "SELECT id FROM runs WHERE job = ? AND finished_ms IS NULL ORDER BY id LIMIT 1", (job,)
+        f"SELECT id FROM runs WHERE job = ? AND finished_ms IS NULL{_IN_THE_WAY} ORDER BY id LIMIT 1", (job,)
     )
     return run
 
@@ -253,7 +283,7 @@ def in_the_way(store: Store, job: int, *, waiting: bool, catching_up: bool) -> i
     where = "waiting = 1" if waiting else "finished_ms IS NULL"
     cause = "" if catching_up else " AND cause <> 'catchup'"
     run: int | None = store.value(
-        f"SELECT id FROM runs WHERE job = ? AND {where}{cause} ORDER BY id LIMIT 1", (job,)
+        f"SELECT id FROM runs WHERE job = ? AND {where}{cause}{_IN_THE_WAY} ORDER BY id LIMIT 1", (job,)
     )
     return run
 

@@ -30,6 +30,9 @@ from scheduler.words.commands.attempts import Lose as Lose
 from scheduler.words.commands.attempts import MarkUnreachable as MarkUnreachable
 from scheduler.words.commands.attempts import ReportRunning as ReportRunning
 from scheduler.words.commands.attempts import Revoke as Revoke
+from scheduler.words.commands.backfills import AdvanceBackfill as AdvanceBackfill
+from scheduler.words.commands.backfills import CancelBackfill as CancelBackfill
+from scheduler.words.commands.backfills import StartBackfill as StartBackfill
 from scheduler.words.commands.calendars import Redate as Redate
 from scheduler.words.commands.calendars import Redated as Redated
 from scheduler.words.commands.calendars import Reschedule as Reschedule

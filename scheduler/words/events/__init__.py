@@ -21,6 +21,9 @@ from scheduler.words.events.attempts import AttemptEnded as AttemptEnded
 from scheduler.words.events.attempts import AttemptGranted as AttemptGranted
 from scheduler.words.events.attempts import AttemptRunning as AttemptRunning
 from scheduler.words.events.attempts import AttemptUnreachable as AttemptUnreachable
+from scheduler.words.events.backfills import BackfillBegan as BackfillBegan
+from scheduler.words.events.backfills import BackfillEnded as BackfillEnded
+from scheduler.words.events.backfills import BackfillMoved as BackfillMoved
 from scheduler.words.events.calendars import CalendarMoved as CalendarMoved
 from scheduler.words.events.calendars import ScheduleMoved as ScheduleMoved
 from scheduler.words.events.changed_ticks import TickChanged as TickChanged

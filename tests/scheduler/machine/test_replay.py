@@ -17,6 +17,7 @@ from scheduler.machine.rules import selectors
 from scheduler.model import parse_job, prepare
 from scheduler.plan.passes.unfinished import go_on
 from scheduler.store import schema
+from scheduler.store.tables import backfills, jobs, triggers
 from scheduler.verify import verify
 from scheduler.words import commands as c
 from scheduler.words.lifecycle import RUN_ENDS
@@ -74,6 +75,7 @@ STEPS = st.lists(
         st.tuples(st.just("resume_all"), SMALL),
         st.tuples(st.just("close_plan"), SMALL),
         st.tuples(st.just("change_tick"), SMALL, SMALL, SMALL),
+        st.tuples(st.just("fill"), SMALL, SMALL, SMALL),
         st.tuples(st.just("quota"), SMALL, SMALL),
         st.tuples(st.just("apply"), SMALL, SMALL),
         st.tuples(st.just("amount"), SMALL),
@@ -210,6 +212,16 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
             if not (known and values[2] % 2):
                 at_ms += 1_000 * (values[2] % 4)
             return [c.ChangeTick("default", name, key, at_ms, act, "why", at_ms + 2_500, b"{}")]
+        case "fill":
+            going = backfills.last(story.store)
+            if values[2] == 0 and going:
+                return [c.CancelBackfill(going, runs=values[1] > 3)]
+            of = jobs.find(story.store, "default", name)
+            eras = [] if of is None else triggers.live(story.store, of.id)
+            to_ms = story.now_ms // 1_000 * 1_000 - 1_000 * values[1]
+            span = (to_ms - 1_000 * (1 + values[2]), to_ms, 1 + values[2], 1 + values[1] % 2)
+            key = eras[0].key if eras else "none"
+            return [c.StartBackfill("default", name, key, *span, values[1] % 2 == 0, values[2] > 5)]
         case "close_plan":
             day = story.now_ms // 86_400_000 + values[0] % 2
             date = ("default", day)
@@ -368,8 +380,18 @@ def check_invariants(story: Story) -> None:
     assert (
         store.rows(
             "SELECT j.id FROM jobs j WHERE j.active_runs <>"
-            " (SELECT count(*) FROM runs r WHERE r.job = j.id AND r.finished_ms IS NULL) OR j.runs_stored <>"
+            " (SELECT count(*) FROM runs r WHERE r.job = j.id AND r.finished_ms IS NULL"
+            " AND r.cause <> 'backfill') OR j.runs_stored <>"
             " (SELECT count(*) FROM runs r WHERE r.job = j.id AND r.finished_ms IS NOT NULL)"
+        )
+        == []
+    )
+    # Of a backfill so many are active as have not ended, and no more than may be.
+    assert (
+        store.rows(
+            "SELECT b.id FROM backfills b WHERE b.active > b.active_max OR b.active <> (SELECT count(*)"
+            " FROM runs r WHERE r.job = b.job AND r.cause = 'backfill' AND r.finished_ms IS NULL"
+            " AND r.cause_key LIKE '%/' || b.id)"
         )
         == []
     )
@@ -526,7 +548,7 @@ WEIGHTS = {
     "put": 3, "stage": 2, "delete": 1, "pause": 1, "resume": 2, "run": 4, "connect": 4, "disconnect": 2,
     "claim": 6, "work": 10, "finish": 14, "running": 3, "cancel": 2, "resolve": 2, "lose": 2,
     "unreachable": 2, "lead": 1, "node": 1, "plan": 24, "purge": 1, "effect": 3, "secret": 4, "quota": 1,
-    "amount": 2, "hand": 2, "task": 2, "answer": 2,
+    "amount": 2, "hand": 2, "task": 2, "answer": 2, "fill": 2,
 }  # fmt: skip
 
 
