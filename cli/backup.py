@@ -126,6 +126,13 @@ def _at(client: Client, node: str | None, stale: bool) -> Client:
     return Client(client.target.at(url)) if url else client
 
 
+def copied(client: Client, file: Path) -> None:
+    """The state as it is now, for the caller alone. Raises Failure."""
+    with waiting("the node copies its state"):
+        response = _request(_at(client, None, stale=False), stale=False)
+    _download(response, file)
+
+
 def _request(client: Client, stale: bool) -> http.client.HTTPResponse:
     path = path_of("cluster", "backup", consistency="stale" if stale else None)
     return client.open("GET", path, headers={"Accept": "*/*"}, wait_s=MAKING_S)

@@ -39,6 +39,7 @@ COMMANDS = {
     "events": Lazy("cli.events:events", "Follow what happens, live."),
     "audit": Lazy("cli.audit:audit", "See who decided what, from where."),
     "ledger": Lazy("cli.ledger:ledger", "Take the ledger out, to be checked elsewhere."),
+    "simulate": Lazy("cli.simulate:simulate", "What the days to come bring, and what changed files would."),
     "verify": Lazy("cli.ledger:verify", "Prove that each due tick had exactly one outcome."),
     "doctor": Lazy("cli.doctor.command:doctor", "What is wrong here and with the cluster, and what to do."),
     "ticks": Lazy("cli.ticks:ticks", "When a schedule is due; offline."),

@@ -18,7 +18,10 @@ from cli.reference import every_command
 
 COMMANDS = {" ".join(path): command for path, command, _ in every_command()}
 #: What examples name as being there already, and which click looks for.
-FILES = ("ca.pem", "token", "node.toml", "agent.toml", "prod/node-1/tls/node.pem", "nightly-report.yaml")
+FILES = (
+    "ca.pem", "token", "node.toml", "agent.toml", "prod/node-1/tls/node.pem", "nightly-report.yaml",
+    "cronclave.db",
+)
 
 
 def shown(command: click.Command) -> list[str]:

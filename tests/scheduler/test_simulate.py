@@ -1,0 +1,137 @@
+"""What the days to come bring, by the machine itself: what is told is what then happens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node.forecast import forecast
+from scheduler.model.problems import JobError
+from scheduler.simulate import simulate
+from scheduler.store.connection import Store
+from scheduler.verify import verify
+from scheduler.words import commands as c
+from tests.scheduler.story import START_MS, Story, job
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+HOURLY = {"every": "1h", "id": "t"}
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Story:
+    made = Story(tmp_path / "state.db")
+    made.lead()
+    made.connect()
+    return made
+
+
+def took(story: Story, minutes: int, name: str = "j") -> None:
+    """One run of the job that lasted so long."""
+    run = int(story.value(c.RunJob("default", name, b"{}", story.now_ms), "run"))
+    story.plan_and_apply()
+    attempt = story.attempts(run)[0].id
+    story.claim(attempt)
+    story.now_ms += minutes * 60_000
+    began_ms = story.now_ms - minutes * 60_000
+    story.tell_ok(c.Finish(attempt, story.attempt(attempt).agent, began_ms, story.now_ms, 0, "exit"))
+
+
+def told(story: Story, tmp_path: Path, days: int = 1, *changes: Any, lose: Any = None) -> dict[str, Any]:
+    story.close()
+    (tmp_path / "scratch").mkdir(exist_ok=True)
+    before = story.path.read_bytes()
+    found = forecast(story.path, days, changes, lose, tmp_path / "scratch")
+    assert story.path.read_bytes() == before, "it is the copy that changes"
+    return found
+
+
+def by_kind(found: dict[str, Any], kind: str) -> list[tuple[str, str]]:
+    return [(each["subject"], each["said"]) for each in found["findings"] if each["kind"] == kind]
+
+
+def test_each_tick_of_the_time_is_decided_as_the_schedules_say(story: Story) -> None:
+    story.put(job(trigger=HOURLY), job("daily", trigger={"cron": "30 2 * * *", "tz": "Europe/Berlin"}))
+    story.close()
+    store = Store.open_alone(story.path)
+    found = simulate(store, START_MS + 3 * DAY_MS)
+    proof = verify(store, START_MS, START_MS + 3 * DAY_MS - 1, now_ms=START_MS + 3 * DAY_MS)
+    assert (proof.problems, proof.undecided) == ([], 0)
+    assert found.ticks == {"ran": 71 + 3} == +proof.outcomes
+    assert (found.runs, found.without_history) == (74, 2)
+
+
+def test_it_is_what_the_same_state_then_does(story: Story, tmp_path: Path) -> None:
+    """More than an hour and a half each, every hour: one of two is skipped."""
+    story.put(job(trigger=HOURLY))
+    took(story, 95)
+    other = Story(tmp_path / "then.db")
+    other.lead()
+    other.connect()
+    other.put(job(trigger=HOURLY))
+    took(other, 95)
+    ends: list[tuple[int, int]] = []
+    until_ms = other.now_ms + DAY_MS
+    while other.now_ms < until_ms:
+        other.plan_and_apply()
+        for (attempt,) in other.store.rows("SELECT id FROM attempts WHERE state = 'assigned'"):
+            other.claim(attempt)
+            ends.append((other.now_ms + 95 * 60_000, attempt))
+        for end in [each for each in ends if each[0] <= other.now_ms]:
+            ends.remove(end)
+            other.finish(end[1])
+        other.now_ms += 5 * 60_000
+    happened: dict[str, int] = {}
+    for _, count, outcome, reason in other.ledger():
+        said = f"{outcome}({reason})" if reason else outcome
+        happened[said] = happened.get(said, 0) + count
+    before = {"skipped(overlap)": 0, "ran": 0}
+    for _, count, outcome, reason in story.ledger():
+        before[f"{outcome}({reason})" if reason else outcome] += count
+
+    found = told(story, tmp_path)
+    assert {said: found["ticks"][said] + before[said] for said in before} == happened
+    assert by_kind(found, "overlap") == [("default/j", "12 ticks are skipped: the run before goes on")]
+    assert found["without_history"] == 0
+
+
+def test_many_starts_at_once_are_told_with_what_spreads_them(story: Story, tmp_path: Path) -> None:
+    story.put(*[job(f"j{n:02}", trigger={"cron": "0 2 * * *"}) for n in range(12)])
+    found = told(story, tmp_path, 2)
+    ((at, said),) = by_kind(found, "pile")
+    assert (at, said.partition(":")[0]) == ("02:00:00Z", "12 runs start in one second")
+    assert "H 2 * * *" in found["findings"][0]["hint"]
+
+
+def test_a_zone_that_is_lost_leaves_runs_that_wait(story: Story, tmp_path: Path) -> None:
+    story.put(job(trigger=HOURLY))
+    found = told(story, tmp_path, lose=("zone-a", START_MS + 12 * HOUR_MS))
+    ((subject, said),) = by_kind(found, "waits")
+    assert subject == "default/j"
+    assert said.startswith("1 runs have not started at the end, the first due 2027-01-15T2")
+    assert found["runs"] in (11, 12)
+
+
+def test_changes_are_told_apart_from_what_was_there_before(story: Story, tmp_path: Path) -> None:
+    story.put(job(trigger=HOURLY))
+    took(story, 90)
+    gpu = job("gpu", trigger=HOURLY, on={"pool": "gpu"}, policies={"start_deadline": "10m"})
+    found = told(story, tmp_path, 1, gpu)
+    assert found["new"] == ["missed default/gpu"]
+    assert by_kind(found, "overlap")
+
+
+def test_a_change_that_the_cluster_would_refuse_is_refused(story: Story, tmp_path: Path) -> None:
+    story.put(job(trigger=HOURLY))
+    with pytest.raises(JobError):
+        told(story, tmp_path, 1, {"job": "x", "runs": "true"})
+
+
+def test_ticks_while_the_clocks_change_are_told(story: Story, tmp_path: Path) -> None:
+    story.put(job(trigger={"cron": "30 2 * * *", "tz": "Europe/Berlin", "id": "night"}))
+    found = told(story, tmp_path, 80)
+    ((subject, said),) = by_kind(found, "clocks")
+    assert subject == "default/j"
+    assert said.startswith("trigger night has 1 ticks within 3 h of Europe/Berlin's clocks going forward")
