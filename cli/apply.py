@@ -88,6 +88,7 @@ def apply_files(
         if dry_run:
             given = dict(zip(new, (document.data for document in documents), strict=True))
             differing.show_changes(client, diff.created, diff.changed, new, given)
+            differing.show_moves(diff.moves, is_cut=diff.moves_cut)
         files.show_diff(diff, dry_run=dry_run)
     else:
         show(form, {"dry_run": dry_run, **asdict(diff)}, (), list)
@@ -122,4 +123,5 @@ def diff(
         differing.show_new(row, new[differing.key_of(row)])
     for row in found.changed:
         differing.show_change(client, row, new[differing.key_of(row)])
+    differing.show_moves(found.moves, is_cut=found.moves_cut)
     files.show_diff(found, dry_run=True)

@@ -108,6 +108,19 @@ def _show_ticks(client: Client, row: Mapping[str, Any], old: Sequence[str], docu
             _say(f"{sign} tick {instant} of {row['namespace']}/{row['name']}", sign)
 
 
+def show_moves(moves: Sequence[Mapping[str, Any]], *, is_cut: bool) -> None:
+    """Ticks of other jobs that calendars or schedules move."""
+    for move in moves[:SHOWN_MAX]:
+        of = f"{move['namespace']}/{move['job']}, trigger {move['trigger']}"
+        for sign, what in (("-", "gone"), ("+", "come")):
+            for instant in move[what][:TICKS_SHOWN]:
+                _say(f"{sign} tick {instant} of {of}", sign)
+            if (more := move[f"{what}_count"] - len(move[what][:TICKS_SHOWN])) > 0:
+                _say(f"{sign} … and {more} more within 400 days of {of}", sign)
+    if is_cut or len(moves) > SHOWN_MAX:
+        click.echo("… and other triggers: -o json shows those that were looked at", err=True)
+
+
 def moved(old: Sequence[str], new: Sequence[str]) -> tuple[list[str], list[str]]:
     """Which of the coming instants go, and which come: as far as both lists are known, each of which ends
     after `COUNT`, or where nothing comes any more."""

@@ -10,7 +10,7 @@ import re
 import sys
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,9 @@ class Diff:
     unchanged: list[dict[str, Any]]
     deleted: list[dict[str, Any]]
     deleted_more: int = 0  #: beyond those that are named
+    moves: list[dict[str, Any]] = field(default_factory=list)
+    """Of a dry run: ticks of jobs that it leaves which come otherwise."""
+    moves_cut: bool = False  #: more triggers move than were looked at
 
 
 def read_documents(paths: Sequence[str], *, may_be_empty: bool = False) -> list[Document]:
@@ -183,6 +186,8 @@ def _send(
             total.changed += reply["changed"]
             total.unchanged += reply["unchanged"]
             total.deleted += reply["deleted"]
+            total.moves += reply.get("moves") or []
+            total.moves_cut = total.moves_cut or bool(reply.get("moves_cut"))
     return total
 
 

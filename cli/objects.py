@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
 import click
 
 from cli import output
 from cli.apply import apply_files
 from cli.client import Client, path_of
 from cli.examples import examples
-from cli.exits import Failure
+from cli.exits import USAGE, Failure
 from cli.lazy import Group
 from cli.options import FILE_OR_FOLDER, connected, consistency, formatted, namespaced, stale
 from scheduler.model.objects import NAMES
+
+DAY = click.DateTime(["%Y-%m-%d"])
+DAYS_A_REQUEST = 3_000
 
 LIMIT = click.option(
     "--limit", type=click.IntRange(1, 1_000_000), default=200, show_default=True, help="At most."
@@ -167,6 +174,50 @@ def next_(client: Client, name: str, count: int, namespace: str, stale: bool, fo
     items = client.get(path)["items"]
     columns = ("tick", "trigger", "substitute")
     output.show(form, items, columns, lambda: [(i["at"], i["trigger"], i.get("substitute")) for i in items])
+
+
+@GROUPS["calendar"].command(
+    "days",
+    epilog=examples(
+        "cronclave calendar days bank  # the next month",
+        "cronclave calendar days bank --from 2026-12-20 --to 2027-01-10",
+    ),
+)
+@click.argument("name")
+@click.option("--from", "first", metavar="DAY", type=DAY, help="The first day.  [default: today, in UTC]")
+@click.option("--to", "last", metavar="DAY", type=DAY, help="The last one.  [default: 30 days later]")
+@namespaced
+@stale
+@formatted
+@connected
+def days(
+    client: Client, name: str, first: datetime | None, last: datetime | None, namespace: str, stale: bool,
+    form: str,
+) -> None:  # fmt: skip
+    """Which days are working days, and why the others are not."""
+    begin = (first or datetime.now(UTC)).date()
+    end = begin + timedelta(days=30) if last is None else last.date()
+    if end < begin:
+        raise Failure("--to is before --from", code=USAGE)
+    items: list[dict[str, Any]] = []
+    while begin <= end:  # so many a request
+        until = min(end, begin + timedelta(days=DAYS_A_REQUEST - 1))
+        query = {"namespace": namespace, "from": begin, "to": until, "consistency": consistency(stale)}
+        items += client.get(path_of("calendars", name, "days", **query))["items"]
+        begin = until + timedelta(days=1)
+    columns = ("day", "", "working", "why")
+    output.show(
+        form, items, columns,
+        lambda: [
+            (i["day"], f"{date.fromisoformat(i['day']):%a}", "yes" if i["working"] else "no", _why(i))
+            for i in items
+        ],
+    )  # fmt: skip
+
+
+def _why(day: Mapping[str, Any]) -> str:
+    """Beside what the calendar says, that it does not know the day."""
+    return ", ".join(each for each in (day["why"], "" if day["known"] else "not known") if each)
 
 
 @GROUPS["resource"].command("show", epilog="Example: cronclave resource show warehouse")

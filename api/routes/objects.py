@@ -186,7 +186,8 @@ async def list_days(
     call.need(access.READ, namespace=call.namespace)
     what = named("calendars", call.namespace, name)
     if not 0 <= (last - first).days <= DAYS_MAX:
-        raise query_problem("to", f"{last} is not within {DAYS_MAX} days from {first} on")
+        hint = "ask for more of them in several requests" if last > first else "from is the earlier day"
+        raise query_problem("to", f"{last} is not within {DAYS_MAX} days from {first} on", hint)
     await settle(call, services.commits)
 
     def read() -> dict[str, Any]:

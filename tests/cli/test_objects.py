@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.cli.conftest import Command
@@ -55,6 +57,61 @@ async def test_what_is_applied_together_refers_to_each_other_and_goes_again(
     pruned = await cronclave("apply", "plan.yaml", "--source", "git", "--prune")
     assert "- vars default/dsn  deleted" in pruned.out
     assert "1 created, 0 changed, 0 unchanged, 2 deleted" in pruned.out
+
+
+CALENDAR = """\
+calendar: bank
+exclude: ["{off}"]
+---
+schedule: evening
+triggers: [{{cron: "0 {hour} * * *", id: end}}]
+---
+job: report
+noop: true
+triggers:
+- {{cron: "0 6 * * *", calendar: {{exclude: [bank]}}, id: morning}}
+- {{schedule: evening}}
+"""
+
+
+async def test_a_dry_run_of_a_calendar_and_a_schedule_says_which_ticks_of_jobs_move(
+    cronclave: Command,
+) -> None:
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).date()
+    then = tomorrow + timedelta(days=1)
+    plan = CALENDAR.format(off=tomorrow, hour=22)
+    await cronclave("apply", "-", stdin=plan)
+    others = CALENDAR.format(off=then, hour=23).rpartition("---")[0]
+
+    for command in (("apply", "-", "--dry-run"), ("diff", "-")):
+        dry = await cronclave(*command, stdin=others)
+        assert f"+ tick {tomorrow}T06:00:00Z of default/report, trigger morning\n" in dry.out
+        assert f"- tick {then}T06:00:00Z of default/report, trigger morning\n" in dry.out
+        assert re.search(r"^- tick \S+T22:00:00Z of default/report, trigger evening:end$", dry.out, re.M)
+        assert re.search(r"^- … and 39\d more within 400 days of default/report", dry.out, re.M)
+    told = json.loads((await cronclave("apply", "-", "--dry-run", "-o", "json", stdin=others)).out)
+    assert {move["trigger"] for move in told["moves"]} == {"morning", "evening:end"}
+    same = await cronclave("apply", "-", "--dry-run", stdin=plan)
+    assert "tick" not in same.out
+
+
+async def test_the_days_of_a_calendar_are_listed_over_any_range(cronclave: Command) -> None:
+    await cronclave("apply", "-", stdin='calendar: bank\nexclude: ["2027-01-01"]\n')
+    told = await cronclave("calendar", "days", "bank", "--from", "2026-12-31", "--to", "2027-01-02")
+    lines = [line.split() for line in told.out.splitlines()]
+    assert lines[1:] == [
+        ["2026-12-31", "Thu", "yes", "-"], ["2027-01-01", "Fri", "no", "off"],
+        ["2027-01-02", "Sat", "no", "weekend"],
+    ]  # fmt: skip
+    far = ("--from", "2020-01-01", "--to", "2036-12-31", "-o", "json")
+    days = [each["day"] for each in json.loads((await cronclave("calendar", "days", "bank", *far)).out)]
+    assert (days[0], days[-1]) == ("2020-01-01", "2036-12-31")
+    assert len(days) == len(set(days)) == 6_210
+    assert len(json.loads((await cronclave("calendar", "days", "bank", "-o", "json")).out)) == 31
+    wrong = await cronclave("calendar", "days", "bank", "--from", "2027-01-02", "--to", "2027-01-01")
+    assert (wrong.code, "--to is before --from" in wrong.err) == (2, True)
+    none = await cronclave("calendar", "days", "bnk")
+    assert none.code == 3
 
 
 async def test_the_last_of_a_source_goes_with_a_word_of_its_own(cronclave: Command, tmp_path: Path) -> None:
