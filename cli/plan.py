@@ -85,7 +85,7 @@ def close(client: Client, day: str, reason: str, namespace: str) -> None:
 
     What was made for it goes on, reruns too. Runs that people ask for are refused, unless they say --closed.
     """
-    date_ = date_of(client, day, {"namespace": namespace}) or _today(client, namespace)
+    date_ = date_of(client, day, {"namespace": namespace})
     client.post(path_of("plan", date_, "close", namespace=namespace), {"reason": reason})
     click.echo(f"plan date {date_} of namespace {namespace} is closed; what was made for it goes on")
 
@@ -96,29 +96,36 @@ def close(client: Client, day: str, reason: str, namespace: str) -> None:
 @connected
 def open_(client: Client, day: str, namespace: str) -> None:
     """Let what is yet to come for a plan date fire again. What was skipped is not made up for."""
-    date_ = date_of(client, day, {"namespace": namespace}) or _today(client, namespace)
+    date_ = date_of(client, day, {"namespace": namespace})
     client.post(path_of("plan", date_, "open", namespace=namespace))
     click.echo(f"plan date {date_} of namespace {namespace} is open")
 
 
-def _acting(word: str, said: str, *examples_: str) -> Callable[[Callable[..., None]], click.Command]:
-    """A command that says something of one coming tick."""
+Acting = Callable[..., Any]
+TO = click.argument("to", type=INSTANT)
+PARAMS = click.option(
+    "-p", "--param", "params", multiple=True, required=True, metavar="KEY=VALUE", help="It may be repeated."
+)
 
-    def made(function: Callable[..., None]) -> click.Command:
-        for option in reversed(
-            (
-                click.argument("name", shell_complete=job_names),
-                click.argument("at", type=INSTANT),
-                *([click.argument("to", type=INSTANT)] if word == "move" else []),
-                click.option("--trigger", metavar="ID", help="Which, where several triggers are due then."),
-                click.option("--reason", metavar="TEXT", help="Why: it is shown with the tick."),
-                namespaced,
-                connected,
-            )
-        ):
+
+def _acting(
+    word: str, *more: Callable[[Acting], Acting], examples_: str
+) -> Callable[[Acting], click.Command]:
+    """A command that says something of one coming tick. `more`: what it takes beside the tick."""
+
+    def made(function: Acting) -> click.Command:
+        taken: tuple[Callable[[Acting], Acting], ...] = (
+            click.argument("name", shell_complete=job_names),
+            click.argument("at", type=INSTANT),
+            *more,
+            click.option("--trigger", metavar="ID", help="Which, where several triggers are due then."),
+            click.option("--reason", metavar="TEXT", help="Why: it is shown with the tick."),
+            namespaced,
+            connected,
+        )
+        for option in reversed(taken):
             function = option(function)
-        function.__doc__ = said
-        return plan.command(word, epilog=examples(*examples_))(function)
+        return plan.command(word, epilog=examples(examples_))(function)
 
     return made
 
@@ -135,65 +142,56 @@ def _change(
 
 @_acting(
     "hold",
-    "Keep one coming tick back until it is released; for 35 days, then it is skipped(by_person).",
-    "cronclave plan hold close-books 2026-12-31T23:00:00Z --reason 'figures are late'",
+    examples_="cronclave plan hold close-books 2026-12-31T23:00:00Z --reason 'figures are late'",
 )
 def hold(
     client: Client, name: str, at: datetime, trigger: str | None, reason: str | None, namespace: str
 ) -> None:
+    """Keep one coming tick back until it is released; for 35 days, then it is skipped(by_person)."""
     _change(client, name, at, trigger, reason, namespace, {"hold": True}, "is held")
 
 
 @_acting(
     "release",
-    "Let a tick go that is held, moved or to be skipped: at its instant, or at once where that is over.",
-    "cronclave plan release close-books 2026-12-31T23:00:00Z",
+    examples_="cronclave plan release close-books 2026-12-31T23:00:00Z",
 )
 def release(
     client: Client, name: str, at: datetime, trigger: str | None, reason: str | None, namespace: str
 ) -> None:
+    """Let a tick go that is held, moved or to be skipped: at its instant, or at once where that is over."""
     _change(client, name, at, trigger, reason, namespace, {"release": True}, "is released")
 
 
 @_acting(
     "skip",
-    "Leave one coming tick out: skipped(by_person) when its instant comes.",
-    "cronclave plan skip close-books 2026-12-31T23:00:00Z --reason 'closed by hand'",
+    examples_="cronclave plan skip close-books 2026-12-31T23:00:00Z --reason 'closed by hand'",
 )
 def skip(
     client: Client, name: str, at: datetime, trigger: str | None, reason: str | None, namespace: str
 ) -> None:
+    """Leave one coming tick out: skipped(by_person) when its instant comes."""
     _change(client, name, at, trigger, reason, namespace, {"skip": True}, "is skipped")
 
 
 @_acting(
-    "move",
-    "Let one coming tick be due later, by 35 days at most. It stays the same tick, of the same plan date.",
-    "cronclave plan move close-books 2026-12-31T23:00:00Z 2027-01-02T06:00:00Z",
+    "move", TO,
+    examples_="cronclave plan move close-books 2026-12-31T23:00:00Z 2027-01-02T06:00:00Z",
 )
 def move(
     client: Client, name: str, at: datetime, to: datetime, trigger: str | None, reason: str | None,
     namespace: str,
 ) -> None:  # fmt: skip
+    """Let one coming tick be due later, by 35 days at most. It stays the same tick, of the same plan date."""
     instant = rfc3339(milliseconds(to))
     _change(
         client, name, at, trigger, reason, namespace, {"move_to": instant}, f"is moved to {instant}"
     )
 
 
-@plan.command(
-    "params",
-    epilog=examples("cronclave plan params close-books 2026-12-31T23:00:00Z -p region=eu"),
+@_acting(
+    "params", PARAMS,
+    examples_="cronclave plan params close-books 2026-12-31T23:00:00Z -p region=eu",
 )
-@click.argument("name", shell_complete=job_names)
-@click.argument("at", type=INSTANT)
-@click.option(
-    "-p", "--param", "params", multiple=True, required=True, metavar="KEY=VALUE", help="It may be repeated."
-)
-@click.option("--trigger", metavar="ID", help="Which, where several triggers are due then.")
-@click.option("--reason", metavar="TEXT", help="Why: it is shown with the tick.")
-@namespaced
-@connected
 def params_(
     client: Client, name: str, at: datetime, params: tuple[str, ...], trigger: str | None, reason: str | None,
     namespace: str,
@@ -205,16 +203,10 @@ def params_(
     _change(client, name, at, trigger, reason, namespace, {"params": given}, "has its parameters")
 
 
-def _today(client: Client, namespace: str) -> str:
-    return str(client.get(path_of("plan", namespace=namespace, limit=1))["date"])
-
-
-def date_of(client: Client, day: str, asked: dict[str, Any]) -> str | None:
-    """The date that a word means, by the days of the namespace; None: its today."""
+def date_of(client: Client, day: str, asked: dict[str, Any]) -> str:
+    """The date that a word means, by the days of the namespace."""
     if day not in NEAR:
         return day
-    if not NEAR[day]:
-        return None
     today = client.get(path_of("plan", **asked, limit=1))["date"]
     return (date.fromisoformat(today) + timedelta(days=NEAR[day])).isoformat()
 

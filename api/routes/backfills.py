@@ -197,9 +197,11 @@ def _range(store: Store, namespace: str, document: dict[str, Any], now_ms: int) 
             ends.append(parse_instant(name, text, _of_body))
             continue
         first_ms, next_ms = plan_days.span_of(given, day)
+        if first_ms > now_ms:
+            raise _invalid(f"/{name}", "that date is yet to come: what is to come fires by itself")
         ends.append(first_ms - 1 if name == "from" else min(next_ms - 1, now_ms))
     if ends[0] >= ends[1]:
-        raise _invalid("/to", "it lies before `from`, or the whole of the range is yet to come")
+        raise _invalid("/to", "it lies before `from`")
     if ends[1] > now_ms:
         raise _invalid("/to", "it is yet to come: what is to come fires by itself")
     return ends[0], ends[1]
