@@ -16,8 +16,7 @@ from bench.figures import Sample
 from bench.jobs import NOOP
 from bench.options import Options
 from bench.rows import NONE, Result, Row
-from bench.turns import WORK, longest_ms, read_turns
-from bench.workflows import POLICIES, TIMES_MAX, TURN_MS_MAX, manual, one_run
+from bench.workflows import POLICIES, TIMES_MAX, TURN_MS_MAX, manual, one_run, put, turn_ms
 
 CROWD = "crowd"
 
@@ -54,11 +53,11 @@ def run(options: Options) -> Result:
             wait_for(lambda: _connected(cluster) == agents, READY_S, f"{agents} agents connected", 0.2)
             crowded = Crowded(cluster, crowd.pid)
             alone = manual(crowded, options.clients, options.duration_s)
-            turns = read_turns(cluster, WORK)
             many = {**NOOP, "fanout": {"n": members}}
             job = {"job": "members", "policies": POLICIES, "tasks": {"many": many}}
-            member, seconds = one_run(crowded, job, members)
-            turn_ms = max(longest_ms(turns, read_turns(cluster, WORK)).values())
+            turns = put(cluster, job)
+            member, seconds = one_run(crowded, "members", members)
+            longest = turn_ms(cluster, turns)
         finally:
             crowd.terminate()
             crowd.wait()
@@ -68,8 +67,8 @@ def run(options: Options) -> Result:
     return Result([
         Row(f"a member of {what}: CPU beside a manual run, {options.clients} clients", f"× {TIMES_MAX}", told,
             times <= TIMES_MAX),
-        Row(f"{what}: longest turn of a core, CPU", f"{TURN_MS_MAX} ms", f"up to {turn_ms:.0f} ms",
-            turn_ms <= TURN_MS_MAX),
+        Row(f"{what}: longest turn of a core, CPU", f"{TURN_MS_MAX} ms", f"up to {longest:.0f} ms",
+            longest <= TURN_MS_MAX),
         Row(f"{what}: time", NONE, f"{seconds:.1f} s"),
     ])  # fmt: skip
 

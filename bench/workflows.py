@@ -29,8 +29,11 @@ from bench.turns import WORK, Turns, longest_ms, read_turns
 
 TIMES_MAX = 1.3  #: of what a manual run takes
 TURN_MS_MAX = 50
+MIB = 1 << 20
+GRAPH_TASKS_MAX = 5_800  #: no-ops for which the 1,000,000 bytes of a job have room, each with one need
 STEP_S_MAX = 0.5  #: a limit of waiting, for each step
 LOOK_S = 0.25
+FIGURES_S = 60.0
 ENDED = ("succeeded", "failed", "timed_out", "cancelled", "lost", "expired")
 POLICIES = {"overlap": "allow", "retention": {"runs": RUNS_KEPT}}
 
@@ -43,15 +46,16 @@ def run(options: Options) -> Result:
         beside = manual(cluster, wide, options.duration_s)
         chain = _chains(cluster, 1, steps)
         chains = _chains(cluster, wide, steps)
-        turns = read_turns(cluster, WORK)
-        graph, graph_s = one_run(cluster, graph_of(steps, wide), steps)
-        graph_ms = _turn_ms(cluster, turns)
-        turns = read_turns(cluster, WORK)
-        member, members_s = one_run(cluster, divided_into(steps, wide), steps)
-        members_ms = _turn_ms(cluster, turns)
-    what = f"a chain of {steps:,} jobs by after, {wide} chains, a graph of {steps:,} tasks, {steps:,} members"
+        tasks = min(steps, GRAPH_TASKS_MAX)
+        turns = put(cluster, graph_of(tasks, wide))
+        graph, graph_s = one_run(cluster, "graph", tasks)
+        graph_ms = turn_ms(cluster, turns)
+        turns = put(cluster, divided_into(steps, wide))
+        member, members_s = one_run(cluster, "divided", steps)
+        members_ms = turn_ms(cluster, turns)
+    what = f"a chain of {steps:,} jobs by after, {wide} chains, a graph of {tasks:,} tasks, {steps:,} members"
     longest = (chain.turn_ms, chains.turn_ms, graph_ms, members_ms)
-    step, task = f"a step of a chain of {steps:,} jobs by after", f"a task of a graph of {steps:,}"
+    step, task = f"a step of a chain of {steps:,} jobs by after", f"a task of a graph of {tasks:,}"
     rows = [
         _alone(step, chain.whole, alone, idle),
         _row(f"a step of {wide} chains of {steps // wide:,} jobs: CPU beside a manual run, {wide} clients",
@@ -62,7 +66,11 @@ def run(options: Options) -> Result:
         _row(f"{step}: CPU of the last tenth beside the first", chain.last.own(idle), chain.first.own(idle)),
         Row(
             f"{what}: longest turn of a core, CPU", f"{TURN_MS_MAX} ms",
-            f"up to {', '.join(f'{turn_ms:.0f}' for turn_ms in longest)} ms", max(longest) <= TURN_MS_MAX,
+            f"up to {', '.join(f'{each:.0f}' for each in longest)} ms", max(longest) <= TURN_MS_MAX,
+        ),
+        Row(
+            f"{step}: resident memory of the largest node, before it and behind it", NONE,
+            " / ".join(f"{mib:,.0f}" for mib in chain.grown_mib) + " MiB",
         ),
         Row(
             f"{what}: time", NONE,
@@ -95,6 +103,7 @@ class Course(NamedTuple):
     last: Each
     seconds: float
     turn_ms: float  #: the longest of a core, from its first run on
+    grown_mib: tuple[float, float]  #: resident memory of the largest node, before it and behind it
 
 
 def _row(what: str, step_ms: float, other_ms: float) -> Row:
@@ -179,7 +188,7 @@ def _chains(cluster: Cluster, wide: int, steps: int) -> Course:
     names = [f"link-{wide}-{i}" for i in range(wide)]
     for name in names:
         cluster.client.apply(chain_of(long, name))
-    turns = read_turns(cluster, WORK)
+    turns, before_mib = turns_by_now(cluster), _largest_mib(cluster)
     marks = [(0.0, time.monotonic())]
     spending = Spending(cluster)
     for name in names:
@@ -196,24 +205,50 @@ def _chains(cluster: Cluster, wide: int, steps: int) -> Course:
         _each(first - began, first_s - began_s, tenth * wide),
         _each(end - late, end_s - late_s, tenth * wide),
         end_s - began_s,
-        _turn_ms(cluster, turns),
+        turn_ms(cluster, turns),
+        (before_mib, _largest_mib(cluster)),
     )
 
 
-def _turn_ms(cluster: Cluster, before: dict[str, Turns]) -> float:
-    return max(longest_ms(before, read_turns(cluster, WORK)).values())
+def _largest_mib(cluster: Cluster) -> float:
+    return max(sum(roles.values()) for roles in cluster.resident_bytes().values()) / MIB
+
+
+def turns_by_now(cluster: Cluster) -> dict[str, Turns]:
+    """By now, on all nodes: those that follow apply later what was put. A node tells its figures anew now and
+    then: what is told the second time from here on has all of it."""
+    cluster.equal_heads()
+    found = read_turns(cluster, WORK)
+    for _ in range(2):
+        before = found
+
+        def told_anew(before: dict[str, Turns] = before) -> dict[str, Turns] | None:
+            now = read_turns(cluster, WORK)
+            return now if all(now[node] != turns for node, turns in before.items()) else None
+
+        found = wait_for(told_anew, FIGURES_S, "every node tells its figures anew", LOOK_S)
+    return found
+
+
+def turn_ms(cluster: Cluster, before: dict[str, Turns]) -> float:
+    return max(longest_ms(before, turns_by_now(cluster)).values())
 
 
 def _each(ms: float, seconds: float, count: int) -> Each:
     return Each(Sample({"": ms / count}), 1_000 * seconds / count)
 
 
-def one_run(cluster: Measured, job: dict[str, Any], tasks: int) -> tuple[Sample, float]:
-    """Of one run of this job, with so many tasks: CPU milliseconds a task, and seconds in all."""
+def put(cluster: Cluster, job: dict[str, Any]) -> dict[str, Turns]:
+    """Put it; turns of the cores behind that, which cost nothing of what it does then."""
     cluster.client.apply([job])
+    return turns_by_now(cluster)
+
+
+def one_run(cluster: Measured, job: str, tasks: int) -> tuple[Sample, float]:
+    """Of one run of this job, with so many tasks: CPU milliseconds a task, and seconds in all."""
     spending, began_s = Spending(cluster), time.monotonic()
-    cluster.client.ask("POST", f"/v1/jobs/{job['job']}/runs", b"{}")
-    _wait(cluster, job["job"], tasks)
+    cluster.client.ask("POST", f"/v1/jobs/{job}/runs", b"{}")
+    _wait(cluster, job, tasks)
     spending.end()
     return spending.per(tasks), time.monotonic() - began_s
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from api import access, schemas
 from api.access import CATCH_UP_S
 from api.call import Call, call_of, json_response
-from api.jobs.reading import need_run, run_answer
+from api.jobs.reading import need_seen, run_answer
 from api.near import near_miss
 from api.outcomes import expect_ok, need_proposable
 from api.parameters import EACH, NUMBER_MAX
@@ -27,6 +27,7 @@ from scheduler.model import JobError
 from scheduler.model.param_values import check_params, declared_params
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.runs import Run
 from scheduler.words.commands import RerunRun
@@ -39,6 +40,10 @@ TASKS = "cronclave run show {run}, or GET /v1/runs/{run}, has the names of its t
 FIELDS = (*FLAGS, "from", "until", "params", "revision", "reason")
 ALL = "Without from_failed (--from-failed) and from (--from) all of it is repeated."
 UNENDED = "Wait for it (cronclave run wait {run}), or end it (cronclave run cancel {run})."
+GONE = (
+    "Finished runs are purged by their job's retention. Run the job anew, with the same plan date and "
+    "parameters: cronclave job run NAME --plan-date DATE --param KEY=VALUE."
+)
 TOLD_MAX = 200  #: names of tasks, of each sort
 HINT = 'Send {"from_failed": true}, {"from": "a task"}, {"until": "a task"}, or nothing for all of it.'
 BAD_BEFORE = "From what failed (--from-failed, or from_failed: true) what did not end well is done again too."
@@ -56,6 +61,11 @@ class Asked(NamedTuple):
     revision: int | str
     reason: str
 
+    @property
+    def takes(self) -> bool:
+        """Something of the run may be taken over."""
+        return self.from_failed or bool(self.from_task)
+
 
 @router.post(
     "/v1/runs/{run}/rerun",
@@ -69,9 +79,12 @@ async def rerun_run(request: Request, run: str) -> Response:
     services, call, number = services_of(request), call_of(request), run_number(run)
     call.need(access.RUN, namespace=access.Reach.ANY)
     await services.scheduler.catch_up(timeout_s=CATCH_UP_S)  # what is judged here is how it stands by now
-    with services.scheduler.read() as store:
-        source = need_run(store, call, access.RUN, number)
     asked = _asked(call)
+    with services.scheduler.read() as store:  # at once: it may be purged behind this
+        source = need_seen(call, access.RUN, run_rows.get(store, number))
+        ended = task_rows.ends(store, number) if asked.takes else {}
+    if source is None:
+        raise _gone(number)
     graph, spec, revision = await _graph(services, source, asked)
     params = _params(source, spec, asked, is_same=revision == source.revision)
     key, body = call.idempotency()
@@ -81,20 +94,25 @@ async def rerun_run(request: Request, run: str) -> Response:
         call.actor, key, body,
     )  # fmt: skip
     wanted = reruns.wanted_of(command, source)
-    with services.scheduler.read() as store:
-        ended = task_rows.ends(store, number) if wanted.takes else {}
     plan = reruns.judge(graph, source, ended, wanted)
     if isinstance(plan, Outcome):
         raise _refused(plan, graph, asked, source)
     if call.flag("dry_run"):
         need_proposable(command, what=f"rerun of run {number}")
         return json_response(_told(graph, plan, source, revision, params))
-    value = expect_ok(await services.scheduler.propose(command), what=f"rerun of run {number}")
+    outcome = await services.scheduler.propose(command)
+    if outcome.code == Code.NOT_FOUND:
+        raise _gone(number)
+    value = expect_ok(outcome, what=f"rerun of run {number}")
     made = value["run"]
     if not isinstance(made, int):
         raise TypeError(f"the outcome of RerunRun has no run: {value}")
     headers = {"Location": f"/v1/runs/{made}"}
     return Response(await run_answer(services, made), 201, headers=headers, media_type="application/json")
+
+
+def _gone(number: int) -> Problem:
+    return Problem("not-found", f"there is no run {number}: what it did cannot be taken over", hint=GONE)
 
 
 def _asked(call: Call) -> Asked:

@@ -7,10 +7,11 @@ from typing import Any
 import httpx2
 import pytest
 
+from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
-from scheduler.words.commands import Place
+from scheduler.words.commands import Place, Purge
 from tests.api.single_node import SingleNode
-from tests.api.working import connect, go_on, run_it
+from tests.api.working import connect, go_on, must, run_it
 
 GRAPH: dict[str, Any] = {
     "extract": {"noop": True},
@@ -173,3 +174,21 @@ async def test_what_cannot_be_repeated_as_it_stands_is_a_conflict(
     await client.delete("/v1/jobs/j")
     reply = await rerun(client, old)
     assert (reply.status_code, reply.json()["detail"].partition(":")[0]) == (409, "default/j was deleted")
+
+
+@pytest.mark.parametrize("body", [{"from_failed": True}, {"from": "load"}, None])
+@pytest.mark.parametrize("dry_run", ["true", "false"])
+async def test_a_run_that_was_purged_gives_nothing_over_and_it_is_said_what_to_do(
+    client: httpx2.AsyncClient, node: SingleNode, body: Any, dry_run: str
+) -> None:
+    old = await ended(client, node)
+    with node.read() as store:
+        row = run_rows.get(store, old)
+    assert row is not None
+    must(node, Purge(node.machine.state.epoch, row.job, old, 10))
+    assert (await client.get(f"/v1/runs/{old}")).status_code == 404
+    reply = await rerun(client, old, body, dry_run=dry_run)
+    told = reply.json()
+    assert (reply.status_code, told["type"]) == (404, "/problems/not-found")
+    assert "cannot be taken over" in told["detail"]
+    assert "job run NAME --plan-date" in told["hint"]
