@@ -34,6 +34,7 @@ from scheduler.store.tables import zones
 from scheduler.ticks import schedule
 from scheduler.words import codec
 from scheduler.words import commands as c
+from scheduler.words.causes import RESULTS
 from scheduler.words.outcomes import Outcome
 
 UNKNOWN_MS = 1_000
@@ -124,7 +125,15 @@ class _World:
         return bool(rows) or self._finish()
 
     def _finish(self) -> bool:
-        ended: list[c.Command] = []
+        """What is over; and what is asked to stop, which does so at once."""
+        stopping = self.store.rows(
+            "SELECT a.id, a.agent FROM attempts a JOIN agents g ON g.id = a.agent"
+            " WHERE a.live = 1 AND a.state = 'cancelling' AND g.node <> '' ORDER BY a.id LIMIT 10000"
+        )
+        ended: list[c.Command] = [
+            c.Finish(attempt, agent, self.now_ms, self.now_ms, None, "cancelled")
+            for attempt, agent in stopping
+        ]
         while self._ends and self._ends[0][0] <= self.now_ms:
             _, attempt, agent = heapq.heappop(self._ends)
             ended.append(c.Finish(attempt, agent, self.now_ms, self.now_ms, 0, "exit"))
@@ -157,6 +166,9 @@ class _World:
     def lose(self, zone: str) -> None:
         gone = [a for a in agent_rows.connected(self.store) if a.zone == zone]
         self.tell([c.DisconnectAgent(a.id, a.session, a.node) for a in gone])
+        lost = {a.id for a in gone}
+        self._ends = [end for end in self._ends if end[2] not in lost]  # nobody tells how it ended
+        heapq.heapify(self._ends)
 
 
 def simulate(
@@ -226,6 +238,8 @@ def _tell(found: Simulation, store: Store, first_seq: int, world: _World) -> Non
     seq = first_seq
     while entries := ledger_reads.after(store, seq, limit=5_000):
         for entry, _ in entries:
+            if entry.kind in RESULTS:
+                continue  # how a run of it ended, beside what became of the tick
             said = f"{entry.outcome}({entry.reason})" if entry.reason else entry.outcome
             found.ticks[said] += entry.ticks
             if entry.outcome == "ran":

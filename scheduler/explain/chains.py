@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from scheduler.explain.endings import ENDINGS, GATES, command
+from scheduler.explain.endings import GATES, command, ending_of
 from scheduler.explain.findings import READY_WORD, Finding, outcome_text
 from scheduler.machine.rules import gates
 from scheduler.machine.rules.gates import paused_all, suspended
@@ -102,7 +102,7 @@ def of_pending(
 def of_decided(store: Store, era: Trigger, entry: Entry, about: Subject, said: str, due_ms: int) -> Chain:
     """Of one that the ledger tells of."""
     run = run_rows.get(store, entry.run) if entry.outcome == "ran" else None
-    ending = ENDINGS[entry.outcome, entry.reason]
+    ending = ending_of(entry.outcome, entry.reason)
     closing, help_words = ending.gate, ending.help
     if entry.reason == reasons.BUFFER_FULL and not entry.run:
         closing = "catchup"  # too many were waiting to be caught up, not to go on

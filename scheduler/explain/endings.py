@@ -143,6 +143,12 @@ ENDINGS: Mapping[tuple[str, str], Ending] = {
 }
 
 
+def ending_of(outcome: str, reason: str) -> Ending:
+    """Of what no version has a line for, its own words."""
+    said = f"{outcome}({reason})" if reason else outcome
+    return ENDINGS.get((outcome, reason), Ending("", said, "job history {job}"))
+
+
 def command(words: str, known: Mapping[str, object]) -> str:
     """A command of the tables with what is known filled in, to be pasted."""
     filled = {name: str(value) for name, value in known.items() if value not in (None, "", 0)}

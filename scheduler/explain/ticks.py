@@ -15,7 +15,7 @@ from scheduler.explain import chains, conditions, deliveries
 from scheduler.explain.chains import NO_CHAIN, Chain, Subject
 from scheduler.explain.conditions import Condition
 from scheduler.explain.deliveries import Awaited
-from scheduler.explain.endings import ENDINGS
+from scheduler.explain.endings import ending_of
 from scheduler.explain.findings import (
     NEVER_WORD,
     READY_WORD,
@@ -260,7 +260,7 @@ def _delayed(store: Store, era: Trigger, row: Delay, cluster: Cluster, compiled:
 
 def _decided(store: Store, era: Trigger, at_ms: int, entry: Entry) -> TickExplained:
     due_ms = at_ms if era.event else at_ms + era.jitter_ms
-    said = ENDINGS[entry.outcome, entry.reason].said
+    said = ending_of(entry.outcome, entry.reason).said
     if entry.reason == reasons.OVERLAP and entry.run:
         said = f"run {entry.run} of the job was in the way"
     if entry.kind == Kind.ALL_OF and entry.outcome == "missed":
@@ -369,7 +369,7 @@ def _missed(store: Store, row: FiringTrigger, at_ms: int, now_ms: int) -> Findin
         if isinstance(command, Account) and command.expected_due_ms <= at_ms <= command.last_ms:
             if not command.count:
                 return Finding("catchup")
-            said = ENDINGS[command.outcome, command.reason].said
+            said = ending_of(command.outcome, command.reason).said
             return Finding("catchup", NEVER_WORD, said, outcome=outcome_text(command.outcome, command.reason))
         if isinstance(command, SetAside) and command.expected_due_ms <= at_ms <= command.until_ms:
             return Finding("catchup", WAITS_WORD, "it is caught up late, one at a time", None, "its turn")

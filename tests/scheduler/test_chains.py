@@ -371,3 +371,12 @@ def test_a_run_s_chain_goes_on_into_the_first_task_that_waits(story: Story) -> N
     told = explain_run(story.store, story.run(run), cluster(story), story.compiled)
     assert told.chain.links[-1].because == "it ended: failed, exit code 3"
     assert told.chain.help == f"cronclave run logs {run}"
+
+
+def test_an_ending_that_no_version_knows_is_told_in_its_own_words(story: Story) -> None:
+    """Of a newer version, before a restart into the older one: no explanation ends in an error."""
+    hourly(story)
+    story.store.execute("UPDATE ledger SET outcome = 'missed', reason = 'flood'")
+    told = tick(story, 1)
+    assert (told.said, link(told, "outcome").because) == ("missed(flood)", "missed(flood): missed(flood)")
+    assert told.chain.help == "cronclave job history j"

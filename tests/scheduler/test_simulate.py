@@ -97,6 +97,15 @@ def test_it_is_what_the_same_state_then_does(story: Story, tmp_path: Path) -> No
     assert found["without_history"] == 0
 
 
+def test_what_a_run_came_to_is_no_tick_more(story: Story, tmp_path: Path) -> None:
+    """Of a tick's run that times out its result is an entry too."""
+    story.put(job(trigger=HOURLY))
+    took(story, 95)
+    story.put(job(trigger=HOURLY, policies={"timeout": "10m"}))
+    found = told(story, tmp_path)
+    assert found["ticks"] == {"ran": found["runs"]}
+
+
 def test_many_starts_at_once_are_told_with_what_spreads_them(story: Story, tmp_path: Path) -> None:
     story.put(*[job(f"j{n:02}", trigger={"cron": "0 2 * * *"}) for n in range(12)])
     found = told(story, tmp_path, 2)
