@@ -65,7 +65,9 @@ def need_meaning(call: Call) -> None:
             raise query_problem(name, said)
 
 
-async def lay(services: Services, call: Call, asked: Apply) -> Response:
+async def lay(
+    services: Services, call: Call, asked: Apply, warnings: list[dict[str, Any]]
+) -> Response:
     """Lay down one slice: what it asks for, and what that would change by itself, as things are now."""
     name, number = stage_name(call), call.integer("slice", 0, least=0, most=ITEMS_MAX)
     items = len(asked.objects) + len(asked.jobs) + len(asked.deletions)
@@ -83,7 +85,7 @@ async def lay(services: Services, call: Call, asked: Apply) -> Response:
 
     def answer() -> dict[str, Any]:
         with services.scheduler.read() as store:
-            return {**document(_need(store, name)), "diff": diff(store, asked)}
+            return {**document(_need(store, name)), "diff": diff(store, asked), "warnings": warnings}
 
     return json_response(await in_thread(answer))
 

@@ -91,7 +91,8 @@ def approve(
     """Say yes to a task that asks: it has succeeded, and the run goes on.
 
     You need the role approver in the job's namespace, and to be named where the job names who may (`by`).
-    An answer counts once; the same one again is no mistake.
+    An answer counts once; the same one again, of the same person, is no mistake (exit code 0), any other is
+    refused (5).
     """
     _answer(client, run_id, task, round, "approve", reason)
 
@@ -111,7 +112,7 @@ def _answer(
     client: Client, run_id: int, task: str | None, round: int | None, word: str, reason: str | None
 ) -> None:
     if task is None:
-        task, number = _the_one_that_asks(client, run_id)
+        task, number = _the_one_that_asks(client, run_id, "approved" if word == "approve" else "rejected")
         round = number if round is None else round - 1
     else:
         round = None if round is None else round - 1  # the API counts from none
@@ -123,14 +124,22 @@ def _answer(
         click.echo(f"run {run_id} {found['state']}")
 
 
-def _the_one_that_asks(client: Client, run_id: int) -> tuple[str, int]:
-    """Its name and round."""
+def _the_one_that_asks(client: Client, run_id: int, answer: str) -> tuple[str, int]:
+    """Its name and round. Where none does any more, the only one that was answered so: the cluster says
+    whether it was by the same person, for whom that is no mistake."""
     found = client.get(path_of("runs", run_id))
     asking = {
         name: each["round"]
         for name, each in found["tasks"].items()
         if each["state"] == "active" and each.get("approval") and not each["approval"]["answer"]
     }
+    answered = {
+        name: each["round"]
+        for name, each in found["tasks"].items()
+        if each.get("approval") and each["approval"]["answer"] == answer
+    }
+    if not asking and len(answered) == 1:
+        asking = answered
     if not asking:
         raise Failure(
             f"no task of run {run_id} waits for an answer", code=NOT_FOUND,

@@ -43,6 +43,7 @@ class Diff:
     moves: list[dict[str, Any]] = field(default_factory=list)
     """Of a dry run: ticks of jobs that it leaves which come otherwise."""
     moves_cut: bool = False  #: more triggers move than were looked at
+    warnings: list[dict[str, Any]] = field(default_factory=list)
 
 
 def read_documents(paths: Sequence[str], *, may_be_empty: bool = False) -> list[Document]:
@@ -188,6 +189,7 @@ def _send(
             total.deleted += reply["deleted"]
             total.moves += reply.get("moves") or []
             total.moves_cut = total.moves_cut or bool(reply.get("moves_cut"))
+            total.warnings += reply.get("warnings", ())
     return total
 
 
@@ -216,6 +218,11 @@ def show_diff(diff: Diff, *, dry_run: bool) -> None:
             kind = "" if job.get("kind", "job") == "job" else f"{job['kind']} "
             name = f"{kind}{job['namespace']}/{job['name']}"
             click.echo(click.style(f"{sign} {name}  {word}{revision}", fg=colour))
+    for each in diff.warnings:
+        of = f"{each['namespace']}/{each['name']} {each['pointer']}"
+        click.echo(click.style(f"! {of}: {each['detail']}", fg="yellow"), err=True)
+    if diff.warnings:
+        click.echo(f"  {diff.warnings[0]['hint']}", err=True)
     deleted = len(diff.deleted) + diff.deleted_more
     if diff.deleted_more:
         click.echo(click.style(f"- … and {diff.deleted_more} more", fg="red"))

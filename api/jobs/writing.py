@@ -13,6 +13,7 @@ from starlette.responses import Response
 from api import access
 from api.calendar_dates import TRIES, calendars_of, schedules_of
 from api.call import Call, json_response
+from api.cautioned import warnings_of
 from api.edits import propose_edit
 from api.jobs.bodies import need_unspent, one_document, to_job
 from api.jobs.preview import preview
@@ -33,6 +34,7 @@ from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables.jobs import Job as JobRow
 from scheduler.store.tables.refs import Named
 from scheduler.words.commands import PutJobs
+from scheduler.words.json_text import json_text
 from scheduler.words.outcomes import Code
 
 PUT_PARAMETERS = frozenset({"dry_run"})
@@ -111,6 +113,8 @@ async def write_job(services: Services, call: Call, job: Job, if_revision: int |
             return job_documents(store, services, [row])[0]
 
     document = await beside(len(made.spec), answer)
+    if told := warnings_of([job]):
+        document = b"%b,%b}" % (document[:-1], json_text({"warnings": told})[1:-1])
     headers = {"ETag": f'"{revision}"'}
     if created:
         headers["Location"] = f"/v1/jobs/{job.name}?namespace={job.namespace}"
@@ -178,7 +182,7 @@ async def dry_run(services: Services, call: Call, job: Job, if_revision: int | N
     document: dict[str, Any] = {
         "dry_run": True, "name": job.name, "namespace": job.namespace, "change": change,
     }  # fmt: skip
-    document |= {"revision": None if row is None else row.revision}
+    document |= {"revision": None if row is None else row.revision, "warnings": warnings_of([job])}
     return json_response(
         document | await judge_body(len(spec), lambda: preview(job, command.jobs[0], command.after_ms))
     )

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from api import access, schemas, staging
 from api.calendar_dates import TRIES, calendars_of, schedules_of
 from api.call import Call, call_of, json_response, json_type
+from api.cautioned import warnings_of
 from api.edits import propose_edit
 from api.jobs.asking import unmet
 from api.jobs.bodies import documents, need_unspent
@@ -105,9 +106,9 @@ async def apply_jobs(request: Request) -> Response:
                 told = moves(store, command, now_ms, lambda of: call.principal.may(access.READ, of))
                 return diff(store, command) | told
 
-        return json_response({"dry_run": True, **await in_thread(judge)})
+        return json_response({"dry_run": True, **await in_thread(judge), "warnings": _warnings(items)})
     if "stage" in call.query:
-        return await staging.lay(services, call, command)
+        return await staging.lay(services, call, command, _warnings(items))
     for left in reversed(range(TRIES)):
         async with write_of(sum(len(item.prepared.spec) for item in items)):
             outcome = await propose_edit(services.scheduler, command, timeout_s=30.0)
@@ -122,7 +123,11 @@ async def apply_jobs(request: Request) -> Response:
         with services.scheduler.read() as store:
             need_references(store, call, outcome, places(items))
     value = expect_ok(outcome, what="apply", places=places(items))
-    return json_response({"dry_run": False, **committed(value)})
+    return json_response({"dry_run": False, **committed(value), "warnings": _warnings(items)})
+
+
+def _warnings(items: Sequence[Item]) -> list[dict[str, Any]]:
+    return warnings_of(item.parsed for item in items if isinstance(item.parsed, Job))
 
 
 def _command(services: Services, call: Call, asked: _Asked, items: Sequence[Item], now_ms: int) -> Apply:

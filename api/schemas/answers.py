@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from api.schemas.cautions import Warned
 from api.schemas.plan import Changed
 from api.schemas.replies import Instant, Pause, Reply
 
@@ -66,6 +67,7 @@ class JobDryRun(DryRun):
     namespace: str = Field(examples=["default"])
     change: str = Field(description="created, changed or unchanged", examples=["created"])
     revision: int | None = Field(description="of the job as it is")
+    warnings: list[Warned]
     next_ticks: list[ComingTick] = Field(description="the first ten")
     graph: list[Node]
 
@@ -109,6 +111,7 @@ class Applied(Reply):
     changed: list[Written]
     unchanged: list[Written]
     deleted: list[Written] = Field(description="What `prune` deletes.")
+    warnings: list[Warned] = Field(description="What jobs mean and perhaps should not.")
     moves: list[Moved] | None = Field(
         default=None,
         description="Of a dry run: ticks that its calendars and schedules move, of jobs that it leaves.",

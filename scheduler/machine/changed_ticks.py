@@ -62,7 +62,8 @@ def change_tick(ctx: Context, command: ChangeTick) -> Outcome:
         if after.passed:
             after = after._replace(fire_ms=_look_ms(ctx, after))
     else:
-        after = before._replace(params=command.params.decode("utf-8", "replace"))
+        params = command.params.decode("utf-8", "replace")
+        after = before._replace(params=params, given_by=who if params else "")
     if after.act == GO and not after.passed and not after.params:
         setting_aside.drop(ctx, after)
     else:
@@ -108,8 +109,9 @@ def fire_changed(ctx: Context, command: FireChanged) -> Outcome:
         if not isinstance(asked, Never):
             assert trigger.namespace is not None
             return firing.fire(
-                ctx, cause, trigger, due_ms=row.fire_ms, params=row.params or None, plan_day=row.plan_day
-            )
+                ctx, cause, trigger, due_ms=row.fire_ms, params=row.params or None, actor=row.given_by,
+                plan_day=row.plan_day,
+            )  # fmt: skip
         verdict = asked
     return _decide(ctx, trigger, cause, verdict)
 

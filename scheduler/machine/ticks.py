@@ -87,6 +87,7 @@ def fire(ctx: Context, command: Fire) -> Outcome:
         trigger,
         due_ms=tick_ms + trigger.jitter_ms,
         params=changed.params or None if changed is not None else None,
+        actor=changed.given_by if changed is not None else "",
         agent=command.agent,
         plan_day=nominal,
     )

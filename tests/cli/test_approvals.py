@@ -43,7 +43,11 @@ async def test_what_waits_is_listed_shown_and_answered(cronclave: Command, node:
     late = await ann("run", "approve", run, "other")
     assert "was rejected by ann" in late.err
     assert "It counts once" in late.err
-    none = await ann("run", "approve", run)
+    again = await ann("run", "approve", run)  # nothing waits any more: the same once more, of the same person
+    assert (again.code, again.out.splitlines()[0]) == (0, yes.out.rstrip())
+    other = await cronclave("run", "approve", run)
+    assert (other.code, "was approved by ann" in other.err) == (5, True)
+    none = await ann("run", "approve", str(await a_run(cronclave, "sleep: 1ms")))
     assert (none.code, "waits for an answer" in none.err) == (3, True)
     refused = await cronclave("run", "approve", run, "approve")
     assert refused.code != 0

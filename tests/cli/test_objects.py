@@ -144,3 +144,26 @@ async def test_a_mistake_is_told_with_file_line_and_column(cronclave: Command, t
     lost = await cronclave("apply", "lost.yaml")
     assert "lost.yaml:7:5 /vars/0: there is no vars 'dns' in namespace 'default'" in lost.err
     assert (await cronclave("apply", "lost.yaml", "--prune")).code == 2
+
+
+LOCKED = """\
+resource: till
+---
+job: pays
+policies: {locks: [till]}
+tasks:
+  load: {run: load}
+  ask: {needs: [load], approval: {text: Pay?}}
+"""
+
+
+async def test_what_a_job_perhaps_should_not_mean_is_told_and_applied(
+    cronclave: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "plan.yaml").write_text(LOCKED)
+    for more in (["--dry-run"], []):
+        told = await cronclave("apply", "plan.yaml", *more)
+        assert told.code == 0, told
+        said = "! default/pays /policies/locks: a run of it holds them while ask waits for a person\n"
+        assert said in told.err
+        assert "Let those tasks take them that need them" in told.err

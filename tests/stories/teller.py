@@ -222,6 +222,20 @@ class Teller:
         wrote = stderr == "yes"
         self._tell(c.Finish(row.id, row.agent, now_ms, now_ms, code, reason, wrote_stderr=wrote))
 
+    def complete(
+        self, _: str, attempt: str, outcome: str, message: str = "", by: str = "", outputs: str = ""
+    ) -> None:
+        """Somebody outside says how an attempt ended, with its token, or by a name."""
+        row = self.story.attempt(int(attempt))
+        task = self.story.store.value("SELECT name FROM tasks WHERE id = ?", (row.task,))
+        self._tell(
+            c.CompleteTask(row.run, task, outcome, message, outputs.encode(), row.id, actor=c.Actor(by))
+        )
+
+    def progress(self, _: str, attempt: str, percent: str, text: str = "") -> None:
+        row = self.story.attempt(int(attempt))
+        self._tell(c.ReportProgress(row.run, row.id, int(percent), text))
+
     def restore(self, _: str, hold: str, catchup: str = "no") -> None:
         """The state as it is becomes the backup that a new cluster begins with."""
         test_restores.restore(self.story, catchup=catchup == "yes", lead=False)
@@ -296,6 +310,7 @@ WORDS: dict[str, Callable[..., None]] = {
     "lead": Teller.lead, "show": Teller.show, "object": Teller.object, "secret": Teller.secret,
     "deliver": Teller.deliver, "post": Teller.post, "hand": Teller.hand, "override": Teller.override,
     "rerun": Teller.rerun, "date": Teller.date, "tick": Teller.tick,
+    "complete": Teller.complete, "progress": Teller.progress,
 }  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 // A job's text, edited, with the ticks that it would have and its graph.
 
-import { api, at, go, html, Loading, Status, t, tn, Until, useEffect, useState, whole, word } from "../house.js";
+import { api, at, go, html, Loading, Said, Status, t, tn, Until, useEffect, useState, whole, word } from "../house.js";
 import { Diff } from "../parts/diff.js";
 import { boxesOf, TaskGraph } from "../parts/graph.js";
 import { deleteJob, putJob } from "../parts/job_actions.js";
@@ -25,6 +25,7 @@ function drawn(graph) {
 
 const preview = (before) => function Preview({ preview, text }) {
   return html`<section aria-labelledby="would-title"><div class="head"><h2 id="would-title">${t("editor.would")}</h2><${Status} state=${preview.change === "unchanged" ? "pending" : "ok"}>${t(`change.${preview.change}`)}</${Status}></div>
+    ${preview.warnings.length ? html`<ul class="mistakes">${preview.warnings.map((each) => html`<li key=${`${each.pointer} ${each.detail}`}><${Status} state="warned">${each.pointer}</${Status}><div><p><${Said}>${each.detail}</${Said}></p><p class="note"><${Said}>${each.hint}</${Said}></p></div></li>`)}</ul>` : null}
     <div class="card would"><div><h3>${t("job.next")}</h3>${preview.next_ticks.length ? html`<ol class="coming">${preview.next_ticks.slice(0, 6).map((tick) => html`<li key=${`${tick.at} ${tick.trigger}`}><time datetime=${tick.at}>${whole(tick.at)}</time> <span class="note"><${Until} at=${tick.due} /></span></li>`)}</ol>`
       : html`<p class="note">${t("editor.noNext")}</p>`}</div>
       <div><h3>${tn("graph.label", preview.graph.length)}</h3><${TaskGraph} tasks=${drawn(preview.graph)} /></div>

@@ -89,7 +89,8 @@ def fire(
     on_place: bool = False,
 ) -> Outcome:
     """Make the run of this cause, or end the cause without one; the single root goes to `agent` when that can
-    take it. `params`: all of them, as canonical JSON, where they came with it. `bound`: all tasks that this
+    take it. `params`: all of them, as canonical JSON, where they came with it. `actor`: the person who asked
+    for it, of a tick who gave it those. `bound`: all tasks that this
     agent may take go to it and to no other. `plan_day`: its plan date, where somebody said it. `held`: it
     waits until it is released, for this reason. `any_time`: no admission window concerns it. `rerun`: what it
     repeats, as its row is to be. `vars_of`: it has the vars that this run began with; 0: those of now.

@@ -43,6 +43,7 @@ APPROVAL = Kind(
     executor=None,
     entries_max=4,
     lasts_ms=_lasts_ms,
+    meanwhile="waits for a person",
     unread=UNREAD,
     other_words=("approve", "manual", "manual_approval", "confirm", "gate", "prompt"),
 )

@@ -43,6 +43,8 @@ class Kind:
     entries_max: int | None = None  #: of a value that is a list or an object; a longer one is not looked at
     lasts_ms: Callable[[Mapping[str, Any]], int] | None = None
     """Of one that happens in the state: how long, from its start, of a task of the canonical job."""
+    meanwhile: str = ""
+    """Of one that may last long and holds nothing: what its task does then, in words."""
     refers: Callable[[Any], Sequence[Refers]] | None = None  #: of its value
     in_tasks_only: bool = False  #: at the top of a job its name means something else
     shape: Shape = "box"

@@ -50,6 +50,7 @@ SLEEP = Kind(
     shape="ellipse",
     drawn=_drawn,
     executor=None,
+    meanwhile="sleeps",
     lasts_ms=_lasts_ms,
     unread=UNREAD,
     other_words=("delay", "pause", "wait_for", "timer"),

@@ -28,7 +28,8 @@ class Wanted(NamedTuple):
         if self.answerer is None:
             return "", []
         named = "EXISTS (SELECT 1 FROM json_each(approvers) WHERE value = ?)"
-        return f" AND barred <> ? AND (approvers = '[]' OR {named})", [self.answerer, self.answerer]
+        may = "instr(', ' || barred || ', ', ', ' || ? || ', ') = 0"
+        return f" AND {may} AND (approvers = '[]' OR {named})", [self.answerer, self.answerer]
 
 
 def page(

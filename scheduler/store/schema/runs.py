@@ -134,7 +134,7 @@ STATEMENTS: tuple[str, ...] = (
         open INTEGER NOT NULL,              -- 1: it waits for an answer
         asked_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL,
         approvers TEXT NOT NULL,            -- names of tokens: JSON; an empty list: whoever may approve
-        barred TEXT NOT NULL,               -- who may not answer all the same (four eyes); empty: nobody
+        barred TEXT NOT NULL,               -- who may not answer all the same (four eyes), names with ", "
         text TEXT NOT NULL,
         answer TEXT NOT NULL,               -- approved | rejected; empty: none
         actor TEXT NOT NULL, answered_ms INTEGER, reason TEXT NOT NULL

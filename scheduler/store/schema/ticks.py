@@ -96,6 +96,7 @@ STATEMENTS: tuple[str, ...] = (
         plan_day INTEGER,
         fire_ms INTEGER,                    -- then: when it is looked at
         since_ms INTEGER NOT NULL, reason TEXT NOT NULL, actor TEXT NOT NULL,
+        given_by TEXT NOT NULL,             -- who gave it parameters; empty: it has those of its trigger
         PRIMARY KEY (job, key, at_ms)
     ) WITHOUT ROWID
     """,

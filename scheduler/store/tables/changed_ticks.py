@@ -29,6 +29,7 @@ class ChangedTick(NamedTuple):
     since_ms: int
     reason: str
     actor: str
+    given_by: str = ""  #: who gave it its parameters
 
 
 COLUMNS = ", ".join(ChangedTick._fields)

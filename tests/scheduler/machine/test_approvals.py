@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
+from scheduler.store.reads import approvals as approval_reads
+from scheduler.store.reads.approvals import Wanted
 from scheduler.store.tables import approvals
 from scheduler.store.tables import tasks as task_rows
 from scheduler.verify import verify
@@ -154,6 +157,47 @@ def test_four_eyes_keep_out_who_asked_for_the_run(story: Story) -> None:
     assert outcome.code == Code.NOT_ALLOWED
     assert "four eyes" in outcome.detail
     story.tell_ok(approve(run, CARL))  # who wrote the job, and did not run it
+
+
+def test_of_a_tick_it_is_who_gave_it_parameters_as_well_as_who_wrote_the_revision(story: Story) -> None:
+    at = {"at": "2027-01-15T08:01:00Z", "id": "at"}
+    params = {"sum": {"type": "integer", "default": 1}}
+    tasks = four_eyes()
+    tasks["approve"]["approval"]["by"] = ["ann", "bob", "carl"]
+    story.connect()
+    story.put(job(tasks=tasks, trigger=at, params=params), actor=BOB)
+    at_ms = START_MS + MINUTE_MS
+    give = c.ChangeTick("default", "j", "at", at_ms, "give", "more", params=b'{"sum":9}', actor=ANN)
+    story.tell_ok(give)
+    pass_time(story, 1)
+    assert (story.run(1).params, story.run(1).actor) == ('{"sum":9}', "ann")
+    assert row(story, 1).barred == "ann, bob"
+    for who in (ANN, BOB):
+        assert code(story, approve(1, who)) == Code.NOT_ALLOWED
+    said = story.one(approve(1, c.Actor("dora", ""))).detail
+    assert "but not ann or bob (four eyes)" in said
+    mine = [
+        len(approval_reads.page(story.store, Wanted(None, who), limit=9)[0]) for who in ("ann", "bob", "carl")
+    ]
+    assert mine == [0, 0, 1]
+    story.tell_ok(approve(1, CARL))
+
+
+@pytest.mark.parametrize("how", ["taken back", "moved"])
+def test_who_gave_a_tick_parameters_counts_as_long_as_it_has_them(story: Story, how: str) -> None:
+    at, params = {"at": "2027-01-15T08:01:00Z", "id": "at"}, {"sum": {"type": "integer", "default": 1}}
+    story.connect()
+    story.put(job(tasks=four_eyes(), trigger=at, params=params), actor=BOB)
+    tick = c.ChangeTick("default", "j", "at", START_MS + MINUTE_MS, "give", params=b'{"sum":9}', actor=ANN)
+    story.tell_ok(tick)
+    if how == "taken back":
+        story.tell_ok(msgspec.structs.replace(tick, params=b"", actor=CARL))
+    else:
+        to_ms = START_MS + 2 * MINUTE_MS
+        story.tell_ok(msgspec.structs.replace(tick, act="move", params=b"", to_ms=to_ms, actor=CARL))
+    pass_time(story, 1)
+    pass_time(story, 1)
+    assert row(story, 1).barred == {"taken back": "bob", "moved": "ann, bob"}[how]
 
 
 def test_of_a_tick_it_is_who_wrote_the_revision(story: Story) -> None:

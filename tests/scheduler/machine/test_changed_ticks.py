@@ -313,7 +313,9 @@ def test_parameters_are_given_beside_what_was_said(story: Story) -> None:
     given = c.ChangeTick("default", "j", "t", at(2), "give", "more", None, b'{"a":1}', Actor("bob"))
     assert story.one(given).ok
 
-    assert changed_ticks.of_job(story.store, 1, 2) == [before._replace(params='{"a":1}')]
+    assert changed_ticks.of_job(story.store, 1, 2) == [
+        before._replace(params='{"a":1}', given_by="bob")
+    ]
 
 
 def test_a_moved_tick_meets_a_pause_a_deletion_and_what_is_in_the_way(story: Story) -> None:

@@ -16,7 +16,7 @@ from scheduler.words import commands as c
 from tests.golden.log import tables
 from tests.scheduler.story import Story, job
 
-LAYOUT = (65, "c4bff9d81ea8c954")
+LAYOUT = (66, "f08ee7943fedd1c8")
 DEADLINE_S = 60.0
 
 
