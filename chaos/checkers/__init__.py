@@ -16,9 +16,12 @@ Reading order: this file, `due` (the oracle), `causes` (what excuses what), `spa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
+
+from chaos.case import Case, Mark
 
 Verdict: TypeAlias = Literal["pass", "violation", "unknown", "invalid"]
 GRAVEST_FIRST: tuple[Verdict, ...] = ("violation", "invalid", "unknown", "pass")
@@ -57,6 +60,19 @@ def finding(
     many = "1 offence" if len(offences) == 1 else f"{len(offences)} offences"
     said = f"{many}; {summary}" if offences else summary
     return Finding(checker, verdict, said, tuple(offences[:SHOWN_MAX]), counts or {})
+
+
+def runs_of(case: Case, job: str) -> list[dict[str, Any]]:
+    """Of this job, as they were in the end."""
+    return [run for run in case.final.get("runs", []) if run["job"] == job]
+
+
+def by_run(marks: Iterable[Mark]) -> dict[int, list[Mark]]:
+    """What payloads wrote, by the run that they were in; empty of any other."""
+    found: dict[int, list[Mark]] = defaultdict(list)
+    for mark in marks:
+        found[mark.run].append(mark)
+    return found
 
 
 def gravest(verdicts: list[Verdict]) -> Verdict:

@@ -12,12 +12,12 @@ Rules:
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from chaos import approvals as load
 from chaos.case import Case, Mark, milliseconds
-from chaos.checkers import Finding, Offence, finding
+from chaos.checkers import Finding, Offence, by_run, finding, runs_of
 from chaos.history import Operation
 
 NAME = "approvals"
@@ -29,16 +29,14 @@ Said = tuple[str, str]  #: kind, detail
 
 
 def check(case: Case) -> Finding:
-    runs = [run for run in case.final.get("runs", []) if run["job"] == load.JOB]
+    runs = runs_of(case, load.JOB)
     if not runs:
         return Finding(NAME, "pass", "nobody was asked in this load")
     sent: dict[int, list[Operation]] = defaultdict(list)
     for op in case.operations:
         if op.op == "answer":
             sent[int(op.arguments["run"])].append(op)
-    marks: dict[int, list[Mark]] = defaultdict(list)
-    for mark in case.starts:
-        marks[mark.run].append(mark)
+    marks = by_run(case.starts)
     offences = [
         Offence(kind, f"run {run['id']}: {detail}", None, load.JOB, run=int(run["id"]))
         for run in runs
@@ -86,7 +84,7 @@ def _by_one_that_was_sent(task: Mapping[str, Any], word: str, sent: list[Operati
         yield "refused-and-counts", f"{said} was refused, and it {task['state']} by that"
 
 
-def _noted(case: Case, runs: list[Run]) -> Iterator[Offence]:
+def _noted(case: Case, runs: Sequence[Run]) -> Iterator[Offence]:
     entries = case.final.get("audit")
     if not entries:
         return

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from chaos.case import Case
-from chaos.checkers import Finding, Offence, finding
+from chaos.checkers import Finding, Offence, finding, runs_of
 from chaos.graphs import BRANCHES, CLEAN_UP, EVEN, EXTRACT, JOB, MEET, NEVER, ODD, WRONG
 
 NAME = "graphs"
@@ -21,7 +21,7 @@ FAILURES = frozenset({"failed", "timed_out", "lost", "expired"})
 
 
 def check(case: Case) -> Finding:
-    runs = [run for run in case.final.get("runs", []) if run["job"] == JOB]
+    runs = runs_of(case, JOB)
     if not runs:
         return Finding(NAME, "pass", "no graph ran in this load")
     offences = [offence for run in runs for offence in _of_run(run)]

@@ -22,7 +22,7 @@ from math import inf
 from typing import Any
 
 from chaos.case import Case, Mark, tries_of
-from chaos.checkers import Finding, Offence, finding
+from chaos.checkers import Finding, Offence, by_run, finding
 from chaos.checkers.causes import LATE_S, any_fault, excused, late_s
 from chaos.hands import JOB, ONE, RETRY_S, THREE, TWO
 from chaos.history import Operation
@@ -46,9 +46,7 @@ def check(case: Case) -> Finding:
     repeats = [op for op in case.operations if op.op == "rerun"]
     if not asked and not repeats:
         return Finding(NAME, "pass", "nobody laid hands on a run in this load")
-    marks: dict[int, list[Mark]] = defaultdict(list)
-    for mark in case.marks:
-        marks[mark.run].append(mark)
+    marks = by_run(case.marks)
     runs = {int(run["id"]): run for run in case.final.get("runs", [])}
     offences = [
         Offence(kind, f"run {number}: {detail}", at_s, JOB, run=number)

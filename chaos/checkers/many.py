@@ -17,7 +17,7 @@ from typing import Any
 
 from chaos import many as load
 from chaos.case import Case, Mark, event_id
-from chaos.checkers import Finding, Offence, finding
+from chaos.checkers import Finding, Offence, by_run, finding, runs_of
 
 NAME = "many"
 CLOCK_S = 0.05
@@ -28,12 +28,10 @@ Said = tuple[str, str, float | None]  #: kind, detail, when
 
 
 def check(case: Case) -> Finding:
-    runs = [run for run in case.final.get("runs", []) if run["job"] == load.JOB]
+    runs = runs_of(case, load.JOB)
     if not runs:
         return Finding(NAME, "pass", "no task was divided in this load")
-    marks: dict[int, list[Mark]] = defaultdict(list)
-    for mark in case.marks:
-        marks[mark.run].append(mark)
+    marks = by_run(case.marks)
     offences = [
         Offence(kind, f"run {run['id']}: {detail}", at_s, load.JOB, run=int(run["id"]))
         for run in runs

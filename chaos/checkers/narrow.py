@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chaos.case import Case, milliseconds
-from chaos.checkers import Finding, Offence, finding
+from chaos.checkers import Finding, Offence, finding, runs_of
 from chaos.narrow import ACTIVE, JOB, MINUTE_MS, PLAN_OFFSET_MS, STARTS
 
 NAME = "narrow"
@@ -26,7 +26,7 @@ def check(case: Case) -> Finding:
     if not said:
         return Finding(NAME, "pass", "this load has no such namespace")
     told: dict[str, Any] | None = case.final.get("narrow")
-    runs = [run for run in case.final.get("runs", []) if run["job"] == JOB]
+    runs = runs_of(case, JOB)
     if not told or not runs:
         return Finding(NAME, "invalid", "the namespace or its runs were not read")
     offences = [*_active(case, runs), *_starts(case, runs), *_dates(case, runs), *_follows(case, told)]

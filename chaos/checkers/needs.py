@@ -9,7 +9,7 @@ Rules:
 from __future__ import annotations
 
 from chaos.case import Case, milliseconds
-from chaos.checkers import Finding, Offence, finding
+from chaos.checkers import Finding, Offence, finding, runs_of
 from chaos.needs import JOB
 
 NAME = "needs"
@@ -19,7 +19,7 @@ def check(case: Case) -> Finding:
     posts = [op for op in case.operations if op.op == "post"]
     if not posts:
         return Finding(NAME, "pass", "this load posts no notices")
-    runs = [run for run in case.final.get("runs", []) if run["job"] == JOB]
+    runs = runs_of(case, JOB)
     if not runs:
         return Finding(NAME, "invalid", "runs that require a notice were not read")
     offences: list[Offence] = []

@@ -16,7 +16,7 @@ from typing import Any
 
 from chaos import windows as load
 from chaos.case import Case, Mark, milliseconds, tries_of
-from chaos.checkers import Finding, Offence, finding
+from chaos.checkers import Finding, Offence, finding, runs_of
 from chaos.checkers.causes import excused, skewed
 from chaos.checkers.spans import CLOCK_S, EVERYTHING, SKEW_S, possibly, resumed_s
 
@@ -30,7 +30,7 @@ Said = tuple[str, str, float | None]  #: kind, detail, when
 
 
 def check(case: Case) -> Finding:
-    runs = [run for run in case.final.get("runs", []) if run["job"] == load.JOB]
+    runs = runs_of(case, load.JOB)
     if not runs:
         return Finding(NAME, "pass", "nothing waited for a window in this load")
     starts = [mark for mark in case.starts if mark.job == load.JOB]

@@ -14,6 +14,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
+from node.simulation.front import Front, any_of
 from scheduler.machine import AppliedEntry
 from scheduler.store.connection import Store
 from scheduler.words import events as e
@@ -21,7 +22,6 @@ from scheduler.words.causes import LEDGERED, Kind, backfilled
 from scheduler.words.commands import CancelBackfill, ChangeTick, ClosePlan, Command, OpenPlan, StartBackfill
 
 if TYPE_CHECKING:
-    from node.simulation.front import Front
     from node.simulation.world import JobsWorld
 
 EVERY_S = 0.6  #: on average, between one act and the next
@@ -61,10 +61,9 @@ class Days:
     def _act(self) -> None:
         world, rng = self._world, self._rng
         world.at(rng.expovariate(1 / EVERY_S), self._act)
-        fronts = [front for front in world.fronts.values() if front.lives]
-        if world.healing or not fronts:
+        front = None if world.healing else any_of(world.fronts.values(), rng)
+        if front is None:
             return
-        front = rng.choice(fronts)
         today = world.wall_ms(front.node) // DAY_MS
         closes = rng.random() < 0.1
         date: Command = ClosePlan("default", today, "a story") if closes else OpenPlan("default", today)

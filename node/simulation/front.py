@@ -12,8 +12,9 @@ Rules, those of node.core, node.proposals and node.planner:
 
 from __future__ import annotations
 
+import random
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -178,3 +179,9 @@ class Front:
 
     def _now_ms(self) -> int:
         return self._office_ms + int((self._world.now() - self._office_s) * 1000)
+
+
+def any_of(fronts: Iterable[Front], rng: random.Random) -> Front | None:
+    """One that lives, for whoever acts on the cluster."""
+    living = [front for front in fronts if front.lives]
+    return rng.choice(living) if living else None

@@ -17,6 +17,7 @@ import random
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
+from node.simulation.front import Front, any_of
 from node.simulation.zones import ZONE
 from scheduler.machine import AppliedEntry
 from scheduler.machine.rules import substitutes
@@ -39,7 +40,6 @@ from scheduler.words.commands import (
 from scheduler.words.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from node.simulation.front import Front
     from node.simulation.world import JobsWorld
 
 EVERY_S = 0.5
@@ -123,10 +123,10 @@ class Objects:
     def _act(self) -> None:
         world, rng = self._world, self._rng
         world.at(rng.expovariate(1 / EVERY_S), self._act)
-        fronts = [front for front in world.fronts.values() if front.lives]
-        if not fronts or world.healing or not world.are_put:
+        front = any_of(world.fronts.values(), rng) if world.are_put and not world.healing else None
+        if front is None:
             return
-        front, kind = rng.choice(fronts), rng.random()
+        kind = rng.random()
         if kind < 0.4:
             self._apply(front)
         elif kind < 0.75:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cluster.simulation.world import EPOCH_MS
+from node.simulation.front import Front, any_of
 from node.simulation.hands import Hands
 from scheduler.machine import AppliedEntry
 from scheduler.store.connection import Store
@@ -37,7 +38,6 @@ from scheduler.words.commands import (
 from scheduler.words.events import Event
 
 if TYPE_CHECKING:
-    from node.simulation.front import Front
     from node.simulation.world import JobsWorld
 
 EVERY_S = 0.5  #: on average, between one act and the next
@@ -71,10 +71,9 @@ class Operators:
     def _act(self) -> None:
         world, rng = self._world, self._rng
         world.at(rng.expovariate(1 / EVERY_S), self._act)
-        fronts = [front for front in world.fronts.values() if front.lives]
-        if world.healing or not fronts:
+        front = None if world.healing else any_of(world.fronts.values(), rng)
+        if front is None:
             return
-        front = rng.choice(fronts)
         kind, agent = rng.random(), rng.choice(self._agents)
         front.propose(self._by_hand(front))
         front.propose(self.hands.commands())

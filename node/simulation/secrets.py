@@ -12,6 +12,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
+from node.simulation.front import any_of
 from scheduler.machine import AppliedEntry
 from scheduler.store.connection import Store
 from scheduler.store.reads import secrets as secret_reads
@@ -39,9 +40,8 @@ class Secrets:
     def _act(self) -> None:
         world, rng = self._world, self._rng
         world.at(rng.expovariate(1 / EVERY_S), self._act)
-        fronts = [front for front in world.fronts.values() if front.lives]
-        if fronts and not world.healing:
-            front = rng.choice(fronts)
+        front = None if world.healing else any_of(world.fronts.values(), rng)
+        if front is not None:
             front.propose([self._command(world.state(front.node).store, rng.choice(NAMES))])
 
     def _command(self, store: Store, name: str) -> Command:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
+from node.simulation.front import Front, any_of
 from scheduler.model.objects.parsing import parse_document, prepare_document
 from scheduler.store.connection import Store
 from scheduler.store.tables import deliveries, notices, objects, secrets, triggers
@@ -32,7 +33,6 @@ from scheduler.words.commands import (
 from scheduler.words.outcomes import Code, Outcome
 
 if TYPE_CHECKING:
-    from node.simulation.front import Front
     from node.simulation.world import JobsWorld
 
 EVERY_S = 0.25
@@ -81,8 +81,7 @@ class Senders:
         return len(self._posted)
 
     def _front(self) -> Front | None:
-        fronts = [front for front in self._world.fronts.values() if front.lives]
-        return self._rng.choice(fronts) if fronts else None
+        return any_of(self._world.fronts.values(), self._rng)
 
     def _act(self) -> None:
         world, rng = self._world, self._rng

@@ -38,7 +38,7 @@ from node.simulation import approvals, exits, fanouts, groups, inside, locks, op
 from node.simulation.agents import Agent
 from node.simulation.days import Days
 from node.simulation.effects import Outside
-from node.simulation.front import Front
+from node.simulation.front import Front, any_of
 from node.simulation.instants import Instants
 from node.simulation.objects import Objects
 from node.simulation.operators import Operators
@@ -266,10 +266,6 @@ class JobsWorld(World):
         self.senders = Senders(self, self.seed)
         self.zones = Zones(self, self.seed)
 
-    def _any_front(self) -> Front | None:
-        fronts = [front for front in self.fronts.values() if front.lives]
-        return self.rng.choice(fronts) if fronts else None
-
     def _put_jobs(self) -> None:
         """Until a client has seen that they are there."""
         leader = self.leader()
@@ -290,7 +286,7 @@ class JobsWorld(World):
         if self.healing:
             return
         self.at(self.rng.expovariate(1 / 0.05), self._client)
-        front = self._any_front()
+        front = any_of(self.fronts.values(), self.rng)
         if front is None or not self.are_put:
             return
         kind = self.rng.random()

@@ -17,13 +17,11 @@ from hypothesis import strategies as st
 
 from api import exporting
 from api.instants import rfc3339
-from scheduler.store.reads import jobs as job_reads
 from scheduler.store.state import LEDGER_START
-from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.ledger import Entry, chain
 from scheduler.words.commands import Account, Fire
 from tests.api.single_node import SingleNode
-from tests.api.working import NOOP, connect, must, run_it
+from tests.api.working import connect, every_second, must, run_it
 
 ROOT = Path(__file__).parents[2]
 CHECKER = ROOT / "docs/examples/ledger/check.py"
@@ -78,15 +76,8 @@ LEDGER = chained(
 async def test_what_a_node_exports_is_whole_to_the_checker(
     client: httpx2.AsyncClient, node: SingleNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    node.skew_ms = -60_000
-    job = {**NOOP, "triggers": {"every": "1s", "id": "t"}, "policies": {"overlap": "allow"}}
-    await client.put("/v1/jobs/job", json=job)
-    node.skew_ms = 0
+    trigger, first = await every_second(client, node, overlap="allow")
     agent, epoch = connect(node), node.machine.state.epoch
-    with node.read() as store:
-        trigger = trigger_rows.live(store, job_reads.ids(store, "default", "job")[0])[0]
-    first = trigger.next_due_ms
-    assert first is not None
     run_it(node, must(node, Fire(epoch, trigger.id, first, first + 1_000, agent))["run"], agent)
     for start in (first + 1_000, first + 21_000):
         missed = (start, start + 19_000, 20, start + 20_000, "missed", "window")

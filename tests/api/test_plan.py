@@ -8,13 +8,11 @@ import httpx2
 import pytest
 
 from api.day_plan import JOBS_MAX
-from scheduler.store.reads import jobs as job_reads
 from scheduler.store.tables import closed_dates
-from scheduler.store.tables import triggers as trigger_rows
 from scheduler.ticks import plan_days
 from scheduler.words import commands as c
 from tests.api.single_node import SingleNode
-from tests.api.working import connect, must, run_it
+from tests.api.working import connect, every_second, must, run_it
 
 NOOP: dict[str, Any] = {"noop": True}
 DAY = "2099-12-25"  # a Friday
@@ -105,14 +103,8 @@ async def test_a_calendar_takes_a_day_away_and_moves_another(client: httpx2.Asyn
 async def test_what_became_of_ticks_and_how_long_runs_take(
     client: httpx2.AsyncClient, node: SingleNode
 ) -> None:
-    node.skew_ms = -60_000
-    await put(client, "job", triggers={"every": "1s", "id": "t"}, policies={"overlap": "allow"})
-    node.skew_ms = 0
+    trigger, first = await every_second(client, node, overlap="allow")
     agent, epoch = connect(node), node.machine.state.epoch
-    with node.read() as store:
-        trigger = trigger_rows.live(store, job_reads.ids(store, "default", "job")[0])[0]
-    first = trigger.next_due_ms
-    assert first is not None
     ran = must(node, c.Fire(epoch, trigger.id, first, first + 1_000, agent))["run"]
     run_it(node, ran, agent)
     second, third, fourth = (first + 1_000 * more for more in (1, 2, 3))
@@ -142,14 +134,8 @@ async def test_what_became_of_ticks_and_how_long_runs_take(
 async def test_a_tick_that_another_run_was_in_the_way_of_has_no_course_of_its_own(
     client: httpx2.AsyncClient, node: SingleNode
 ) -> None:
-    node.skew_ms = -60_000
-    await put(client, "job", triggers={"every": "1s", "id": "t"})
-    node.skew_ms = 0
+    trigger, first = await every_second(client, node)
     agent, epoch = connect(node), node.machine.state.epoch
-    with node.read() as store:
-        trigger = trigger_rows.live(store, job_reads.ids(store, "default", "job")[0])[0]
-    first = trigger.next_due_ms
-    assert first is not None
     going = must(node, c.Fire(epoch, trigger.id, first, first + 1_000, agent))["run"]
     must(node, c.Fire(epoch, trigger.id, first + 1_000, first + 2_000, agent))
 

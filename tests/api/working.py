@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx2
+
 from scheduler.store.reads import attempts as attempt_reads
+from scheduler.store.reads import jobs as job_reads
 from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables import triggers
 from scheduler.words.commands import Command, ConnectAgent, Continue, Finish, Grant
 from tests.api.single_node import SingleNode
 from tests.scheduler.story import KINDS
@@ -28,6 +32,20 @@ def must(node: SingleNode, command: Command) -> dict[str, Any]:
     outcome = node.apply(command)[0]
     assert outcome.ok, outcome
     return dict(outcome.value or {})
+
+
+async def every_second(
+    client: httpx2.AsyncClient, node: SingleNode, **policies: Any
+) -> tuple[triggers.Trigger, int]:
+    """The trigger of a job `job` that was put a minute ago and has not fired since; and its first instant."""
+    node.skew_ms = -60_000
+    job = {**NOOP, "triggers": {"every": "1s", "id": "t"}, "policies": policies}
+    assert (await client.put("/v1/jobs/job", json=job)).status_code == 201
+    node.skew_ms = 0
+    with node.read() as store:
+        trigger = triggers.live(store, job_reads.ids(store, "default", "job")[0])[0]
+    assert trigger.next_due_ms is not None
+    return trigger, trigger.next_due_ms
 
 
 def go_on(node: SingleNode) -> None:

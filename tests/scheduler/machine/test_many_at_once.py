@@ -29,6 +29,7 @@ NOOP: dict[str, Any] = {"noop": True}
 NAMES = ("a", "b", "c", "d")
 AGENTS = ("one", "two", "three")
 JOBS = ("j0", "j1", "j2", "j3")
+PER_AGENT = 1
 ON_LOST: tuple[dict[str, Any], ...] = (
     {"on_lost": "fail"}, {"on_lost": "retry", "idempotent": True}, {"on_lost": "wait"},
 )  # fmt: skip
@@ -53,10 +54,13 @@ def works(draw: st.DrawFn, behind: str, later: tuple[str, ...], *, inside: bool)
         task["locks"] = locks
     if kind == "divided":
         most: dict[str, Any] = draw(
-            st.sampled_from([{}, {"max_parallel": 1}, {"max_parallel": 2, "stagger": "1s"}])
-        )
+            st.sampled_from([
+                {}, {"max_parallel": 1}, {"max_parallel": 2, "stagger": "1s"},
+                {"max_per_agent": PER_AGENT}, {"max_per_agent": PER_AGENT, "max_parallel": 2},
+            ])
+        )  # fmt: skip
         task |= {
-            "fanout": {"n": draw(st.integers(1, 3)), **most},
+            "fanout": {"n": draw(st.integers(1, 4)), **most},
             "join": draw(st.sampled_from(["all", "any", "60%"])),
         }
     if kind == "agents":
@@ -163,13 +167,26 @@ class World:
         return bool(live)
 
     def judge(self) -> None:
-        """Of each resource no more have some than there are."""
+        """Of each resource no more have some than there are, and no agent more members than it may."""
+        members: dict[tuple[int, int], int] = defaultdict(int)
+        for attempt in self.working:
+            on = self._room_of(attempt)
+            members[on] += on[0] > 0
+        assert max(members.values(), default=0) <= PER_AGENT, members
         holders: dict[str, set[object]] = defaultdict(set)
         for attempt in self.working:
             for name, holder in self._held_by(attempt).items():
                 holders[name].add(holder)
         for name, by in holders.items():
             assert len(by) <= self.counts[name], (name, by)
+
+    def _room_of(self, attempt: int) -> tuple[int, int]:
+        """The whole, of which one agent may have so many members, and the agent; 0: any number."""
+        found = self.story.attempt(attempt)
+        row = task_rows.get(self.story.store, found.task)
+        assert row is not None
+        task = self.documents[self.story.run(row.run).name]["tasks"][row.name]
+        return row.of_group if "max_per_agent" in task.get("fanout", ()) else 0, found.agent
 
     def _held_by(self, attempt: int) -> dict[str, object]:
         """By resource, the outermost that takes it: of the runs above, then of its own, run, group, task."""
