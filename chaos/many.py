@@ -1,7 +1,7 @@
 """A job whose tasks are divided, and a block under a lock: payloads tell which member they are.
 
-    each    MEMBERS, AT_A_TIME of them, PER_AGENT on one agent, WANTED have to succeed; each takes one of
-            SEATS  ── met
+    each    MEMBERS, AT_A_TIME of them, WANTED have to succeed; each takes one of SEATS  ── met
+    apart   APARTS, of which one agent has PER_AGENT at a time, more than there are agents
     hosts   one for each agent; who is away for AWAY is left out
     guarded enter ── leave: holds GUARD from its first task to its end
 
@@ -16,13 +16,14 @@ from typing import Any
 from chaos.client import Api
 
 JOB = "divided"
-EACH, MET, HOSTS, GUARDED, ENTER, LEAVE = "each", "met", "hosts", "guarded", "enter", "leave"
-MEMBERS, AT_A_TIME, PER_AGENT, WANTED = 4, 2, 1, 3
+EACH, MET, APART, HOSTS, GUARDED, ENTER, LEAVE = "each", "met", "apart", "hosts", "guarded", "enter", "leave"
+MEMBERS, AT_A_TIME, WANTED = 4, 2, 3
+APARTS, PER_AGENT = 5, 1
 SEATS, GUARD, SEATS_MAX = "seats", "guard", 3
 RESOURCES: Mapping[str, Mapping[str, Any]] = {SEATS: {"count": SEATS_MAX}, GUARD: {}}
 AWAY = "2s"
 AT_ONCE = 2  #: runs that are started at the same time
-DIVIDED = (EACH, HOSTS)
+DIVIDED = (EACH, APART, HOSTS)
 WORK_S = 0.3
 
 Payload = Callable[..., str]
@@ -37,9 +38,10 @@ def body_of(body: Mapping[str, Any], payload: Payload) -> dict[str, Any]:
     tasks: dict[str, dict[str, Any]] = {
         EACH: {
             "run": work, "locks": [SEATS], "join": WANTED,
-            "fanout": {"n": MEMBERS, "max_parallel": AT_A_TIME, "max_per_agent": PER_AGENT},
+            "fanout": {"n": MEMBERS, "max_parallel": AT_A_TIME},
         },
         MET: {"run": payload(), "needs": [EACH], "rule": "all_done"},
+        APART: {"run": work, "fanout": {"n": APARTS, "max_per_agent": PER_AGENT}},
         HOSTS: {"run": payload(), "fanout": hosts, "on": {"not": {"host": "visitor*"}}},
         ENTER: {"run": work},
         LEAVE: {"run": work, "needs": [ENTER], "rule": "all_done"},

@@ -51,7 +51,8 @@ def _of_run(run: Run, marks: list[Mark]) -> Iterator[Said]:
         members = {key: task for key, task in run["tasks"].items() if key.startswith(f"{name}/")}
         yield from _outcomes(run, name, members)
         yield from _succeeded(members, marks)
-    yield from _at_a_time(marks)
+    yield from _at_a_time(load.EACH, marks)
+    yield from _at_a_time(load.APART, marks)
     yield from _joined(run, marks)
 
 
@@ -63,8 +64,9 @@ def _outcomes(run: Run, name: str, members: Mapping[str, Any]) -> Iterator[Said]
     told = whole["members"]
     if run["finished"] is None or told is None:
         return
-    wanted = {f"{name}/{place}" for place in range(load.MEMBERS)}
-    if name == load.EACH and set(members) != wanted:
+    count = {load.EACH: load.MEMBERS, load.APART: load.APARTS}.get(name)
+    wanted = {f"{name}/{place}" for place in range(count or 0)}
+    if count and set(members) != wanted:
         yield "other-members", f"{sorted(members)}, not {sorted(wanted)}", None
     for key, member in members.items():
         if member["state"] not in ENDS:
@@ -89,10 +91,10 @@ def _succeeded(members: Mapping[str, Any], marks: list[Mark]) -> Iterator[Said]:
                 yield "phantom", f"{key} succeeded, and its payload did not write {lacking}", None
 
 
-def _at_a_time(marks: list[Mark]) -> Iterator[Said]:
+def _at_a_time(name: str, marks: list[Mark]) -> Iterator[Said]:
     lives: dict[tuple[str, str, str], tuple[float, float]] = {}
     for mark in marks:
-        if mark.task.startswith(f"{load.EACH}/"):
+        if mark.task.startswith(f"{name}/"):
             live = mark.task, mark.attempt, mark.agent
             from_s, until_s = lives.get(live, (mark.at_s, mark.at_s))
             lives[live] = min(from_s, mark.at_s), max(until_s, mark.at_s)
@@ -100,13 +102,12 @@ def _at_a_time(marks: list[Mark]) -> Iterator[Said]:
     for (key, _, agent), (from_s, until_s) in sorted(lives.items(), key=lambda each: each[1]):
         busy = [each for each in busy if each[0] > from_s + CLOCK_S]
         busy.append((until_s, key, agent))
-        beside = [each for each in busy if each[2] == agent]
-        for kind, those, most in (
-            ("over-parallel", busy, load.AT_A_TIME), ("over-agent", beside, load.PER_AGENT)
-        ):  # fmt: skip
-            if len(those) > most:
-                names = ", ".join(sorted(name for _, name, _ in those))
-                yield kind, f"{names} work at once, {most} may", from_s
+        kind, most, those = "over-parallel", load.AT_A_TIME, busy
+        if name == load.APART:
+            kind, most, those = "over-agent", load.PER_AGENT, [each for each in busy if each[2] == agent]
+        if len(those) > most:
+            names = ", ".join(sorted(key for _, key, _ in those))
+            yield kind, f"{names} work at once, {most} may", from_s
 
 
 def _joined(run: Run, marks: list[Mark]) -> Iterator[Said]:

@@ -13,7 +13,21 @@ import pytest
 
 from chaos.case import Mark
 from chaos.checkers import licences, many
-from chaos.many import EACH, ENTER, GUARD, HOSTS, JOB, LEAVE, MET, RESOURCES, SEATS, body_of, with_members
+from chaos.many import (
+    APART,
+    APARTS,
+    EACH,
+    ENTER,
+    GUARD,
+    HOSTS,
+    JOB,
+    LEAVE,
+    MET,
+    RESOURCES,
+    SEATS,
+    body_of,
+    with_members,
+)
 from chaos.workload import payload
 from scheduler.model import parse_job
 from tests.chaos.stories import Story, clean, instant
@@ -63,6 +77,11 @@ def told() -> Story:
     attempts.append(
         attempt(HOSTS, "agent-1", 1, "succeeded", marked(story, f"{HOSTS}/agent-1", 110.0, 110.1))
     )
+    apart = [{"member": str(place), "state": "succeeded"} for place in range(APARTS)]
+    for place in range(APARTS):
+        from_s = 111.5 + place // 3 * 0.3
+        fence = marked(story, f"{APART}/{place}", from_s, from_s + 0.2, agent=f"agent-{place % 3}")
+        attempts.append(attempt(APART, str(place), 1, "succeeded", fence))
     marked(story, ENTER, 110.0, 110.2)
     marked(story, LEAVE, 110.4, 110.5)
     marked(story, MET, 112.0, 112.1)
@@ -73,6 +92,11 @@ def told() -> Story:
         "attempts": [],
         "members": {**counts, "all": 2, "succeeded": 1, "failed": 0, "skipped": 1},
     }
+    of_apart = {
+        "state": "succeeded",
+        "attempts": [],
+        "members": {**counts, "all": APARTS, "succeeded": APARTS, "failed": 0},
+    }
     plain: dict[str, Any] = {
         name: {"state": "succeeded", "members": None, "attempts": []} for name in (MET, ENTER, LEAVE)
     }
@@ -81,9 +105,9 @@ def told() -> Story:
         "job": JOB,
         "state": "succeeded",
         "finished": instant(113),
-        "tasks": {EACH: whole, HOSTS: of_hosts, **plain},
+        "tasks": {EACH: whole, APART: of_apart, HOSTS: of_hosts, **plain},
     }
-    with_members(run, {EACH: members, HOSTS: hosts}, attempts)
+    with_members(run, {EACH: members, APART: apart, HOSTS: hosts}, attempts)
     story.final["runs"].append(run)
     for node, events in story.events.items():
         events.append({"t": 112.0, "node": node, "id": "900.0", "event": "members_joined", "task": 7})
@@ -97,7 +121,7 @@ def kinds(story: Story) -> list[str]:
 def test_a_clean_story_passes() -> None:
     found = many.check(told().case())
     assert (found.verdict, found.offences) == ("pass", ())
-    assert found.counts == {"divided": 1, "members": 5, "joined": 1}
+    assert found.counts == {"divided": 1, "members": 5 + APARTS, "joined": 1}
     assert licences.check(told().case()).verdict == "pass"
     assert many.check(clean().case()).summary == "no task was divided in this load"
 
@@ -133,12 +157,12 @@ def it_wrote_no_end(story: Story) -> None:
 
 
 def three_at_a_time(story: Story) -> None:
-    marked(story, f"{EACH}/1", 110.1, 110.3, number=2, agent="agent-3")
+    marked(story, f"{EACH}/1", 110.1, 110.3, number=2)
 
 
 def two_on_one_agent(story: Story) -> None:
     story.marks = [
-        replace(mark, agent="agent-1" if mark.task == f"{EACH}/0" else mark.agent) for mark in story.marks
+        replace(mark, agent="agent-1" if mark.task == f"{APART}/0" else mark.agent) for mark in story.marks
     ]
 
 
@@ -221,5 +245,6 @@ def test_who_has_a_lock_later_has_the_higher_fence() -> None:
 def test_the_job_is_one() -> None:
     body = body_of({"job": JOB}, partial(payload, Path("/evidence")))
     job = parse_job(body)
-    assert [job.tasks[name].fanout is not None for name in (EACH, MET, HOSTS)] == [True, False, True]
+    divided = [name for name in (EACH, MET, APART, HOSTS) if job.tasks[name].fanout is not None]
+    assert divided == [EACH, APART, HOSTS]
     assert set(RESOURCES) == {SEATS, GUARD}
