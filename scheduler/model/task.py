@@ -150,7 +150,8 @@ class Task(Work):
         for field in given[0].unread:
             attribute, default = _defaults()[field]
             if attribute in said and getattr(self, attribute) != default:
-                raise Refused(f"{given[0].name} reads no {field}", f"remove {field}")
+                hint = given[0].instead.get(field, f"remove {field}")
+                raise Refused(f"{given[0].name} reads no {field}", hint)
         if self.asynchronous is not None and self.skip_if_exists is not None:
             raise Refused(
                 "async and skip_if_exists exclude each other: what is to be there is looked for when the"

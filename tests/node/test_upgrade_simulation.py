@@ -8,7 +8,7 @@ import pytest
 
 from cluster.simulation.world import Node
 from node.simulation import world as jobs_world
-from node.simulation.front import Front
+from node.simulation.front import Front, any_of
 from node.simulation.world import JobsWorld
 from scheduler import formats
 from scheduler.machine import AppliedEntry, dispatch
@@ -37,7 +37,7 @@ class UpgradeWorld(JobsWorld):
         self.at(2.0, self._activate)
 
     def _activate(self) -> None:
-        front = self._any_front()
+        front = any_of(self.fronts.values(), self.rng)
         if front is not None and front.node.consensus is not None and self.are_put:
             names = sorted(member.name for member in front.node.consensus.membership.members)
             front.propose([Activate(NEXT, tuple((name, 1, NEXT) for name in names))], self._told)

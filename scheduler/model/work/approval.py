@@ -45,5 +45,7 @@ APPROVAL = Kind(
     lasts_ms=_lasts_ms,
     meanwhile="waits for a person",
     unread=UNREAD,
+    # docs/decisions/0099-an-approval-is-not-divided.md
+    instead={"fanout": "make an approval for each, and let what follows need them, with rule {n_of: 2} two"},
     other_words=("approve", "manual", "manual_approval", "confirm", "gate", "prompt"),
 )

@@ -41,6 +41,7 @@ JOB = Kind(
     lasts_ms=lambda task: 0,
     refers=_refers,
     in_tasks_only=True,
+    instead={"fanout": "divide the task in that job, and give it the list as a parameter"},
     unread=tuple(field for field in UNREAD if field != "timeout"),
     other_words=("run_job", "trigger_job", "subworkflow", "child", "call"),
 )

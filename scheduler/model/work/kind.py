@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 Place = Literal["agent", "state", "node"]
@@ -52,6 +52,8 @@ class Kind:
     """What it does, for the picture, by its value of the canonical job; empty: it goes without saying. None:
     its name says it."""
     unread: tuple[str, ...] = ()  #: fields of a task that mean nothing beside it, and are refused
+    instead: Mapping[str, str] = field(default_factory=dict)
+    """Of some of these, what to do in their place."""
     other_words: tuple[str, ...] = ()  #: what people write who know it from elsewhere
 
     @property

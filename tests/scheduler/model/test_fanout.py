@@ -80,10 +80,20 @@ def test_refused(fanout: Any, fields: dict[str, Any], pointer: str, detail: str,
     assert hint in told.hint
 
 
-def test_work_in_the_state_is_not_divided() -> None:
+@pytest.mark.parametrize(
+    ("work", "hint"),
+    [
+        ({"sleep": "1s"}, "remove fanout"),
+        ({"approval": {"expires": "1h"}}, "make an approval for each, and let what follows need them"),
+        ({"job": {"name": "other"}}, "divide the task in that job"),
+    ],
+)
+def test_work_in_the_state_is_not_divided(work: dict[str, Any], hint: str) -> None:
     with pytest.raises(JobError) as refused:
-        parse_job({"job": "j", "tasks": {"many": {"sleep": "1s", "fanout": {"n": 2}}}})
-    assert "sleep reads no fanout" in str(refused.value)
+        parse_job({"job": "j", "tasks": {"many": {**work, "fanout": {"n": 2}}}})
+    (told,) = refused.value.problems
+    assert f"{next(iter(work))} reads no fanout" in told.detail
+    assert hint in told.hint
 
 
 def test_what_the_machine_reads() -> None:
