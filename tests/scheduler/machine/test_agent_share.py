@@ -15,7 +15,7 @@ from tests.scheduler.machine.test_conditions import explained
 from tests.scheduler.machine.test_fanout import assigned, begun, closed, end, members, placed, states
 from tests.scheduler.machine.test_locks import held, put, resource
 from tests.scheduler.machine.test_restores import HOLD_MS, ran, restore, tell
-from tests.scheduler.story import Story
+from tests.scheduler.story import Story, job
 
 
 def on(story: Story, run: int) -> Counter[int]:
@@ -62,7 +62,7 @@ def test_who_waits_for_that_says_so_and_a_new_agent_takes_it(story: Story) -> No
     placed(story)
     found = explained(story, run).tasks[-1]
     gate = next(gate for gate in found.gates if gate.gate == "agent")
-    said = "each agent that can take it has 1 of its task's members, and may (max_per_agent)"
+    said = "each agent that fits has as many members of its task as it may: 1 (max_per_agent)"
     assert (found.member, gate.state, gate.reason) == ("2", "waits", said)
     story.connect("agent-2")
     placed(story)
@@ -121,6 +121,20 @@ def test_beside_locks_and_a_group_that_holds_some(story: Story) -> None:
     assert {**held(story), "lock": 1, "pool": 3} == held(story)
     story.settle()
     assert (story.run(run).state, held(story), rooms(story)) == ("succeeded", {}, 0)
+
+
+def test_who_waits_for_an_agent_lets_others_pass_to_the_locks_that_it_asks_for(story: Story) -> None:
+    put(story, resource("pool", count=2), job("k", locks=["pool"]))
+    run = begun(story, {"n": 2, "max_per_agent": 1}, tasks={
+        "many": {"run": "true", "fanout": {"n": 2, "max_per_agent": 1}, "locks": ["pool"]},
+    })  # fmt: skip
+    placed(story)
+    assert states(story, run) == "aq"
+    other = int(story.value(c.RunJob("default", "k", b"{}", story.now_ms), "run"))
+    placed(story)
+    assert story.tasks(other) == {"main": "active"}
+    story.settle()
+    assert (story.run(run).state, rooms(story)) == ("succeeded", 0)
 
 
 def test_a_member_that_an_agent_tells_of_after_a_restore_counts_there(story: Story) -> None:

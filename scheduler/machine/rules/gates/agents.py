@@ -85,7 +85,7 @@ def words(verdict: Verdict, view: PlaceView, facts: Facts) -> Words:
         return Words(said, "a slot that becomes free", since_ms)
     if found.busy + found.kept >= found.slots:
         most = selectors.parse(selector).agent_max
-        said = f"each agent that can take it has {most} of its task's members, and may (max_per_agent)"
+        said = f"each agent that fits has as many members of its task as it may: {most} (max_per_agent)"
         return Words(said, "the end of one of them, or another agent", since_ms)
     before = ahead(facts)
     said = f"{before} tasks are before it in the queue" if before != 1 else "1 task is before it in the queue"
