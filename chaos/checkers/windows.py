@@ -11,7 +11,7 @@ Rules:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from chaos import windows as load
@@ -92,7 +92,7 @@ def _waits_in_vain(case: Case, run: Run, starts: list[Mark]) -> Iterator[Said]:
                 yield "not-let-in", detail, until_s
 
 
-def _passed_over(case: Case, runs: list[Run], starts: list[Mark]) -> Iterator[Offence]:
+def _passed_over(case: Case, runs: Sequence[Run], starts: list[Mark]) -> Iterator[Offence]:
     """Runs that waited for a window while later ones began in it, which had not waited."""
     over_s = case.phases.get("until", 0.0)
     for group, (first, *_) in load.TASKS.items():
