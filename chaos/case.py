@@ -88,6 +88,12 @@ class Declared:
     complains: bool = False  #: its payload writes to stderr, which the job takes for a warning
 
     @property
+    def overlap(self) -> str:
+        """Its policy beside other runs, where one may go on; of those alone that have its key."""
+        policy = self.policies.get("overlap", "skip")
+        return str(policy if isinstance(policy, str) else policy.get("then", "skip"))
+
+    @property
     def ends(self) -> str:
         """How its task ends beside good or bad: warned, skipped, or empty."""
         if self.complains or self.exit_code in self.exit.get("warn", ()):

@@ -50,6 +50,7 @@ KEPT = 100_000
 REGISTERS = ("register-1", "register-2")
 WRITERS = 2  #: for each register
 MANUAL, LONG, BOOT = "manual", "long", "boot"
+KEYED, KEY = "keyed", "k-{params.word}"
 LONG_S = 5
 WAIT_S = {licences.LICENSED: 0.5, licences.EXCLUSIVE: 2.5}  #: from one run that takes to the next
 DECLARE_S = 30.0
@@ -94,6 +95,8 @@ def schedule_jobs(load: str) -> list[tuple[Declared, float, int]]:
         (Declared("queue-one", 1_000, 200, policies={"overlap": "queue_one"}), 0.6, 0),
         (Declared("queue-all", 2_000, 300, policies={"overlap": "queue_all"}), 0.3, 0),
         (Declared("cancel", 2_000, 400, policies={"overlap": "cancel_running"}), 2.5, 0),
+        (Declared("terminate", 2_000, 450, policies={"overlap": "terminate_running"}), 2.5, 0),
+        (Declared(KEYED, 2_000, 350, policies={"overlap": {"key": KEY, "then": "queue_all"}}), 0.3, 0),
         (Declared("none", 1_000, 500, policies={**allow, "catchup": {"mode": "none", "grace": "3s"}}), 0, 0),
         (
             Declared("latest", 1_000, 600, policies={**allow, "catchup": {"mode": "latest", "grace": "3s"}}),
@@ -214,6 +217,8 @@ class Workload:
                 body["secrets"] = [leaks.NAME]
             if job.name == appliers.JOB:
                 body["run"] = self._payload(sleep_s, beats, given=appliers.GIVEN)
+            if job.name == KEYED:
+                body["params"] = {"word": {"type": "string", "default": "one"}}
             if job.sleep_ms:
                 work = {"run": body.pop("run"), "needs": ["first"]}
                 body["tasks"] = {"first": {"sleep": f"{job.sleep_ms}ms"}, "then": work}

@@ -16,8 +16,8 @@ The talk, in order (docs/architecture.md, "Rules without exception", 1 and 5):
    never later than GRANT_VALID_MS after its latest sending of the claim (then it reports `unstarted`).
 3. agent: Running (only when it still runs RUNNING_AFTER_MS after its start), Finished: journaled with
    an event id, sent again on every connection until the node's Ack, which follows the commit.
-4. node: Cancel; agent stops the process group (SIGTERM, grace, SIGKILL) and reports Finished(cancelled),
-   or the real exit when that came first.
+4. node: Cancel; agent stops the process group (SIGTERM, grace, SIGKILL; the last alone, where it says
+   `at_once`) and reports Finished(cancelled), or the real exit when that came first.
 5. agent: Ping every second, and every PING_BUSY_MS while a claim or a report waits for its answer. node: Pong
    at once; `renews` only while it has a quorum and is not behind: it renews the agent's leases (LEASE_MS from
    the sending of the Ping). A Ping without any Pong for SILENCE_MS: the agent tries another node.
@@ -248,6 +248,7 @@ class Ack:
 @dataclass(frozen=True, slots=True)
 class Cancel:
     attempt: int
+    at_once: bool = False  #: without its grace
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +305,11 @@ TAGS: dict[type[Any], int] = {
 }
 _FIELDS = {cls: tuple(f.name for f in dataclasses.fields(cls)) for cls in TAGS}
 _CLASSES = {tag: cls for cls, tag in TAGS.items()}
-_LATER: dict[int, tuple[Any, ...]] = {TAGS[Finished]: ("", b"", None), TAGS[Grant]: ("", "")}
+_LATER: dict[int, tuple[Any, ...]] = {
+    TAGS[Finished]: ("", b"", None),
+    TAGS[Grant]: ("", ""),
+    TAGS[Cancel]: (False,),
+}
 """Fields that older ones do not know, and refuse, the last one first: what says nothing is not sent."""
 _TUPLES = {Hello: (13, 19), Welcome: (5,), Ack: (0,), Ran: (1, 3), Grant: (5,)}
 

@@ -325,8 +325,8 @@ class Spooled:
             return
 
     def stop(self, cause: str, grace_ms: float) -> None:
-        """SIGTERM to the group now, SIGKILL after the grace; the first cause stands, but `gone` waits for no
-        longer grace than its own."""
+        """SIGTERM to the group now, SIGKILL after the grace, at once without any; the first cause stands, but
+        `gone` waits for no longer grace than its own."""
         self.given_up = self.given_up or cause == "gone"
         if self.leave_until is not None:
             self.leave_until = 0.0  # a real end that came first stands; what is left of it goes now
@@ -343,8 +343,11 @@ class Spooled:
             self._cut = True  # of an attempt whose end is known
         else:
             self.cause = cause
-        self.kill_at = kill_at
         self.timeout_at = None
+        if not grace_ms:
+            self.kill()
+            return
+        self.kill_at = kill_at
         self.signal_group(signal.SIGTERM)
 
     def kill(self) -> None:

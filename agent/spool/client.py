@@ -80,8 +80,8 @@ class SpoolerClient:
     def start(self, commands: Sequence[Command]) -> None:
         self._write(b"".join(pack(command.row()) for command in commands))
 
-    def cancel(self, attempt: int) -> None:
-        self._write(pack(["cancel", attempt]))
+    def cancel(self, attempt: int, *, at_once: bool = False) -> None:
+        self._write(pack(["cancel", attempt, *([True] if at_once else [])]))
 
     def forget(self, attempts: list[int]) -> None:
         self._write(pack(["forget", attempts]))

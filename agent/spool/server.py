@@ -235,7 +235,8 @@ class Spooler:
             self._reap()  # a real exit that came first stands
             spooled = self._running.get(message[1])
             if spooled is not None:
-                spooled.stop("cancelled", spooled.command.grace_ms)
+                at_once = len(message) > 2 and message[2]
+                spooled.stop("cancelled", 0 if at_once else spooled.command.grace_ms)
         elif kind == "ping":
             self._link.tell(["pong"])
         elif kind == "lease":

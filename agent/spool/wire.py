@@ -2,7 +2,7 @@
 
 Agent to spooler                                  Spooler to agent
     ["start", Command fields…]                        ["state", boot_id, running, exits, journal]  (at first)
-    ["cancel", attempt]                               ["started", attempt, started_ms]
+    ["cancel", attempt(, at_once)]                    ["started", attempt, started_ms]
     ["lease", until_boot_ms]                          ["exit", Exit fields…]  (until forgotten)
     ["forget", [attempt, …]]
     ["ping"]                                          ["pong"]

@@ -29,6 +29,7 @@ class Claimed:
     safe: bool = False  #: the claim is on disk
     journal: str = ""  #: the spooler's, that would know of its start; empty: nothing surely does
     cancelled: bool = False
+    at_once: bool = False  #: and without its grace
     spooled: bool = False  #: the spooler has to be told when its record may go
     fence: int = 0
     environment: dict[str, str] = field(default_factory=dict)  #: as the Grant says; never on disk

@@ -125,11 +125,11 @@ class Claims:
         del self._held[refuse.attempt]
         self._journal.drop([refuse.attempt])
 
-    def cancel(self, attempt: int) -> None:
+    def cancel(self, attempt: int, *, at_once: bool) -> None:
         claimed = self._held.get(attempt)
         if claimed is None:
             return
-        claimed.cancelled = True
+        claimed.cancelled, claimed.at_once = True, at_once
         if claimed.phase is Phase.GRANTED:
             self._reports.unstarted(attempt, "cancelled")
         elif claimed.phase is Phase.STARTED:

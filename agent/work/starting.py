@@ -145,7 +145,8 @@ class Starting:
         self._spooler.start(commands)
 
     def cancel_spooled(self, attempt: int) -> None:
-        self._spooler.cancel(attempt)
+        claimed = self._held.get(attempt)
+        self._spooler.cancel(attempt, at_once=claimed is not None and claimed.at_once)
 
     def started(self, attempt: int, started_ms: int) -> None:
         self._reports.started(attempt, started_ms)

@@ -114,7 +114,7 @@ class Worker:
         elif isinstance(message, Refuse):
             self._claims.refuse(message)
         elif isinstance(message, Cancel):
-            self._claims.cancel(message.attempt)
+            self._claims.cancel(message.attempt, at_once=message.at_once)
         elif isinstance(message, Pong):
             self._claims.pong(message)
         elif isinstance(message, TailRequest):

@@ -102,7 +102,7 @@ class Dispatch:
     def _message(self, store: Store, row: DispatchRow) -> p.Message | None:
         """What the agent has to know about this attempt now."""
         if row.state == "cancelling":
-            return p.Cancel(row.attempt)
+            return p.Cancel(row.attempt, at_once=bool(row.terminated))
         if row.state != "assigned":
             return None
         job = job_of(store, self._compiled, row)

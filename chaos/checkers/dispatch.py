@@ -26,7 +26,7 @@ from chaos.history import Entry
 NAME = "dispatch"
 CLOCK_S = 0.05
 TELL_S = 20.0  #: a node that was away tells its events again so soon, on an idle machine
-ONE_AT_A_TIME = frozenset({"skip", "queue_one", "queue_all", "cancel_running"})
+ONE_AT_A_TIME = frozenset({"skip", "queue_one", "queue_all", "cancel_running", "terminate_running"})
 NOT_COMPARED = frozenset({"t", "node"})
 
 
@@ -179,7 +179,7 @@ def _one_at_a_time(case: Case) -> Iterable[Offence]:
         first_s, last_s = marks[0].at_s, marks[-1].at_s
         spans[run, task].append((first_s, last_s, run, attempt))
         declared = case.declared.get(job)
-        if declared is not None and declared.policies.get("overlap", "skip") in ONE_AT_A_TIME:
+        if declared is not None and declared.overlap in ONE_AT_A_TIME:
             spans[job].append((first_s, last_s, run, attempt))
     for who, found in spans.items():
         found.sort()

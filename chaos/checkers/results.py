@@ -217,7 +217,7 @@ def _no_cause(case: Case, run: Run, newest: int) -> str:
             hurt = agents_hurt(case, case.at_s(created_ms), case.at_s(finished_ms))
             return "" if hurt else "no agent was hurt"
         case "cancelled":
-            if policies.get("overlap") != "cancel_running":
+            if job is None or job.overlap not in ("cancel_running", "terminate_running"):
                 return "nobody cancelled it"
             return "" if newest > run["id"] else "no newer tick came"
         case "expired":

@@ -42,7 +42,8 @@ from chaos.checkers.spans import (
 NAME = "ticks"
 GRACE_S = 1.0  #: between the decision that a tick is missed and the run that it makes
 BARE_ENDS = frozenset({"lost", "cancelled", "timed_out", "expired"})
-WAITING = ("queue_one", "queue_all", "cancel_running")
+ENDS_OTHERS = ("cancel_running", "terminate_running")
+WAITING = ("queue_one", "queue_all", *ENDS_OTHERS)
 Tick = tuple[str, int]
 
 
@@ -243,7 +244,7 @@ class _Job:
         """When this run could start: at its instant, or when those before it, a pause and its sleep were
         over."""
         free_s = due_s + self.job.sleep_ms / 1000
-        if self.job.policies.get("overlap") in WAITING or self._one_at_a_time:
+        if self.job.overlap in WAITING or self._one_at_a_time:
             before = [r["finished"] for r in self.runs if r["id"] < record["id"] and r["finished"]]
             free_s = max([free_s, *(self.case.at_s(milliseconds(finished)) for finished in before)])
         return resumed_s(self.held, free_s, LATE_S)
@@ -253,7 +254,7 @@ class _Job:
         """Whether missed ticks wait for each other and for live ones, and live ones for those that run."""
         policies = self.job.policies
         all_run = policies.get("catchup", {}).get("mode") == "all"
-        return bool(all_run and policies.get("overlap", "skip") != "allow")
+        return bool(all_run and self.job.overlap != "allow")
 
     def _overdue(self, at_ms: int, record: Mapping[str, Any]) -> str:
         """Whether this tick ran although it was missed when it, or one coalesced into it, was decided."""
@@ -282,14 +283,14 @@ class _Job:
 
     def _may_wait(self, run: int | None) -> bool:
         """A run that waits behind another of its job, as its policy says."""
-        if self.job.policies.get("overlap") not in WAITING and not self._one_at_a_time:
+        if self.job.overlap not in WAITING and not self._one_at_a_time:
             return False
         return any(r["finished"] is None and (run is None or r["id"] < run) for r in self.runs)
 
     def _why_not(self, at_ms: int, entry: Mapping[str, Any]) -> str:
         """What is wrong with this reason; empty: nothing."""
         outcome, reason = entry["outcome"], entry.get("reason") or ""
-        overlap = self.job.policies.get("overlap", "skip")
+        overlap = self.job.overlap
         catchup = self.job.policies.get("catchup", {}).get("mode", "latest")
         due_s = self.case.at_s(at_ms)
         if outcome == "skipped" and reason == "overlap":
@@ -299,7 +300,7 @@ class _Job:
             if named is not None and named.get("cause") == "catchup":
                 return f"skipped(overlap) by run {named['id']}, which only caught up"
             return "" if self._in_the_way(entry) else "skipped(overlap), and no run was in the way"
-        if outcome == "skipped" and reason == "cancelled" and overlap == "cancel_running":
+        if outcome == "skipped" and reason == "cancelled" and overlap in ENDS_OTHERS:
             return ""
         if outcome == "skipped" and reason == "paused":
             return "" if self._may_be_paused(at_ms, entry) else "skipped(paused), and no pause can have stood"

@@ -55,7 +55,8 @@ def _gates(
     """What each says, and what a full queue does: keeps | skips | empty, it is not full."""
     assert row.namespace is not None
     job = compiled(row.job, row.revision, row.namespace, row.name)
-    policy = job.overlap_of(era.key) if row.active_runs else "allow"
+    # Where it has a key, the parameters say by which, and those come with the event.
+    policy = job.overlap_of(era.key) if row.active_runs and not job.overlap_key else "allow"
     paused = any(each.covers(cluster.now_ms, cluster.now_ms) for each in pauses.of(store, row.namespace))
     facts = Facts(store, cluster.now_ms, row.namespace)
     taken = ask(gates.TICK, TickView(row, paused), facts)

@@ -43,6 +43,7 @@ from scheduler.store.tables import (
     completions,
     fanouts,
     nested,
+    overlap_keys,
     pauses,
     quotas,
     restores,
@@ -239,7 +240,9 @@ def _of_waiting(store: Store, run: Run, facts: Facts, compiled: Compiled) -> lis
     if run.waiting in (FOR_NAMESPACE, FOR_TIME, FOR_REQUIRES):
         return [*passed, *ask(gates.ADMIT, view, facts)]
     job = _job_of(run, compiled)
-    return ask(gates.RUN, RunView(store, run.job, run.id, most=1 if job is None else job.overlap_max), facts)
+    most = 1 if job is None else job.overlap_max
+    view = RunView(store, run.job, run.id, most=most, key=overlap_keys.of(store, run.id))
+    return ask(gates.RUN, view, facts)
 
 
 def _with_lacks(view: AdmitView, run: Run, job: CompiledJob | None) -> AdmitView:

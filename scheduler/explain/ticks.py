@@ -45,6 +45,7 @@ from scheduler.machine.rules.gates import (
     user,
 )
 from scheduler.model.compiled import CompiledJob
+from scheduler.model.overlap_key import rendered
 from scheduler.model.quantities import format_duration, format_instant
 from scheduler.plan import plan_missed
 from scheduler.plan.hold import hold_of
@@ -335,18 +336,28 @@ def _undecided(
     found += [_missed(store, row, at_ms, cluster.now_ms), _held(store, row, due_ms)]
     job = compiled(row.job, row.revision, row.namespace, row.name)
     found += _fires(facts, job, due_ms, _closed_day(facts, row, at_ms))
-    policy = job.overlap_of(trigger_rows.key_of(store, row.id)) if row.active_runs else "allow"
+    beside = _beside(store, row, job, key, view.changed)
     catching_up = due_ms < cluster.now_ms - job.catchup_grace_ms
-    found += ask(
-        gates.RUN,
-        RunView(store, row.job, 0, policy, row.active_runs, catching_up, job.overlap_max),
-        facts,
-    )
+    found += ask(gates.RUN, beside._replace(catching_up=catching_up), facts)
     admit = with_times(AdmitView(store, namespace, cluster.now_ms), row.job, job, due_ms)
     skips = job.openings is not None and job.openings.skips
     asked = [gate for gate in gates.ADMIT if not skips or gate is not admission]
     found += ask(asked, admit, facts)
     return (*found, *_agents(facts, job))
+
+
+def _beside(
+    store: Store, row: FiringTrigger, job: CompiledJob, key: str, changed: ChangedTick | None
+) -> RunView:
+    """Its run, beside those of its job that there are now."""
+    if not row.active_runs:
+        return RunView(store, row.job)
+    most, others, same = job.overlap_max, row.active_runs, None
+    if job.overlap_key:
+        given = None if changed is None else changed.params
+        same = rendered(job.overlap_key, given or job.params_of(key))
+        others = run_rows.count_active(store, row.job, most, same)
+    return RunView(store, row.job, 0, job.overlap_of(key), others, most=most, key=same)
 
 
 def _left_behind(

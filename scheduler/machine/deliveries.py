@@ -45,10 +45,10 @@ def deliver(ctx: Context, command: Deliver) -> Outcome:
     serial = _serial(ctx, command)
     if serial is None:
         return refused(Code.LIMIT, f"more than {KEPT_MAX} deliveries came within the hook's tolerance")
-    found = [trigger_rows.firing(ctx.store, each.trigger) for each in command.firings]
-    triggers = [each for each in found if each is not None]
+    found = [(trigger_rows.firing(ctx.store, each.trigger), _params(each)) for each in command.firings]
+    triggers = [(each, params) for each, params in found if each is not None]
     missed = restoring.missed(ctx, command.signed_ms)
-    taken = [each for each in triggers if not arriving.never(ctx, each, ctx.stamp_ms, missed)]
+    taken = [each for each in triggers if not arriving.never(ctx, each[0], ctx.stamp_ms, missed)]
     full = firing.without_room(ctx, taken)
     if full is not None:
         named = f"{full.namespace}/{full.name}"
@@ -108,10 +108,13 @@ def _fire(ctx: Context, command: Deliver, asked: HookFiring, missed: str) -> Fir
     assert trigger is not None
     key = trigger_rows.key_of(ctx.store, trigger.id)
     cause = Cause(Kind.WEBHOOK, f"{key}/{command.delivery}", trigger.id)
-    params = asked.params.decode("utf-8", "replace")
-    outcome = arriving.fire(ctx, cause, trigger, due_ms=ctx.stamp_ms, missed=missed, params=params)
+    outcome = arriving.fire(ctx, cause, trigger, due_ms=ctx.stamp_ms, missed=missed, params=_params(asked))
     told = outcome.value or {}
     return Firing(
         trigger.job, trigger.name, key, int(str(told.get("run", 0))), str(told.get("outcome", "")),
         str(told.get("reason", "")),
     )  # fmt: skip
+
+
+def _params(asked: HookFiring) -> str:
+    return asked.params.decode("utf-8", "replace")

@@ -17,6 +17,7 @@ from scheduler.model.named import resolved
 from scheduler.model.notify import compiled_target
 from scheduler.model.openings import Openings, compiled_openings
 from scheduler.model.outputs import share_of
+from scheduler.model.overlap_key import parts_of
 from scheduler.model.quantities import parse_duration_ms, parse_size_bytes
 from scheduler.model.required import Requires, compiled_requires
 from scheduler.model.schedule_names import KIND, words_key
@@ -95,8 +96,9 @@ class CompiledJob(msgspec.Struct, frozen=True):
     enabled: bool
     tasks: tuple[CompiledTask, ...]  #: and groups, in topological order; those of `finally` last
     kept_last: int  #: how many those are
-    overlap: str  #: skip | queue_one | queue_all | cancel_running | allow
+    overlap: str  #: skip | queue_one | queue_all | cancel_running | terminate_running | allow
     overlap_max: int  #: runs that may be active before that is asked
+    overlap_key: tuple[str, ...]  #: of runs that count for each other: parts (overlap_key); empty: all do
     catchup_mode: str  #: none | latest | all
     catchup_grace_ms: int
     catchup_window_ms: int
@@ -202,9 +204,9 @@ def compile_job(spec: bytes) -> CompiledJob:
 
 def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
     policies, tasks = shape["policies"], shape["tasks"]
-    beyond, most = policies["overlap"], 1
+    beyond, most, key = policies["overlap"], 1, ""
     if isinstance(beyond, dict):
-        beyond, most = beyond["then"], beyond["max"]
+        beyond, most, key = beyond["then"], beyond["max"], beyond.get("key", "")
     params = shape.get("params") or {}
     defaults = _defaults(params) if params else {}
     catchup, retention = policies["catchup"], policies["retention"]
@@ -239,6 +241,7 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
         kept_last=len(last),
         overlap=beyond,
         overlap_max=most,
+        overlap_key=parts_of(key) if key else (),
         catchup_mode=catchup["mode"],
         catchup_grace_ms=parse_duration_ms(catchup["grace"]),
         catchup_window_ms=parse_duration_ms(catchup["window"]),

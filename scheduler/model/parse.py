@@ -39,7 +39,7 @@ from scheduler.model.lock import Lock, Within, lock_problems, never_taken
 from scheduler.model.newer import given
 from scheduler.model.notice import Notice
 from scheduler.model.outputs import output_problems
-from scheduler.model.overlap import LATER, LATER_FIELDS, OverlapLimit
+from scheduler.model.overlap import OverlapLimit, key_problems
 from scheduler.model.param_values import check_params
 from scheduler.model.params import Param
 from scheduler.model.placement import Placement
@@ -83,7 +83,7 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     Admission: (),
     GroupAdmission: (),
     Blackout: (),
-    OverlapLimit: LATER_FIELDS,
+    OverlapLimit: (),
     Requirement: (),
     RequiresPolicy: (),
 }
@@ -104,7 +104,6 @@ _WORDS = Vocabulary(
     root=Job,
     said="the job",
     planned=PLANNED,
-    planned_values={"overlap": LATER},
     kinds={Job: work, Task: work, Trigger: triggers, Notice: notify},
     also=TASK_FIELDS,
 )
@@ -164,6 +163,7 @@ def parse_job(
         problems += sticky_problems(job.tasks, job.groups) if job.groups else []
         problems += _days_without_calendar(job, data) if job.triggers else []
         problems += _lost_in_vain(job, short, data)
+        problems += key_problems(job.policies.overlap, job.params)
         in_turn = same_as_problems(job.tasks, job.flow, job.finally_ or ())
         spread = fanout_problems(job.tasks, job.params, shape.get("groups"), job.flow, job.finally_ or ())
         problems += [_of_task(each, short) for each in (*in_turn, *spread)]

@@ -26,8 +26,6 @@ class Vocabulary:
     said: str  #: as its mistakes call the whole of it: "the job"
     planned: Mapping[type[BaseModel], tuple[str, ...]] = field(default_factory=dict)
     """Fields that this version does not know how to honour."""
-    planned_values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """By field, values of that sort."""
     kinds: Mapping[type[BaseModel], ModuleType] = field(default_factory=dict)
     """Where exactly one of several kinds is given."""
     also: tuple[str, ...] = ()  #: fields that it may have at the top, though another model names them
@@ -114,9 +112,6 @@ def _unknown_field(pointer: str, loc: Loc, words: Vocabulary) -> Problem:
 
 def _not_among(pointer: str, name: str, expected: str, value: object, words: Vocabulary) -> Problem:
     choices = re.findall(r"'([^']*)'", expected) or [expected]
-    if isinstance(value, str) and value in words.planned_values.get(name, ()):
-        detail = f"{name}: {value} is not available in this version"
-        return Problem(pointer, detail, f"one of {', '.join(choices)}")
     near = difflib.get_close_matches(value[:60], choices, 1) if isinstance(value, str) else []
     hint = f"did you mean {near[0]}?" if near else ""
     if choices == ["True"]:

@@ -233,6 +233,20 @@ async def test_cancel_ends_the_whole_group(host: Host, node: FakeNode) -> None:
     await until(lambda: not any(alive(pid) for pid in groups))
 
 
+async def test_cancel_at_once_waits_for_no_grace(host: Host, node: FakeNode) -> None:
+    host.start()
+    await node.connected()
+    pids = host.folder / "pids"
+    work = f"trap 'echo late >> {pids}' TERM; echo $$ >> {pids}; while :; do sleep 0.05; done"
+    await node.send(assign(1, {"kind": "exec", "argv": ["sh", "-c", work]}, grace_ms=3_600_000))
+    (pid,) = await noted_pids(pids, 1)
+    await node.send(Cancel(1, at_once=True))
+    end = await node.finished(1)
+    assert (end.reason, end.exit_code, end.signal) == ("cancelled", None, signal.SIGKILL)
+    assert not alive(pid)
+    assert "late" not in pids.read_text(), "it was asked before"
+
+
 async def test_cancel_before_the_start_and_after_the_end(host: Host, node: FakeNode) -> None:
     host.start()
     await node.connected()

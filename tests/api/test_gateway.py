@@ -20,9 +20,18 @@ from scheduler import protocol as p
 from scheduler.store.reads import attempts as attempt_reads
 from scheduler.store.reads import tasks as task_reads
 from scheduler.store.tables import agents as agent_rows
+from scheduler.store.tables import hearers
 from scheduler.store.tables.agents import Agent
 from scheduler.words import events as e
-from scheduler.words.commands import CancelRun, ConnectAgent, DisconnectAgent, Place, Revoke
+from scheduler.words.commands import (
+    CancelRun,
+    ConnectAgent,
+    DisconnectAgent,
+    FireNotices,
+    Place,
+    PostNotice,
+    Revoke,
+)
 from tests.api.served import DEADLINE_S, HandAgent, served, session
 from tests.api.single_node import ADMIN_TOKEN, SingleNode
 from tests.scheduler.story import KINDS
@@ -192,6 +201,26 @@ async def test_a_cancelled_attempt_is_stopped_and_a_revoked_one_refused(
         await agent.expect(p.Grant)
         assert (await client.post(f"/v1/runs/{run}/cancel")).status_code == 200
         assert (await agent.expect(p.Cancel)) == p.Cancel(second)
+
+
+async def test_what_a_newer_tick_terminates_is_stopped_at_once(
+    url: str, node: SingleNode, client: httpx2.AsyncClient
+) -> None:
+    async with HandAgent(url) as agent:
+        welcome = await welcomed(agent)
+        assert (await client.put("/v1/boards/stock", json={"board": "stock"})).is_success
+        trigger = {"notice": {"board": "stock"}, "id": "n", "overlap": "terminate_running"}
+        attempt = assign(node, await a_run(client, triggers=trigger), welcome.agent)
+        await agent.expect(p.Assign)
+        await agent.send(p.Claim(attempt, "c"))
+        await agent.expect(p.Grant)
+        (posted,) = node.apply(PostNotice("default", "stock", "k", 60_000))
+        assert posted.ok
+        with node.read() as store:
+            (due,) = hearers.due(store, node.now_ms(), 1)
+        command = FireNotices(node.machine.state.epoch, due.trigger, due.board, due.through)
+        assert node.apply(command)[0].ok
+        assert (await agent.expect(p.Cancel)) == p.Cancel(attempt, at_once=True)
 
 
 async def test_no_lease_is_renewed_and_agents_leave_without_a_quorum(url: str, node: SingleNode) -> None:

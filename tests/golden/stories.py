@@ -22,6 +22,7 @@ from tests.golden.held import held
 from tests.golden.inside import inside
 from tests.golden.log import Recorder
 from tests.golden.outside import outside
+from tests.golden.overlaps import overlaps
 from tests.golden.plans import fills, plans
 from tests.golden.windows import windows
 from tests.scheduler.machine.test_replay import LOCKS, OVERLAPS, REASONS, WEIGHTS, command
@@ -68,6 +69,7 @@ def every_command(story: Recorder) -> None:
     windows(story)
     plans(story)
     fills(story)
+    overlaps(story)
     dates_change(story)
     schedules_change(story)
     zones_change(story)

@@ -481,10 +481,16 @@ MUTANTS = (
         (
             (
                 "scheduler.machine.rules.gates.overlap",
-                '    if view.others < most or view.overlap == "allow":\n',
+                '    if view.others < view.most or view.overlap == "allow":\n',
                 "    if True:\n",
             ),
         ),
+        QUIET,
+        _says("dispatch: at-the-same-time"),
+    ),
+    Mutant(
+        "a-key-finds-nobody",
+        (("scheduler.store.tables.runs", "job = ? AND key = ?", "job = ? AND key = ? AND 0"),),
         QUIET,
         _says("dispatch: at-the-same-time"),
     ),

@@ -9,10 +9,11 @@ from scheduler.machine.rules import gates, selectors, task_views, walks
 from scheduler.machine.rules.gates import READY, Never, RunView
 from scheduler.machine.steps import beginning, locking, quotas, requiring, spreading, walking, windows
 from scheduler.model.compiled import CompiledJob
+from scheduler.store.tables import overlap_keys
 from scheduler.store.tables import quotas as quota_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
-from scheduler.store.tables.runs import FOR_NAMESPACE, FOR_TIME, Run
+from scheduler.store.tables.runs import BEHIND, FOR_NAMESPACE, FOR_TIME, Run
 from scheduler.store.tables.tasks import Task
 from scheduler.store.tables.tells import Tell
 from scheduler.words.lifecycle import TASK_END
@@ -20,16 +21,22 @@ from scheduler.words.lifecycle import TASK_END
 ADMITTED_MAX = 100  #: runs of a namespace, in one step
 
 
-def admit_next(ctx: Context, job: int) -> None:
-    """The oldest waiting run of the job goes on, if its gates are open."""
+def admit_next(ctx: Context, job: int, same: str | None = None) -> None:
+    """The oldest waiting run of the job goes on, if its gates are open, and so does the oldest with this key:
+    that of a run that ended."""
     waiting = run_rows.first_waiting(ctx.store, job)
     if waiting is None:
         return
-    run = run_rows.get(ctx.store, waiting)
-    assert run is not None
-    most = ctx.graphs.outline(run.job, run.namespace, run.name, run.revision).overlap_max
-    if gates.judge(gates.RUN, RunView(ctx.store, job, waiting, most=most)) is READY:
-        release(ctx, run)
+    alike = [] if same is None else run_rows.waiting(ctx.store, job, same, limit=1)
+    for each in dict.fromkeys([*alike, waiting]):
+        run = run_rows.get(ctx.store, each)
+        assert run is not None
+        if run.waiting != BEHIND:
+            continue  # what went on before it has ended, and let this one go on
+        most = ctx.graphs.outline(run.job, run.namespace, run.name, run.revision).overlap_max
+        view = RunView(ctx.store, job, each, most=most, key=overlap_keys.of(ctx.store, each))
+        if gates.judge(gates.RUN, view) is READY:
+            release(ctx, run)
 
 
 def release(ctx: Context, run: Run) -> None:

@@ -37,12 +37,14 @@ from scheduler.store.tables import (
     hearers,
     listeners,
     nested,
+    overlap_keys,
     postponed,
     quotas,
     required,
     reruns,
     rounds,
     run_waits,
+    terminated,
 )
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
@@ -233,6 +235,10 @@ def end_run(
         quotas.drop(ctx.store, run.id)
     if ctx.state.locks:
         locking.give_back_run(ctx, run.id)
+    same = overlap_keys.of(ctx.store, run.id)
+    if same is not None:
+        overlap_keys.drop(ctx.store, run.id)
+    terminated.drop(ctx.store, run.id)
     run_rows.move(
         ctx.store, run, RUN_END[state], finished_ms=ctx.stamp_ms, exit_code=exit_code,
         reason=reason,
@@ -271,7 +277,7 @@ def end_run(
             ctx.emit(e.JobPaused(run.job, run.namespace, run.name, reasons.FAILURES))
     if ctx.state.delays and not tally.active_runs:
         delaying.count(ctx, run.job, run.id)
-    follow(ctx, run.job, tally.active_runs)
+    follow(ctx, run.job, tally.active_runs, same)
 
 
 def _tell_parent(
@@ -304,12 +310,12 @@ def _tell_of_end(ctx: Context, run: Run, state: str, exit_code: int | None, warn
         required.note_end(ctx.store, required.End(run.id, of_job, state, run.plan_day, ctx.stamp_ms))
 
 
-def follow(ctx: Context, job: int, active_runs: int) -> None:
-    """A run of the job ended: who waited for that goes on."""
+def follow(ctx: Context, job: int, active_runs: int, same: str | None = None) -> None:
+    """A run of the job ended: who waited for that goes on. `same`: the key that it had."""
     if not ctx.store.kept.are_empty(WAIT_FOR_ENDS):
         postponed.wake(ctx.store, job, ctx.stamp_ms)
         hearers.wake(ctx.store, job, ctx.stamp_ms)
     if active_runs > 0:
-        admitting.admit_next(ctx, job)
+        admitting.admit_next(ctx, job, same)
     else:
         eras.wake(ctx, job)

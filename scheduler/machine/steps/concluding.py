@@ -14,7 +14,7 @@ from scheduler.machine.rules import walks
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.rules.verdicts import RunEnds
 from scheduler.machine.steps import admitting, walking
-from scheduler.store.tables import clocks, rests
+from scheduler.store.tables import clocks, rests, terminated
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tells as tell_rows
 from scheduler.store.tables.rests import Rest
@@ -29,6 +29,7 @@ def begin(ctx: Context, run: Run, graph: Graph, rest: RunEnds) -> None:
         clocks.drop(ctx.store, run.id)
     tell_rows.drop(ctx.store, run.id)
     run_rows.begin_finally(ctx.store, run.id)
+    terminated.drop(ctx.store, run.id)
     ctx.emit(e.FinallyBegun(run.id, run.job, run.namespace, run.name, rest.state))
     now = run_rows.get(ctx.store, run.id)
     assert now is not None

@@ -23,6 +23,7 @@ from scheduler.machine.rules.spent import spent
 from scheduler.machine.steps import (
     backfilling,
     eras,
+    keying,
     listening,
     postponing,
     redating,
@@ -65,6 +66,7 @@ class Judged(NamedTuple):
     is_same: bool = False  #: nothing changes
     large: CompiledJob | None = None  #: of many tasks: kept, so that its first run need not compile it again
     last: int | None = None  #: the highest revision that the name ever had; None: nobody looked
+    keys: tuple[str, ...] = ()  #: by which its runs are in each other's way (model.overlap_key)
 
 
 def judge(new: PreparedJob, job: Job | None, last: int | None = None) -> Judged | Outcome:
@@ -85,8 +87,9 @@ def judge(new: PreparedJob, job: Job | None, last: int | None = None) -> Judged 
         return refused(Code.INVALID, f"{where}: two triggers of one key, or no task", name=new.name)
     large = compiled if len(compiled.tasks) >= KEPT_FROM_TASKS else None
     return Judged(
-        new, job, compiled.labels, compiled.retention_runs, compiled.priority, large=large, last=last
-    )
+        new, job, compiled.labels, compiled.retention_runs, compiled.priority, large=large, last=last,
+        keys=compiled.overlap_key,
+    )  # fmt: skip
 
 
 def find_spent(ctx: Context, judged: Judged, after_ms: int) -> list[int]:
@@ -101,7 +104,7 @@ def find_spent(ctx: Context, judged: Judged, after_ms: int) -> list[int]:
 
 def put(ctx: Context, edit: Edit, judged: Judged, last_revision: int) -> dict[str, object]:
     """`last_revision`: that the name of a new job ever had; 0: none."""
-    new, job, labels, retention_runs, _, is_same, large, _ = judged
+    new, job, labels, retention_runs, _, is_same, large, _, _ = judged
     if job is not None and is_same:
         return _report(job.id, new, job.revision, created=False, changed=False)
     if new.defaults != namespaces.defaults_revision(ctx.store, new.namespace):
@@ -127,6 +130,8 @@ def put(ctx: Context, edit: Edit, judged: Judged, last_revision: int) -> dict[st
             ctx.store, job_id, revision=revision, spec=new.spec, labels=labels, source=edit.source,
             changed_ms=edit.at_ms, actor=edit.actor, retention_runs=retention_runs,
         )  # fmt: skip
+        if job.active_runs and judged.keys:
+            keying.bring_in(ctx, job_id, judged.keys)
     job_rows.insert_revision(
         ctx.store,
         Revision(

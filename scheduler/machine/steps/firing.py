@@ -30,6 +30,7 @@ from scheduler.machine.steps import (
     decisions,
     delaying,
     holding,
+    keying,
     plan_dates,
     quotas,
     requiring,
@@ -37,7 +38,9 @@ from scheduler.machine.steps import (
     stopping,
     windows,
 )
+from scheduler.model.compiled import CompiledJob
 from scheduler.model.openings import Openings
+from scheduler.model.overlap_key import rendered
 from scheduler.store.tables import closed_dates, ledger, reruns, rests, run_vars
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import objects as object_rows
@@ -103,7 +106,7 @@ def fire(
     if plan_day is None:
         plan_day = plan_dates.of(ctx, namespace, cause.tick_ms)
     verdict: Verdict = READY
-    key = ""
+    key, same = "", None
     if cause.kind in LEDGERED:
         outline = ctx.graphs.outline(job, namespace, pinned.name, pinned.revision)
         closed_day = plan_day if ctx.state.closed_dates and _is_closed(ctx, namespace, plan_day) else None
@@ -115,8 +118,11 @@ def fire(
                 return _decide(ctx, cause, pinned, namespace, due_ms, verdict)
         if outline.of_triggers:
             key = trigger_rows.key_of(ctx.store, cause.trigger)
+        if outline.overlap_key:
+            graph = ctx.graph(job, namespace, pinned.name, pinned.revision)
+            same = rendered(outline.overlap_key, graph.job.params_of(key) if params is None else params)
         view = (
-            _view(ctx, cause, pinned, outline.overlap_of(key), outline.overlap_max)
+            _view(ctx, cause, pinned, outline, key, same)
             # Hosts that boot do not stand in each other's way.
             if pinned.active_runs and cause.kind is not Kind.STARTUP
             else RunView(ctx.store, job)
@@ -169,6 +175,8 @@ def fire(
         holding.note(ctx, run, actor=actor, reason=held, deadline_ms=deadline_ms)
         run = run._replace(deadline_ms=None)
     _insert(ctx, run)
+    if compiled.overlap_key:
+        keying.note(ctx, run.id, job, compiled.overlap_key, params)
     if held is not None:
         ctx.emit(e.RunHeld(run.id, job, namespace, run.name, run.state, held, actor))
     if waiting == FOR_NAMESPACE:
@@ -187,20 +195,22 @@ def fire(
     return done(run=run.id)
 
 
-def without_room(ctx: Context, triggers: Iterable[FiringTrigger]) -> FiringTrigger | None:
-    """Of triggers that fire together the first for whose run the queue of its job has no room: asked before
-    anything is decided, so that whoever has the event can be told to keep it."""
-    made: dict[int, int] = {}  # by job: runs of the triggers before
-    for trigger in triggers:
+def without_room(ctx: Context, triggers: Iterable[tuple[FiringTrigger, str]]) -> FiringTrigger | None:
+    """Of triggers that fire together, each with the parameters of its run, the first for whose run the queue
+    of its job has no room: asked before anything is decided, so that whoever has the event can be told to
+    keep it."""
+    made: dict[tuple[int, str | None], int] = {}  # by job, and key: runs of the triggers before
+    for trigger, params in triggers:
         assert trigger.namespace is not None
-        before = made.get(trigger.job, 0)
-        made[trigger.job] = before + 1
+        outline = ctx.graphs.outline(trigger.job, trigger.namespace, trigger.name, trigger.revision)
+        same = rendered(outline.overlap_key, params) if outline.overlap_key else None
+        before = made.get((trigger.job, same), 0)
+        made[trigger.job, same] = before + 1
         if not trigger.active_runs and not before:
             continue
-        outline = ctx.graphs.outline(trigger.job, trigger.namespace, trigger.name, trigger.revision)
         policy = outline.overlap_of(trigger_rows.key_of(ctx.store, trigger.id) if outline.of_triggers else "")
-        most = outline.overlap_max
-        view = RunView(ctx.store, trigger.job, 0, policy, trigger.active_runs + before, most=most)
+        view = _beside(ctx, trigger, outline, policy, same)
+        view = view._replace(others=view.others + before)
         if policy in overlap.QUEUES and not overlap.has_room(view, before):
             return trigger
     return None
@@ -247,16 +257,36 @@ def _fire_view(
     return FireView(openings, windows.zone_of(ctx, openings), due_ms, ctx.stamp_ms, closed_day)
 
 
-def _view(ctx: Context, cause: Cause, pinned: Pinned, policy: str, most: int) -> RunView:
-    """The run that the cause would make beside others; what its policy cancels was asked to stop."""
-    job = pinned.job
-    if policy in overlap.CANCELS:
-        # Newest first, so that the end of one does not admit another that is cancelled next.
-        for run in reversed(run_rows.active(ctx.store, job, limit=CANCELLED_AT_ONCE_MAX)):
-            # What one that has ended does finally is not cut short by that.
-            if not run.stopping and run.cause != Kind.BACKFILL and rests.get(ctx.store, run.id) is None:
-                stopping.stop(ctx, run, stopping="cancelled", reason="a newer tick")
-    return RunView(ctx.store, job, 0, policy, pinned.active_runs, cause.kind is Kind.CATCHUP, most)
+def _beside(ctx: Context, pinned: Pinned, outline: CompiledJob, policy: str, same: str | None) -> RunView:
+    """A run of the job, of this key, beside others."""
+    most, others = outline.overlap_max, pinned.active_runs
+    if same is not None:
+        others = run_rows.count_active(ctx.store, pinned.job, most, same)
+    return RunView(ctx.store, pinned.job, 0, policy, others, most=most, key=same)
+
+
+def _view(
+    ctx: Context, cause: Cause, pinned: Pinned, outline: CompiledJob, trigger: str, same: str | None
+) -> RunView:
+    """The run that the cause would make beside others; what its policy ends was asked to stop."""
+    policy = outline.overlap_of(trigger)
+    view = _beside(ctx, pinned, outline, policy, same)
+    if policy in overlap.CANCELS and view.others >= view.most:
+        _make_room(ctx, view, at_once=policy == overlap.TERMINATES)
+    return view._replace(catching_up=cause.kind is Kind.CATCHUP)
+
+
+def _make_room(ctx: Context, view: RunView, *, at_once: bool) -> None:
+    """The oldest are asked to stop, as many as there are beyond what may be active with the one to come."""
+    # What one that has ended does finally is not cut short by that.
+    left = [
+        run
+        for run in run_rows.active(ctx.store, view.job, view.key, limit=CANCELLED_AT_ONCE_MAX)
+        if not run.stopping and run.cause != Kind.BACKFILL and rests.get(ctx.store, run.id) is None
+    ]
+    # Newest first, so that the end of one does not admit another that is cancelled next.
+    for run in reversed(left[: max(0, len(left) - view.most + 1)]):
+        stopping.stop(ctx, run, stopping="cancelled", reason="a newer tick", at_once=at_once)
 
 
 def adopt(ctx: Context, run: Run) -> Run:

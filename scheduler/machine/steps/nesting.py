@@ -23,7 +23,7 @@ from scheduler.model.named import resolved
 from scheduler.model.param_values import check_params, declared_params
 from scheduler.model.problems import JobError
 from scheduler.store.tables import jobs as job_rows
-from scheduler.store.tables import nested, rests
+from scheduler.store.tables import nested, rests, terminated
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.nested import Nested
@@ -87,4 +87,5 @@ def stop(ctx: Context, run: Run, task: Task, child: Nested, asked: str) -> None:
     # What one that has ended does finally is not cut short by that.
     if row is not None and verdicts.goes_its_way(row.stopping) and rests.get(ctx.store, row.id) is None:
         reason = f"task {task.name} of run {run.id} {asked.replace('_', ' ')}"
-        stopping.stop(ctx, row, stopping="cancelled", reason=reason)
+        at_once = terminated.has(ctx.store, run.id)
+        stopping.stop(ctx, row, stopping="cancelled", reason=reason, at_once=at_once)

@@ -7,7 +7,7 @@ from scheduler.machine.rules import verdicts, walks
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.rules.walks import GIVE_UP, LET_END, RESTORED, STOP
 from scheduler.machine.steps import breaking, clock, closing, holding, joining, restoring, telling, walking
-from scheduler.store.tables import nested, rounds
+from scheduler.store.tables import nested, rounds, terminated
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.runs import Run
@@ -18,9 +18,14 @@ from scheduler.words.lifecycle import KEPT_BACK, TASK_ENDS, TaskEvent
 DELETED = "job deleted"
 
 
-def stop(ctx: Context, run: Run, *, stopping: str, reason: str, walk: str = walks.STOP) -> None:
+def stop(
+    ctx: Context, run: Run, *, stopping: str, reason: str, walk: str = walks.STOP, at_once: bool = False
+) -> None:
     """Cancel (or expire) what has not started and ask agents to stop what has; of many tasks in slices. What
-    the run does finally is spared, and comes behind it; once that goes on, this is for it."""
+    the run does finally is spared, and comes behind it; once that goes on, this is for it. `at_once`: what
+    runs has no grace."""
+    if at_once:
+        terminated.note(ctx.store, run.id)
     if run.kept_last and run.state in KEPT_BACK and run.started_ms is not None:
         run = holding.let_go(ctx, run, actor="", walk=False)  # or that would wait for a person too
     run_rows.set_stopping(ctx.store, run.id, stopping=stopping, reason=reason)

@@ -77,6 +77,7 @@ class DispatchRow(NamedTuple):
     tick_ms: int | None
     plan_day: int
     params: str
+    terminated: int  #: 1: it is stopped without grace
 
 
 _WHOLE = ", ".join("x''" if name == "tail" else f"a.{name}" for name in Attempt._fields)
@@ -97,7 +98,8 @@ _LAST_OF = (
 _DISPATCH = (
     "SELECT a.id, a.agent, a.state, a.number, a.due_ms, t.name, t.member, CASE t.member WHEN '' THEN '' "
     "ELSE coalesce((SELECT item FROM member_items WHERE task = t.id), t.member) END, t.round, r.id, r.job, "
-    "r.revision, r.namespace, r.name, r.tick_ms, r.plan_day, r.params "
+    "r.revision, r.namespace, r.name, r.tick_ms, r.plan_day, r.params, "
+    "EXISTS (SELECT 1 FROM terminated WHERE run = r.id) "
     "FROM attempts a JOIN tasks t ON t.id = a.task JOIN runs r ON r.id = a.run "
 )
 

@@ -127,6 +127,11 @@ STATEMENTS: tuple[str, ...] = (
         ended_ms INTEGER NOT NULL
     )
     """,
+    # Active runs of jobs with a key of overlap: by which they are in each other's way.
+    "CREATE TABLE overlap_keys (run INTEGER PRIMARY KEY, job INTEGER NOT NULL, key TEXT NOT NULL)",
+    "CREATE INDEX overlap_keys_job ON overlap_keys (job, key, run)",
+    # Runs whose attempts are ended without any grace.
+    "CREATE TABLE terminated (run INTEGER PRIMARY KEY)",
     # What tasks ask persons.
     """
     CREATE TABLE approvals (

@@ -242,48 +242,71 @@ def wait_for(store: Store, run: int, what: int, *, deadline_ms: int | None) -> N
     store.kept.update(TABLE, run, told, waiting=what, counts=0, deadline_ms=deadline_ms)
 
 
-def active(store: Store, job: int, *, limit: int) -> list[Run]:
+def active(store: Store, job: int, key: str | None = None, *, limit: int) -> list[Run]:
     """Pending and running runs of a job, oldest first."""
+    where, of = _among(job, key)
     rows = store.rows(
-        f"SELECT {COLUMNS} FROM runs WHERE job = ? AND finished_ms IS NULL ORDER BY id LIMIT ?", (job, limit)
+        f"SELECT {COLUMNS} FROM runs WHERE {where} AND finished_ms IS NULL ORDER BY id LIMIT ?", (*of, limit)
     )
     return [Run._make(row) for row in rows]
 
 
-def first_admitted(store: Store, job: int) -> int | None:
+def _among(job: int, key: str | None) -> tuple[str, tuple[object, ...]]:
+    """Which runs: those of the job, or of this key of it alone."""
+    if key is None:
+        return "job = ?", (job,)
+    return "id IN (SELECT run FROM overlap_keys WHERE job = ? AND key = ?)", (job, key)
+
+
+def first_admitted(store: Store, job: int, key: str | None = None) -> int | None:
     """The oldest active run that does not wait behind others of the job."""
+    where, of = _among(job, key)
     run: int | None = store.value(
-        "SELECT id FROM runs WHERE job = ? AND finished_ms IS NULL AND waiting <> 1"
-        f"{_IN_THE_WAY} ORDER BY id LIMIT 1",
-        (job,),
+        f"SELECT id FROM runs WHERE {where} AND finished_ms IS NULL AND waiting <> 1{_IN_THE_WAY}"
+        " ORDER BY id LIMIT 1",
+        of,
     )
     return run
 
 
-def admitted(store: Store, job: int, most: int) -> int:
+def admitted(store: Store, job: int, most: int, key: str | None = None) -> int:
     """How many active runs do not wait behind others of the job, up to so many."""
+    return _count(store, job, most, key, " AND waiting <> 1")
+
+
+def count_active(store: Store, job: int, most: int, key: str | None = None) -> int:
+    """How many runs are active, up to so many."""
+    return _count(store, job, most, key, "")
+
+
+def _count(store: Store, job: int, most: int, key: str | None, beside: str) -> int:
+    where, of = _among(job, key)
     number: int = store.value(
-        "SELECT count(*) FROM (SELECT 1 FROM runs WHERE job = ? AND finished_ms IS NULL AND waiting <> 1"
-        f"{_IN_THE_WAY} LIMIT ?)",
-        (job, most),
+        f"SELECT count(*) FROM (SELECT 1 FROM runs WHERE {where} AND finished_ms IS NULL{beside}{_IN_THE_WAY}"
+        " LIMIT ?)",
+        (*of, most),
     )
     return number
 
 
-def first_active(store: Store, job: int) -> int | None:
+def first_active(store: Store, job: int, key: str | None = None) -> int | None:
+    where, of = _among(job, key)
     run: int | None = store.value(
-        f"SELECT id FROM runs WHERE job = ? AND finished_ms IS NULL{_IN_THE_WAY} ORDER BY id LIMIT 1", (job,)
+        f"SELECT id FROM runs WHERE {where} AND finished_ms IS NULL{_IN_THE_WAY} ORDER BY id LIMIT 1", of
     )
     return run
 
 
-def in_the_way(store: Store, job: int, *, waiting: bool, catching_up: bool) -> int | None:
+def in_the_way(
+    store: Store, job: int, key: str | None = None, *, waiting: bool, catching_up: bool
+) -> int | None:
     """The oldest active run, or the oldest that waits, for which a tick is skipped. One that catches up is in
     the way of another that does (`catching_up`) alone."""
-    where = "waiting = 1" if waiting else "finished_ms IS NULL"
+    where, of = _among(job, key)
+    where += " AND waiting = 1" if waiting else " AND finished_ms IS NULL"
     cause = "" if catching_up else " AND cause <> 'catchup'"
     run: int | None = store.value(
-        f"SELECT id FROM runs WHERE job = ? AND {where}{cause}{_IN_THE_WAY} ORDER BY id LIMIT 1", (job,)
+        f"SELECT id FROM runs WHERE {where}{cause}{_IN_THE_WAY} ORDER BY id LIMIT 1", of
     )
     return run
 
@@ -295,9 +318,10 @@ def first_waiting(store: Store, job: int) -> int | None:
     return run
 
 
-def waiting(store: Store, job: int, *, limit: int) -> list[int]:
+def waiting(store: Store, job: int, key: str | None = None, *, limit: int) -> list[int]:
     """Runs that wait behind others, oldest first."""
-    rows = store.rows("SELECT id FROM runs WHERE job = ? AND waiting = 1 ORDER BY id LIMIT ?", (job, limit))
+    where, of = _among(job, key)
+    rows = store.rows(f"SELECT id FROM runs WHERE {where} AND waiting = 1 ORDER BY id LIMIT ?", (*of, limit))
     return [row[0] for row in rows]
 
 

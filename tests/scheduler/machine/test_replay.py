@@ -23,7 +23,10 @@ from scheduler.words import commands as c
 from scheduler.words.lifecycle import RUN_ENDS
 from tests.scheduler.story import KINDS, START_MS, Story, job
 
-OVERLAPS = ("skip", "queue_one", "queue_all", "cancel_running", "allow")
+OVERLAPS = (
+    "skip", "queue_one", "queue_all", "cancel_running", "terminate_running", "allow",
+    {"max": 2, "then": "cancel_running"}, {"key": "{params.n}", "then": "queue_all"},
+)  # fmt: skip
 CODES = (0, 1, 4, 75, 99)
 REASONS = ("exit", "exists", "unmet", "timeout", "cancelled", "gone", "unstarted", "start_failed")
 HANDS = (c.SuspendRun, c.ResumeRun, c.ReleaseRun, c.ResumeRun)
@@ -104,8 +107,9 @@ def prepared(story: Story, name: str, values: Sequence[Any]) -> c.PreparedJob:
         name,
         trigger=[
             {"cron": "* * * * * *", "dst": "skip" if values[2] else "cron"},
-            {"startup": {"delay": f"{1 + values[0] % 3}s"}, "id": "boot"},
+            {"startup": {"delay": f"{1 + values[0] % 3}s"}, "id": "boot", "params": {"n": 2}},
         ],
+        params={"n": {"type": "integer", "default": 1}},
         policies={
             "overlap": {"max": 2, "then": values[1]} if values[1] in BEYOND and values[0] == 3 else values[1],
             "catchup": {"mode": ("latest", "all", "none")[values[0] % 3], "grace": "5s"},

@@ -133,7 +133,7 @@ def test_bad_triggers(trigger: dict[str, Any], pointer: str, said: str) -> None:
         ({"job": "a", "noop": True, "run_as": "web"}, "", "noop reads no run_as"),
         (job(output_limit="lots"), "/output_limit", "'lots' is no size"),
         (job(policies={"overlap": "alow"}), "/policies/overlap", "did you mean allow?"),
-        (job(policies={"overlap": "terminate_running"}), "/policies/overlap", "not available"),
+        (job(policies={"overlap": "terminate"}), "/policies/overlap", "did you mean terminate_running?"),
         (job(policies={"on_lost": "retry"}), "/policies", "add idempotent: true"),
         (job(policies={"priority": "5"}), "/policies/priority", "an integer, not text"),
         (job(policies={"catchup": {"max": 0}}), "/policies/catchup/max", "at least 1"),

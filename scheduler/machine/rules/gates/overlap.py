@@ -2,11 +2,12 @@
 
 Rules of this file:
 
-1. Judged at the moment of firing over the job's pending and running runs, once as many are active as may be
-   (one, where it says no other number). Of a run that waits the policy has spoken: the oldest that waits goes
-   on once fewer are admitted.
+1. Judged at the moment of firing over the job's pending and running runs, of one key where it has any, once
+   as many are active as may be (one, where it says no other number). Of a run that waits the policy has
+   spoken: the oldest that waits goes on once fewer are admitted.
 2. A run that catches up is in the way of no live tick: that queues behind it, as under queue_one.
-3. Under cancel_running the older ones were asked to stop before this is asked.
+3. Under cancel_running and terminate_running so many of the oldest were asked to stop before this is asked
+   that it has room once they have ended.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ from scheduler.words import reasons
 NAME = "overlap"
 WAITING_MAX = 100
 QUEUES = ("queue_one", "queue_all")
-CANCELS = ("cancel_running", "terminate_running")
+TERMINATES = "terminate_running"
+CANCELS = ("cancel_running", TERMINATES)
 BEHIND = "behind other runs of the job"
 
 
 def judge(view: RunView) -> Verdict:
     if view.run:
         return _of_waiting(view)
-    most = 1 if view.overlap in CANCELS else view.most
-    if view.others < most or view.overlap == "allow":
+    if view.others < view.most or view.overlap == "allow":
         return READY
     if view.overlap in ("skip", "queue_one"):
         in_the_way = view.in_the_way(waiting=view.overlap == "queue_one")
@@ -39,7 +40,7 @@ def judge(view: RunView) -> Verdict:
             return Never("missed", reasons.BUFFER_FULL, waiting[0])
         return Waits(BEHIND)
     if view.overlap in CANCELS:
-        return READY if view.first_active() is None else Waits(BEHIND)
+        return Waits(BEHIND) if view.has_active_most() else READY
     raise AssertionError(f"overlap {view.overlap} is no policy")
 
 
@@ -65,8 +66,10 @@ def _of_waiting(view: RunView) -> Verdict:
 
 def words(verdict: Verdict, view: RunView, facts: Facts) -> Words:
     run = verdict.run if isinstance(verdict, Waits | Never) and verdict.run else view.first_active()
-    most = f", {view.most} at once" if view.most > 1 else ""
-    policy = f" (overlap: {view.overlap}{most})" if not view.run else ""
+    said = [] if view.run else [f"overlap: {view.overlap}"]
+    said += [f"{view.most} at once"] if view.most > 1 and not view.run else []
+    said += [] if view.key is None else [f"key {view.key!r}"]
+    policy = f" ({', '.join(said)})" if said else ""
     since_ms = facts.run.created_ms if facts.run is not None else None
     if isinstance(verdict, Never):
         full = f", and {WAITING_MAX} wait already" if verdict.reason == reasons.BUFFER_FULL else ""

@@ -53,24 +53,31 @@ class RunView(NamedTuple):
     others: int = 0  #: active runs of the job beside it
     catching_up: bool = False
     most: int = 1  #: active runs of the job, before its policy is asked
+    key: str | None = None  #: of which alone those are that count; None: of the whole job
 
     def in_the_way(self, *, waiting: bool) -> int | None:
         """The oldest run, or the oldest that waits, for which a tick is skipped."""
-        return run_rows.in_the_way(self.store, self.job, waiting=waiting, catching_up=self.catching_up)
+        return run_rows.in_the_way(
+            self.store, self.job, self.key, waiting=waiting, catching_up=self.catching_up
+        )
 
     def first_active(self) -> int | None:
-        return run_rows.first_active(self.store, self.job)
+        return run_rows.first_active(self.store, self.job, self.key)
+
+    def has_active_most(self) -> bool:
+        """Whether as many are active as may be, now."""
+        return run_rows.count_active(self.store, self.job, self.most, self.key) >= self.most
 
     def first_admitted(self) -> int | None:
-        return run_rows.first_admitted(self.store, self.job)
+        return run_rows.first_admitted(self.store, self.job, self.key)
 
     def has_admitted_most(self) -> bool:
         """Whether as many of the job as may have gone on."""
-        return run_rows.admitted(self.store, self.job, self.most) >= self.most
+        return run_rows.admitted(self.store, self.job, self.most, self.key) >= self.most
 
     def waiting(self, limit: int) -> list[int]:
         """Runs of the job that wait, oldest first."""
-        return run_rows.waiting(self.store, self.job, limit=limit)
+        return run_rows.waiting(self.store, self.job, self.key, limit=limit)
 
 
 class AdmitView(NamedTuple):

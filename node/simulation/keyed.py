@@ -1,0 +1,57 @@
+"""Runs that are in each other's way by a key, and such as end others by force, in a story.
+
+keyed  of a key no more runs have begun and not ended than may; who waits is behind one that goes on
+"""
+
+from __future__ import annotations
+
+from scheduler.store.connection import Store
+
+KEPT = {"retention": {"runs": 10_000}}
+MOST = 2
+JOBS: tuple[dict[str, object], ...] = (
+    {
+        "job": "keyed",
+        "noop": True,
+        "params": {"region": {"type": "string", "default": "eu"}},
+        "policies": {"overlap": {"max": MOST, "key": "{params.region}", "then": "queue_all"}, **KEPT},
+        "triggers": [
+            {"every": "1s", "id": "eu"},
+            {"every": "2s", "id": "us", "params": {"region": "us"}},
+        ],
+    },
+    {
+        "job": "forced",
+        "noop": True,
+        "policies": {"overlap": "terminate_running", **KEPT},
+        "triggers": [{"every": "1s"}],
+    },
+)
+
+
+def judge(store: Store) -> list[tuple[str, str]]:
+    """What is wrong by this state."""
+    found = []
+    for key, number in store.rows(
+        "SELECT k.key, count(*) FROM overlap_keys k JOIN runs r ON r.id = k.run"
+        " WHERE r.name = 'keyed' AND r.started_ms IS NOT NULL AND r.finished_ms IS NULL"
+        f" GROUP BY k.key HAVING count(*) > {MOST} ORDER BY k.key"
+    ):
+        found.append(("keyed", f"{number} runs of {key} go on at once"))
+    for name, number in store.rows(
+        "SELECT name, count(*) FROM runs WHERE name = 'forced' AND started_ms IS NOT NULL"
+        " AND finished_ms IS NULL GROUP BY name HAVING count(*) > 1"
+    ):
+        found.append(("keyed", f"{number} runs of {name} go on at once"))
+    for (run,) in store.rows(
+        "SELECT k.run FROM overlap_keys k JOIN runs r ON r.id = k.run WHERE r.name = 'keyed'"
+        " AND r.waiting = 1 AND NOT EXISTS (SELECT 1 FROM overlap_keys o JOIN runs q ON q.id = o.run"
+        " WHERE o.job = k.job AND o.key = k.key AND q.waiting <> 1) ORDER BY k.run LIMIT 3"
+    ):
+        found.append(("keyed", f"run {run} waits behind nobody"))
+    for (run,) in store.rows(
+        "SELECT k.run FROM overlap_keys k LEFT JOIN runs r ON r.id = k.run"
+        " WHERE r.id IS NULL OR r.finished_ms IS NOT NULL ORDER BY k.run LIMIT 3"
+    ):
+        found.append(("keyed", f"run {run} is over, and has a key"))
+    return found
