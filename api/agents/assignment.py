@@ -55,7 +55,7 @@ def assignment(row: DispatchRow, job: CompiledJob) -> Assign | None:
         work=task.work,
         timeout_ms=task.timeout_ms,
         grace_ms=task.grace_ms,
-        kill_on_lease_end=job.on_lost in ("fail", "retry"),
+        kill_on_lease_end=job.on_lost_of(row.task) in ("fail", "retry"),
         output_bytes_max=task.output_bytes_max,
     )
 

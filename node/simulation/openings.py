@@ -1,14 +1,17 @@
 """Jobs that may not start at all times, in a story: one with a window that ends, one with a group of its own,
-one with a blackout, one that requires ends of another.
+one with a blackout, some that require ends of another, or what agents find.
 
 windows   of neither a run starts where it may not, by the stamps of the log, nor a task of a group outside of
           its windows; who waits for a window has an instant at which it is judged again
-requires  who waits for what it requires is judged again when that comes; no run goes on without it
+keyed     runs of one key wait for each other, and for no others (`keyed`)
+requires  who waits for what it requires is judged again when that comes; no run goes on without it, and what
+          agents are asked for it begins no run
 """
 
 from __future__ import annotations
 
 from cluster.simulation.world import EPOCH_MS
+from node.simulation import keyed
 from scheduler.machine.rules import requirements
 from scheduler.model.compiled import compile_job
 from scheduler.model.quantities import format_instant
@@ -23,6 +26,7 @@ DAY_MS = 86_400_000
 
 _SPAN = {"from": format_instant(DARK_MS[0]), "until": format_instant(DARK_MS[1]), "reason": "a test"}
 JOBS: tuple[dict[str, object], ...] = (
+    *keyed.JOBS,
     {
         "job": "windowed",
         "noop": True,
@@ -54,6 +58,22 @@ JOBS: tuple[dict[str, object], ...] = (
         "requires": [{"job": "manual", "count": 2}],
         "requires_policy": {"timeout": "4s", "on_timeout": "skip"},
     },
+    {
+        "job": "checked",
+        "noop": True,
+        "triggers": [{"every": "3s"}],
+        "policies": {"overlap": "queue_one", **KEPT},
+        "requires": [{"check": {"run": "x", "every": "5s"}}],
+        "requires_policy": {"timeout": "20s", "on_timeout": "skip"},
+    },
+    {
+        "job": "summed",
+        "noop": True,
+        "triggers": [{"every": "5s"}],
+        "policies": {"overlap": "allow", **KEPT},
+        "requires": [{"job": "dark", "since": "plan_date", "count": "all", "state": "ended"}],
+        "requires_policy": {"timeout": "4s", "on_timeout": "skip"},
+    },
 )
 
 
@@ -79,7 +99,14 @@ def judge(store: Store) -> list[tuple[str, str]]:
     lost = "SELECT count(*) FROM runs WHERE waiting = 3 AND id NOT IN (SELECT run FROM run_waits)"
     if number := store.value(lost):
         found.append(("windows", f"{number} runs wait for no instant"))
-    return [*found[:3], *_unheard(store)]
+    early = (
+        "SELECT count(*) FROM runs r JOIN tasks t ON t.run = r.id WHERE r.name = 'checked'"
+        " AND r.started_ms IS NOT NULL AND t.name = '@requires-0' AND t.state NOT IN ('succeeded', 'skipped')"
+        " AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.task = t.id AND a.live = 1)"
+    )
+    if number := store.value(early):
+        found.append(("requires", f"{number} runs began before what they asked agents for was there"))
+    return [*found[:3], *_unheard(store), *keyed.judge(store)]
 
 
 def _unheard(store: Store) -> list[tuple[str, str]]:
@@ -94,7 +121,9 @@ def _unheard(store: Store) -> list[tuple[str, str]]:
         assert spec is not None
         requires = compile_job(spec).requires
         assert requires is not None
-        if wait is None or store.value("SELECT count(*) FROM run_requires WHERE run = ?", (run_id,)) != 1:
+        wanted = len([each for each in requires.each if each.parent])
+        rows = store.value("SELECT count(*) FROM run_requires WHERE run = ?", (run_id,))
+        if wait is None or rows != wanted:
             found.append(("requires", f"run {run_id} waits without a row"))
         elif marked or wait.at_ms <= stamp_ms:
             continue

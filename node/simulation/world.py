@@ -12,7 +12,6 @@ inside    what a run does finally begins when all the rest has ended, and is not
           for another run ends as that does (`inside`)
 exits     a task ended as its exit code says (`exits`)
 windows   no run starts where its job's windows and blackouts say that it may not (`openings`)
-keyed     runs of one key wait for each other, and for no others (`keyed`)
 locks     what takes a lock works alone, by what really runs on hosts (`locks`)
 groups    a group is begun anew, and its failures are caught, as it says (`groups`)
 fanout    a task that is divided ends as its members let it (`fanouts`)
@@ -35,7 +34,7 @@ from __future__ import annotations
 from cluster.hardening import ALL_ON, Hardening
 from cluster.simulation.machine import SimulatedState
 from cluster.simulation.world import EPOCH_MS, Node, Plan, Result, World
-from node.simulation import approvals, exits, fanouts, groups, inside, keyed, locks, openings
+from node.simulation import approvals, exits, fanouts, groups, inside, locks, openings
 from node.simulation.agents import Agent
 from node.simulation.days import Days
 from node.simulation.effects import Outside
@@ -157,7 +156,6 @@ JOBS = [
         AGAIN,
         NARROW,
         *openings.JOBS,
-        *keyed.JOBS,
         *locks.JOBS,
         FOLLOWS,
         REPORTS,
@@ -405,7 +403,7 @@ class JobsWorld(World):
                 for kind, problem in self.operators.judge(store, boots):
                     fail(kind, f"{node.name}: {problem}")
             people = (self.days, self.secrets, self.objects, self.quotas, self.senders, self.zones)
-            kinds = (self.exits, self.groups, self.fanouts, self.locks, self.instants, openings, keyed)
+            kinds = (self.exits, self.groups, self.fanouts, self.locks, self.instants, openings)
             for each in (*kinds, *people):
                 for kind, problem in each.judge(store) if each is not None else ():
                     fail(kind, f"{node.name}: {problem}")

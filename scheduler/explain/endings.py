@@ -39,7 +39,7 @@ _GATES = (
     Gate("plan_closed", "its plan date is open", "plan open {date}"),
     Gate("blackout", "in no blackout of the job", "job run {job}"),
     Gate("overlap", "no run of the job is in the way, or its policy lets it pass", "run explain {run}"),
-    Gate("requires", "what it requires is there, or it requires nothing", "job get {job}"),
+    Gate("requires", "what it requires is there, or it requires nothing", "run release {run}"),
     Gate("failures", "no failures of the job delay it", "job history {job}"),
     Gate("admission", "in its admission windows, or it has none", "job run {job} --ignore-admission"),
     Gate("quota", "its namespace may have one more run", "namespace get {namespace}"),

@@ -241,8 +241,8 @@ def _of_waiting(store: Store, run: Run, facts: Facts, compiled: Compiled) -> lis
         return [*passed, *ask(gates.ADMIT, view, facts)]
     job = _job_of(run, compiled)
     most = 1 if job is None else job.overlap_max
-    view = RunView(store, run.job, run.id, most=most, key=overlap_keys.of(store, run.id))
-    return ask(gates.RUN, view, facts)
+    beside = RunView(store, run.job, run.id, most=most, key=overlap_keys.of(store, run.id))
+    return ask(gates.RUN, beside, facts)
 
 
 def _with_lacks(view: AdmitView, run: Run, job: CompiledJob | None) -> AdmitView:

@@ -19,6 +19,7 @@ from scheduler.machine.rules import selectors
 from scheduler.machine.steps import (
     admitting,
     beginning,
+    checks,
     clock,
     ends,
     firing,
@@ -29,6 +30,7 @@ from scheduler.machine.steps import (
     spreading,
     sticking,
 )
+from scheduler.model.checks import is_check
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import jobs as job_rows
@@ -86,6 +88,8 @@ def _adopt(ctx: Context, restore: Restore, agent: Agent, ran: RanAttempt) -> Non
         if known.agent == agent.id and known.live:
             _report(ctx, known, ran)
         return
+    if is_check(ran.task):
+        return  # no proof that its run began, and it is asked again
     run = run_rows.get(ctx.store, ran.run)
     if run is None:
         if ran.attempt <= restore.attempt_floor:
@@ -119,6 +123,7 @@ def _join(ctx: Context, agent: Agent, run: Run, task: Task, ran: RanAttempt) -> 
     if waited:
         run_waits.drop(ctx.store, run.id)
         required.drop(ctx.store, run.id)
+        run = checks.end_all(ctx, run)
         run = run._replace(waiting=0, counts=admitting.count_in(ctx, run))
     if run.started_ms is None:
         beginning.begin_run(ctx, run, graph, ran.due_ms)

@@ -23,6 +23,7 @@ from scheduler.machine.steps import (
     stopping,
     windows,
 )
+from scheduler.model.checks import is_check
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import jobs as job_rows
@@ -30,7 +31,7 @@ from scheduler.store.tables import namespaces as namespace_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.attempts import Attempt
-from scheduler.store.tables.runs import Run
+from scheduler.store.tables.runs import FOR_REQUIRES, Run
 from scheduler.words import events as e
 from scheduler.words.commands import Finish, Grant, Lose, MarkUnreachable, Place, ReportRunning, Revoke
 from scheduler.words.lifecycle import ATTEMPT_ENDS, AWAITING, KEPT_BACK, AttemptEvent, TaskEvent
@@ -101,7 +102,8 @@ def grant(ctx: Context, command: Grant) -> Outcome:
         return refused(Code.REVOKED, "the run stops")  # in slices, of which one will take the attempt back
     if run.state in KEPT_BACK:
         return refused(Code.REVOKED, "the run is suspended")  # as above
-    if run.waiting:
+    asks = run.waiting == FOR_REQUIRES and _is_check(ctx, attempt.task)
+    if run.waiting and not asks:
         return refused(Code.REVOKED, "the run waits again")  # its window has ended: as above
     if not job_rows.exists(ctx.store, run.job):
         # Unclaimed it comes back to the queue, and `place` ends the run.
@@ -111,7 +113,7 @@ def grant(ctx: Context, command: Grant) -> Outcome:
     if withdrawn := _withdrawn_user(ctx, attempt, run):
         return refused(Code.REVOKED, withdrawn)  # as above: back in the queue, a gate keeps it
     graph = None
-    if run.state == "pending":
+    if run.state == "pending" and not asks:
         graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
         if graph.job.openings is not None and windows.has_ended(ctx, run, graph.job.openings, attempt.due_ms):
             return refused(Code.REVOKED, "its admission window has ended")  # a Rejudge keeps the run back
@@ -124,6 +126,11 @@ def grant(ctx: Context, command: Grant) -> Outcome:
     if graph is not None:
         beginning.begin_run(ctx, run, graph, attempt.due_ms)
     return done(fence=fence)
+
+
+def _is_check(ctx: Context, id: int) -> bool:
+    task = task_rows.get(ctx.store, id)
+    return task is not None and is_check(task.name)
 
 
 def _is_outside(ctx: Context, run: Run, id: int) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from scheduler.machine.context import Context, done, refused
 from scheduler.machine.rules import hands
-from scheduler.machine.steps import admitting, backfilling, holding, requiring, windows
+from scheduler.machine.steps import admitting, backfilling, checks, holding, requiring, windows
 from scheduler.model import required as required_names
 from scheduler.store.tables import ends, listeners, overrides, required, reruns
 from scheduler.store.tables import jobs as job_rows
@@ -55,6 +55,7 @@ def release_run(ctx: Context, command: ReleaseRun) -> Outcome:
         admitting.release(ctx, run)
     elif run.waiting == FOR_REQUIRES:
         requiring.end(ctx, run, ())
+        run = checks.end_all(ctx, run)
         compiled = ctx.graph(run.job, run.namespace, run.name, run.revision).job
         admitting.go_on_in_time(ctx, windows.let_pass(ctx, run, None), compiled)
     elif run.waiting == FOR_TIME:

@@ -17,6 +17,7 @@ from scheduler.machine.context import OK, ROW, Context, done, refused
 from scheduler.machine.rules import groups, joins, requirements
 from scheduler.machine.steps import (
     admitting,
+    checks,
     decisions,
     holding,
     joining,
@@ -128,9 +129,10 @@ def _judge_required(ctx: Context, run: Run, wait: RunWait, compiled: CompiledJob
     assert requires is not None, "its revision says what it requires"
     judged = requirements.judge(ctx.store, run, requires, ctx.stamp_ms)
     ends_ms = requirements.gives_up_ms(requires, wait)
-    is_over = ends_ms is not None and ends_ms <= ctx.stamp_ms
+    is_over = judged.is_hopeless or (ends_ms is not None and ends_ms <= ctx.stamp_ms)
     if judged.is_met or (is_over and requires.on_timeout == "go"):
         requiring.end(ctx, run, judged.uses)
+        run = checks.end_all(ctx, run)
         run = windows.let_pass(ctx, run, None)
         admitting.go_on_in_time(ctx, run, compiled, any_time=bool(wait.any_time))
     elif judged.is_skipped or is_over:
@@ -138,7 +140,10 @@ def _judge_required(ctx: Context, run: Run, wait: RunWait, compiled: CompiledJob
         requiring.end(ctx, run, ())
         _end(ctx, run, skipped=skipped)
     else:
-        run_waits.put(ctx.store, wait._replace(at_ms=NEVER_MS if ends_ms is None else ends_ms))
+        at_ms = NEVER_MS if ends_ms is None else ends_ms
+        if requires.looks_again:
+            at_ms = min(at_ms, ctx.stamp_ms + requiring.LOOK_AGAIN_MS)
+        run_waits.put(ctx.store, wait._replace(at_ms=at_ms))
 
 
 def _end(ctx: Context, run: Run, *, skipped: bool) -> None:

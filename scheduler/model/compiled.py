@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from scheduler.model.checks import check_tasks, is_check
 from scheduler.model.compiled_group import CompiledGroup, compiled_group, held_by
 from scheduler.model.exit_codes import Exits, codes_of, compiled_exits
 from scheduler.model.locks import GROUP, RUN, TASK, Lock, compiled_locks
@@ -96,6 +97,7 @@ class CompiledJob(msgspec.Struct, frozen=True):
     enabled: bool
     tasks: tuple[CompiledTask, ...]  #: and groups, in topological order; those of `finally` last
     kept_last: int  #: how many those are
+    checks: int  #: how many of the first ask agents for what its runs require (checks)
     overlap: str  #: skip | queue_one | queue_all | cancel_running | terminate_running | allow
     overlap_max: int  #: runs that may be active before that is asked
     overlap_key: tuple[str, ...]  #: of runs that count for each other: parts (overlap_key); empty: all do
@@ -153,6 +155,10 @@ class CompiledJob(msgspec.Struct, frozen=True):
             found |= dict.fromkeys([each, *(one.name for one in inside)])
         return [each for each in found if each in self.outputs]
 
+    def on_lost_of(self, task: str) -> str:
+        """What is only looked at may be looked at twice."""
+        return "retry" if is_check(task) else self.on_lost
+
     def overlap_of(self, trigger: str) -> str:
         """Of the runs of the trigger with this key."""
         if not self.of_triggers:
@@ -189,7 +195,7 @@ class CompiledJob(msgspec.Struct, frozen=True):
         first = tuple(task._replace(work={}) for task in roots) if len(roots) == 1 else ()
         of_triggers = {key: own._replace(params="{}") for key, own in self.of_triggers.items()}
         return msgspec.structs.replace(
-            self, tasks=first, kept_last=0, params="{}", of_triggers=of_triggers, outputs={},
+            self, tasks=first, kept_last=0, checks=0, params="{}", of_triggers=of_triggers, outputs={},
             groups=(), spec_bytes=0,
         )
 
@@ -219,6 +225,8 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
         raise ValueError("not a canonical job: its tasks need each other in a cycle")
     if last:
         order.sort(key=last.__contains__)  # stable: those that are kept for last come behind all others
+    checks = check_tasks(shape["requires"]) if shape.get("requires") else {}
+    order = [*checks, *order]
     outputs = {name: tuple(task["outputs"]) for name, task in tasks.items() if "outputs" in task}
     share = share_of(len(outputs))
     namespace = shape["namespace"]
@@ -230,7 +238,8 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
         enabled=shape["enabled"],
         tasks=tuple(
             [
-                _box(name, groups[name], held.get(name, ())) if name in groups
+                _task(name, checks[name], share, scopes, last, (), namespace) if name in checks
+                else _box(name, groups[name], held.get(name, ())) if name in groups
                 else _task(
                     name, tasks[name], share, scopes, last,
                     held_by(scopes, name, locks, held) if held else locks, namespace,
@@ -239,6 +248,7 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
             ]
         ),
         kept_last=len(last),
+        checks=len(checks),
         overlap=beyond,
         overlap_max=most,
         overlap_key=parts_of(key) if key else (),

@@ -184,8 +184,8 @@ class Job(Model):
         for place, trigger in enumerate(self.triggers):
             for kind, namespace, name, field in trigger.refers(self.namespace):
                 found.append(Target(kind, namespace, name, pointer_of("triggers", place, *field.split("/"))))
-        found += [each.target(place, self.namespace) for place, each in enumerate(self.requires or ())]
-        return found + self._calendars()
+        wanted = [each.target(place, self.namespace) for place, each in enumerate(self.requires or ())]
+        return found + [each for each in wanted if each is not None] + self._calendars()
 
     @property
     def wants(self) -> list[tuple[Target, int]]:

@@ -45,7 +45,7 @@ from scheduler.model.params import Param
 from scheduler.model.placement import Placement
 from scheduler.model.policies import Catchup, Policies, Retention
 from scheduler.model.problems import JobError, Problem, pointer_of, shortened
-from scheduler.model.requires import Requirement, RequiresPolicy
+from scheduler.model.requires import Check, Requirement, RequiresPolicy
 from scheduler.model.same_as import same_as_problems
 from scheduler.model.scopes import Scopes
 from scheduler.model.secret import Secret
@@ -85,6 +85,7 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     Blackout: (),
     OverlapLimit: (),
     Requirement: (),
+    Check: (),
     RequiresPolicy: (),
 }
 """Fields of the job semantics that this version does not know how to honour."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chaos.checkers import needs
-from chaos.needs import JOB
+from chaos.needs import CHECKED, JOB
 from tests.chaos.stories import Story, clean, instant
 
 FIRST = 950
@@ -54,7 +54,25 @@ def test_what_was_not_read_is_no_pass() -> None:
     assert needs.check(story.case()).verdict == "invalid"
 
 
+def a_check(story: Story, number: int, started_s: float, *ended: tuple[float, str]) -> None:
+    """A run that asks an agent, with the tries of that."""
+    tries = [{"state": state, "finished": instant(at_s)} for at_s, state in ended]
+    story.final["runs"].append(
+        {"id": FIRST + number, "job": CHECKED, "state": "succeeded", "reason": None,
+         "created": instant(100), "started": instant(started_s), "finished": instant(started_s + 1),
+         "tasks": {"@requires-0": {"attempts": tries}}}
+    )  # fmt: skip
+
+
+def test_a_run_that_asked_an_agent_passes() -> None:
+    story = told()
+    a_check(story, 8, 120, (105, "failed"), (119, "succeeded"))
+    assert needs.check(story.case()).verdict == "pass"
+
+
 BUGS: dict[str, tuple[Callable[[Story], Any], str]] = {
+    "a run starts though its agent said no": (lambda s: a_check(s, 8, 120, (105, "failed")), "unasked"),
+    "a run starts before its agent said yes": (lambda s: a_check(s, 8, 120, (130, "succeeded")), "unasked"),
     "one notice meets two runs": (lambda s: a_run(s, 4, 135, 135, "succeeded"), "without"),
     "a run goes on before its notice": (lambda s: _run(s, 1).update(started=instant(115)), "without"),
     "a notice is not heard": (

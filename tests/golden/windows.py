@@ -48,9 +48,17 @@ def _requires(story: Recorder) -> None:
         job("needs", requires=asks, policies={"overlap": "allow", "start_deadline": "1h"}),
         job("hasty", requires=[{"job": "feeds", "since": "6h"}], requires_policy=hasty),
         job("heeds", requires=[{"job": "needs"}]),
+        job("sums", requires=[{"job": "feeds", "since": "plan_date", "count": "all"}]),
+        job("looks", requires=[{"check": {"run": "x", "every": "5s", "max": 2}}, {"exists": "/in/done"}],
+            requires_policy={"need": "any"}),
     )
     first, second, hasty_one = _run(story, "needs"), _run(story, "needs"), _run(story, "hasty")
     _run(story, "heeds", ignore_admission=True)
+    summed, looks = _run(story, "sums"), _run(story, "looks")
+    story.tell(*story.plan())
+    for attempt in story.attempts(looks):
+        story.claim(attempt.id)
+        story.finish(attempt.id, exit_code=1)
     story.tell_ok(c.RunJob("default", "feeds", b"{}", story.now_ms, plan_day=story.run(first).plan_day - 1))
     story.tell(c.RejudgeRequired(story.epoch, "job/default/nobody"))
     for exit_code in (0, 1):
@@ -68,7 +76,7 @@ def _requires(story: Recorder) -> None:
     story.work()
     story.now_ms += HOUR_MS
     story.tell(*story.plan())
-    left = [each for each in (first, second, hasty_one) if story.run(each).finished_ms is None]
+    left = [each for each in (first, second, hasty_one, summed, looks) if story.run(each).finished_ms is None]
     story.tell(*(c.ReleaseRun(each) for each in left))
     story.tell(*(c.CancelRun(each) for each in left))
 

@@ -720,6 +720,12 @@ MUTANTS = (
         _says("needs: without"),
     ),
     Mutant(
+        "nobody-waits-for-an-answer",
+        (("scheduler.machine.rules.requirements", 'asked.state != "succeeded"', 'asked.state == "blocked"'),),
+        APPLIED,
+        _says("needs: unasked"),
+    ),
+    Mutant(
         "starts-ignored",
         (
             (

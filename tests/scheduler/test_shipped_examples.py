@@ -12,6 +12,7 @@ import yaml
 from scheduler.model.documents import load_yaml
 from scheduler.store.tables import lock_holds
 from scheduler.store.tables import tasks as task_rows
+from scheduler.ticks import plan_days
 from scheduler.verify import verify
 from scheduler.words import commands as c
 from tests.scheduler.machine.test_conditions import ASSIGNED
@@ -187,3 +188,49 @@ def test_the_days_of_a_bank(story: Story) -> None:
     dates = {name: plan_day - midnight // day + 15 for name, *_, plan_day in decided if name != "rates"}
     assert dates == {"statements": 18, "close-books": 29}
     assert verify(story.store, START_MS, story.now_ms, now_ms=story.now_ms).problems == []
+
+
+def test_an_and_group_and_a_precheck_of_jams(story: Story) -> None:
+    """Over a whole night, with another leader in the middle."""
+    story.connect(slots=20)
+    hour_ms = 3_600_000
+    story.now_ms = START_MS + 14 * hour_ms  # 22:00, on the day before
+    for each in yaml.safe_load_all((FOLDER / "jams/jobs.yaml").read_text()):
+        assert story.apply(each).ok
+    plan_date = "2027-01-16"
+
+    def until(time: str) -> None:
+        hours, minutes = map(int, time.split(":"))
+        end_ms = START_MS + (16 + hours) * hour_ms + minutes * 60_000
+        while story.now_ms < end_ms:
+            story.now_ms = min(end_ms, story.now_ms + 15 * 60_000)
+            for _ in range(3):
+                story.tell(*story.plan())
+                for attempt in live(story).values():
+                    if story.run(story.attempt(attempt).run).name != "close":
+                        ended(story, attempt)
+
+    until("03:00")
+    story.tell_ok(c.PostNotice("default", "bank", "plan_date", 48 * hour_ms))
+    story.reopen()
+    story.lead()
+    until("05:59")
+    assert story.store.rows("SELECT id FROM runs WHERE name = 'close'") == [], "it is not six yet"
+    until("06:00")
+    ((close, waiting),) = story.store.rows("SELECT id, waiting FROM runs WHERE name = 'close'")
+    assert waiting == 4
+    assert plan_days.text_of(story.run(close).plan_day) == plan_date
+    asked = live(story)
+    assert set(asked) == {"@requires-1", "@requires-2"}, "the rates of the date are all there"
+    ended(story, asked["@requires-1"], exit_code=1)
+    ended(story, asked["@requires-2"])
+    story.now_ms += 10_000
+    for _ in range(3):
+        story.tell(*story.plan())
+    assert story.run(close).started_ms is None
+    ended(story, live(story)["@requires-1"])
+    story.settle()
+    assert story.tasks(close) == {
+        "@requires-1": "succeeded", "@requires-2": "succeeded", "book": "succeeded", "report": "succeeded",
+    }  # fmt: skip
+    assert verify(story.store, START_MS - 1, story.now_ms, now_ms=story.now_ms).problems == []

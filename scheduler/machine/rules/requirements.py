@@ -7,47 +7,65 @@ Rules of this file:
 2. Of `any` and of a number the first that are met count, in their order, and of these alone notices are used
    up.
 3. A job is planned on a date where a live trigger of it has an instant on that, by its namespace's dates.
+4. Each tick of a date is `rules.day_ticks`.
+5. What agents are asked is tasks of the run: met by one that succeeded. One that ended otherwise never will
+   be; where too few are left, nobody waits for the rest.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from scheduler.machine.rules import day_ticks
 from scheduler.model.noticing import written
 from scheduler.model.required import Requirement, Requires
 from scheduler.store.connection import Store
 from scheduler.store.tables import jobs, namespaces, required, triggers
 from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.run_waits import RunWait
 from scheduler.store.tables.runs import Run
+from scheduler.store.tables.tasks import Task
 from scheduler.ticks import plan_days, schedule
+from scheduler.words.lifecycle import TASK_ENDS
 
 
 class Judged(NamedTuple):
     is_met: bool
     is_skipped: bool  #: something is not planned, and that skips the run
+    is_hopeless: bool  #: so much of it never comes that it waits in vain
     uses: tuple[int, ...]  #: notices that are used up when it goes on
     lacks: tuple[str, ...]  #: in words
 
 
 def judge(store: Store, run: Run, requires: Requires, now_ms: int) -> Judged:
-    met, uses, lacks = 0, list[int](), list[str]()
+    met, gone, uses, lacks = 0, 0, list[int](), list[str]()
     for each in requires.each:
         if met == requires.need:
             break
+        if each.task is not None:
+            asked = task_rows.get(store, run.first_task + each.task)
+            if asked is None or asked.state != "succeeded":
+                gone += asked is not None and asked.state in TASK_ENDS
+                lacks.append(_asked(each, asked))
+                continue
+            met += 1
+            continue
         serial = None if each.is_job else _notice(store, run, each, now_ms, uses)
-        if serial is not None:
-            uses += [serial] if each.consumes else []
-        elif not each.is_job or not _job(store, run, each):
+        lack = _lack(store, run, each) if each.is_job else "" if serial is not None else each.text
+        if lack:
             asks = each.since == "plan_date" and requires.if_not_planned != "wait"
             if not asks or _planned(store, run, each):
-                lacks.append(each.text)
+                lacks.append(lack)
                 continue
             if requires.if_not_planned == "skip":
-                return Judged(False, True, (), (f"{each.text}, which is not planned then",))
+                return Judged(False, True, False, (), (f"{each.text}, which is not planned then",))
+        elif serial is not None and each.consumes:
+            uses.append(serial)
         met += 1
     is_met = met >= requires.need
-    return Judged(is_met, False, tuple(uses) if is_met else (), () if is_met else tuple(lacks))
+    is_hopeless = not is_met and len(requires.each) - gone < requires.need
+    return Judged(is_met, False, is_hopeless, tuple(uses) if is_met else (), () if is_met else tuple(lacks))
 
 
 def gives_up_ms(requires: Requires, wait: RunWait) -> int | None:
@@ -55,6 +73,24 @@ def gives_up_ms(requires: Requires, wait: RunWait) -> int | None:
     if requires.timeout_ms is None or wait.since_ms is None:
         return None
     return wait.since_ms + requires.timeout_ms
+
+
+def _asked(each: Requirement, task: Task | None) -> str:
+    """Of what an agent is asked, in words: what came of it so far."""
+    if task is None or not task.attempts:
+        return f"{each.text}, which no agent was asked yet"
+    times = f"asked {task.attempts} times" if task.attempts > 1 else "asked once"
+    code = "" if task.exit_code is None else f", exit code {task.exit_code}"
+    ended = f", and {task.state}" if task.state in TASK_ENDS else ""
+    return f"{each.text} ({times}{code}{ended})"
+
+
+def _lack(store: Store, run: Run, each: Requirement) -> str:
+    """What of the runs of a job is not there, in words; empty: all is."""
+    if each.is_of_all:
+        lack = day_ticks.lacking(store, each.parent, each.state, run.plan_day)
+        return "" if lack == "" else f"{each.text}: {lack or 'there is none'}"
+    return "" if _job(store, run, each) else each.text
 
 
 def _job(store: Store, run: Run, each: Requirement) -> bool:

@@ -27,6 +27,7 @@ def of_place(
         run.keeps(run.first_task + place),
         _enclosing(store, run, graph, place) if task.scope.group else None,
         _outside(store, run, graph, place) if task.scope.group else None,
+        is_check=place < graph.job.checks,
         waits_all=task.fanout is not None and task.fanout.over == OUTPUT,
     )  # fmt: skip
 

@@ -43,7 +43,9 @@ def release(ctx: Context, run: Run) -> None:
     """It waits behind other runs of its job no longer."""
     compiled = ctx.graph(run.job, run.namespace, run.name, run.revision).job
     if compiled.requires is not None:
-        requiring.begin(ctx, run, compiled.requires)
+        run = requiring.begin(ctx, run, compiled.requires)
+        if compiled.checks:
+            let_begin(ctx, run)
     else:
         go_on_in_time(ctx, run, compiled)
 

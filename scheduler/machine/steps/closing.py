@@ -307,7 +307,9 @@ def _tell_of_end(ctx: Context, run: Run, state: str, exit_code: int | None, warn
         )  # fmt: skip
     of_job = required_names.of_job(run.namespace, run.name)
     if required.is_required(ctx.store, of_job):
-        required.note_end(ctx.store, required.End(run.id, of_job, state, run.plan_day, ctx.stamp_ms))
+        first = required.first_of(ctx.store, run.id, run.cause, run.cause_key)
+        end = required.End(run.id, of_job, state, run.plan_day, ctx.stamp_ms, first)
+        required.note_end(ctx.store, end)
 
 
 def follow(ctx: Context, job: int, active_runs: int, same: str | None = None) -> None:

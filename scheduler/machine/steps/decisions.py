@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from scheduler.machine.context import Context
 from scheduler.machine.steps import notifying
+from scheduler.model import required as required_names
+from scheduler.store.tables import required
 from scheduler.store.tables.runs import Run
 from scheduler.words import events as e
-from scheduler.words.causes import KINDS, Cause
+from scheduler.words.causes import KINDS, TICKS, Cause
 from scheduler.words.lifecycle import TICK, TickEvent
 
+REQUIRED = frozenset({"required"})
 _EVENTS = {event.value: event for event in TickEvent}
 
 
@@ -43,6 +46,10 @@ def decide(
             outcome, reason, run,
         )
     )  # fmt: skip
+    if outcome != "ran" and cause.kind in TICKS and not ctx.store.kept.are_empty(REQUIRED):
+        of_job = required_names.of_job(namespace, name)
+        if required.is_required(ctx.store, of_job):
+            required.change(ctx.store, of_job)  # who waits for all ticks of a date
     notifying.tell_of_ticks(
         ctx, job=job, namespace=namespace, name=name, outcome=outcome, reason=reason, run=run,
         cause=kind, first_ms=first_ms, last_ms=last_ms, count=count,

@@ -21,6 +21,7 @@ from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.rules.verdicts import Hold, Means, Retry, RunEnds, TaskEnds, Tried
 from scheduler.machine.steps import (
     awaiting,
+    checks,
     clock,
     closing,
     grouping,
@@ -35,6 +36,7 @@ from scheduler.machine.steps import (
     telling,
     windows,
 )
+from scheduler.model.checks import is_check
 from scheduler.model.outputs import member_bytes_max
 from scheduler.model.outputs import read as read_outputs
 from scheduler.store.tables import attempts as attempt_rows
@@ -44,7 +46,7 @@ from scheduler.store.tables import outputs as output_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.attempts import Attempt
-from scheduler.store.tables.runs import Run
+from scheduler.store.tables.runs import FOR_REQUIRES, Run
 from scheduler.store.tables.tasks import Task
 from scheduler.store.tables.tells import Tell
 from scheduler.words import events as e
@@ -235,8 +237,11 @@ def end(
         return state
     if outputs and means is not Means.SKIPPED:
         output_rows.put(ctx.store, task.id, outputs)
+    ended = "skipped" if means is Means.SKIPPED else state
+    if state == "cancelled" and is_check(task.name) and not run.stopping:
+        ended = "skipped"  # its run went on without
     finish(
-        ctx, run, task, "skipped" if means is Means.SKIPPED else state, reason=verdict.reason,
+        ctx, run, task, ended, reason=verdict.reason,
         exit_code=exit_code, started_ms=started_ms, warned=means is Means.WARNED,
     )  # fmt: skip
     if verdict.let_end:
@@ -271,7 +276,7 @@ def _verdict(
     return verdicts.of_attempt(
         Tried(
             state=state, reason=reason, task=graph.by_name[task.name], attempts=task.attempts,
-            on_lost=graph.job.on_lost, stopping=run.stopping,
+            on_lost=graph.job.on_lost_of(task.name), stopping=run.stopping,
             job_exists=job_rows.exists(ctx.store, run.job), exit_code=exit_code, means=means,
             stopped=stopped, holds=graph.job.holds_failures and not _is_handled(ctx, graph, run, task),
         )
@@ -321,6 +326,8 @@ def finish(
         if is_heard and (not task.of_group or task.id == grouping.newest(ctx, run, graph, place)):
             left -= telling.tell(ctx, run, graph, [Tell(place, told or state, 0)])
     closing.close_if_done(ctx, run, left, None if task.member else RunEnds(state, exit_code, reason))
+    if run.waiting == FOR_REQUIRES and is_check(task.name):
+        checks.note_end(ctx, run)
 
 
 def _count_member(ctx: Context, run: Run, task: Task, state: str, told: str) -> int:
@@ -381,7 +388,10 @@ def waits_with_run(ctx: Context, run: Run, task: Task, *, attempts: int) -> bool
 def _needs_nothing(ctx: Context, run: Run, task: Task) -> TaskView:
     """Of a task that was queued before: what it needed has ended."""
     outside = Outside("", None) if windows.is_outside(ctx, run, task) else None
-    return TaskView(run, rule="", needs=0, wanted=0, open_needs=0, met_needs=0, outside=outside)
+    return TaskView(
+        run, rule="", needs=0, wanted=0, open_needs=0, met_needs=0, outside=outside,
+        is_check=is_check(task.name),
+    )  # fmt: skip
 
 
 def take_back(ctx: Context, attempt: Attempt, reason: str) -> None:

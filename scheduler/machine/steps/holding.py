@@ -64,7 +64,7 @@ def let_go(ctx: Context, run: Run, *, actor: str, walk: bool = True) -> Run:
     clock.turn(ctx, run, ctx.graph(run.job, run.namespace, run.name, run.revision))
     if run.waiting in (FOR_TIME, FOR_REQUIRES):
         windows.keep_deadline(ctx, run)
-    if walk and not run.waiting:
+    if walk and run.waiting in (0, FOR_REQUIRES):
         _walk(ctx, run, walks.ADMIT)
     return run
 

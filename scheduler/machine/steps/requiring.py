@@ -18,6 +18,7 @@ from scheduler.store.tables.runs import FOR_REQUIRES, Run
 from scheduler.words import events as e
 
 LOOKED_MAX = 50  #: runs that wait for one job or board, in one step
+LOOK_AGAIN_MS = 60_000  #: for what nobody tells of
 
 
 def begin(ctx: Context, run: Run, requires: Requires, *, any_time: bool = False) -> Run:
@@ -28,7 +29,8 @@ def begin(ctx: Context, run: Run, requires: Requires, *, any_time: bool = False)
             row = job_rows.standing_named(ctx.store, namespace, name)
             if row is not None:
                 required.note_ends_of(ctx.store, each.parent, row.job)
-        required.wait(ctx.store, run.id, each.parent)
+        if each.parent:
+            required.wait(ctx.store, run.id, each.parent)
     now_ms = ctx.stamp_ms
     run_waits.put(ctx.store, RunWait(run.id, now_ms, now_ms, run.deadline_ms, any_time=int(any_time)))
     run_rows.wait_for(ctx.store, run.id, FOR_REQUIRES, deadline_ms=None)

@@ -7,6 +7,7 @@ from scheduler.machine.rules import verdicts, walks
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.rules.walks import GIVE_UP, LET_END, RESTORED, STOP
 from scheduler.machine.steps import breaking, clock, closing, holding, joining, restoring, telling, walking
+from scheduler.model.checks import is_check
 from scheduler.store.tables import nested, rounds, terminated
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
@@ -80,6 +81,8 @@ def go_on(ctx: Context, run: Run, *, begun: bool = False) -> None:
 
 
 def _give_up(ctx: Context, run: Run, graph: Graph | None, task: Task, restored_ms: int) -> str:
+    if is_check(task.name):
+        return ""  # it is asked again
     waits = task.state in ("queued", "retry_wait") or (task.state == "active" and task.wake_ms is not None)
     if not waits or (
         (task.queued_ms or 0) > restored_ms and not _began_unseen(run, graph, task, restored_ms)

@@ -75,7 +75,7 @@ def _at_lease_end(
     if run.cause == Kind.ORPHAN:  # its policy was another cluster's: it waits for its agent, or a person
         return None if tried.unreachable else MarkUnreachable(epoch, tried.id, tried.since_ms)
     job = cache.job(store, run.job, run.namespace, run.name, run.revision)
-    if job.on_lost != "wait":
+    if job.on_lost_of(task.name) != "wait":
         return Lose(epoch, tried.id, "lease", tried.since_ms)
     if not tried.unreachable:
         return MarkUnreachable(epoch, tried.id, tried.since_ms)

@@ -16,7 +16,8 @@ STATEMENTS = (
     """
     CREATE TABLE required_ends (
         run INTEGER PRIMARY KEY,
-        parent TEXT NOT NULL, state TEXT NOT NULL, plan_day INTEGER NOT NULL, ended_ms INTEGER NOT NULL
+        parent TEXT NOT NULL, state TEXT NOT NULL, plan_day INTEGER NOT NULL, ended_ms INTEGER NOT NULL,
+        of_run INTEGER NOT NULL             -- the run that it repeats, the first of them; else itself
     )
     """,
     "CREATE INDEX required_ends_day ON required_ends (parent, plan_day, run)",

@@ -11,9 +11,12 @@ from typing import NamedTuple
 
 from scheduler.store.connection import Store
 from scheduler.store.kept import always
+from scheduler.words.causes import Kind
 
 KEPT_MS = 35 * 86_400_000
 NOTED_AT_ONCE_MAX = 200
+REPEATED_MAX = 50  #: times, one after the other
+ENDS_MAX = 5_000  #: of a plan date
 _IS_REQUIRED = "SELECT 1 FROM required WHERE parent = ?"
 
 
@@ -23,6 +26,7 @@ class End(NamedTuple):
     state: str
     plan_day: int
     ended_ms: int
+    of_run: int  #: the run that it repeats, the first of them; else itself
 
 
 def is_required(store: Store, parent: str) -> bool:
@@ -40,12 +44,26 @@ def wait(store: Store, run: int, parent: str) -> None:
 def note_ends_of(store: Store, parent: str, job: int) -> None:
     """Of runs of this job that ended before anybody waited for it, the newest that are kept."""
     rows = store.rows(
-        "SELECT id, state, plan_day, finished_ms FROM runs WHERE job = ? AND finished_ms IS NOT NULL"
-        " ORDER BY id DESC LIMIT ?",
+        "SELECT id, state, plan_day, finished_ms, cause, cause_key FROM runs WHERE job = ?"
+        " AND finished_ms IS NOT NULL ORDER BY id DESC LIMIT ?",
         (job, NOTED_AT_ONCE_MAX),
     )
-    for run, state, day, ended_ms in rows:
-        _insert(store, End(run, parent, state, day, ended_ms))
+    for run, state, day, ended_ms, cause, key in reversed(rows):
+        _insert(store, End(run, parent, state, day, ended_ms, first_of(store, run, cause, key)))
+
+
+def first_of(store: Store, run: int, cause: str, key: str) -> int:
+    """Of a run that repeats another the first of them, as far as they are known; else itself."""
+    for _ in range(REPEATED_MAX):
+        if cause != Kind.RERUN:
+            break
+        source = int(key.partition("/")[0])
+        known: int | None = store.value("SELECT of_run FROM required_ends WHERE run = ?", (source,))
+        if known is not None:
+            return known
+        row = store.row("SELECT cause, cause_key FROM runs WHERE id = ?", (source,))
+        run, (cause, key) = source, row or ("", "")
+    return run
 
 
 def note_end(store: Store, end: End) -> None:
@@ -61,8 +79,8 @@ def note_end(store: Store, end: End) -> None:
 
 def _insert(store: Store, end: End) -> None:
     store.write(
-        "INSERT OR REPLACE INTO required_ends (run, parent, state, plan_day, ended_ms)"
-        " VALUES (?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO required_ends (run, parent, state, plan_day, ended_ms, of_run)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
         end,
     )
 
@@ -123,6 +141,20 @@ def count(
         (parent, value, *states, most),
     )
     return number
+
+
+def is_so(ended: str, state: str) -> bool:
+    """Whether a run that ended so counts as one of this state."""
+    return ended in _STATES.get(state, (ended,))
+
+
+def ended_so(store: Store, parent: str, state: str, plan_day: int) -> frozenset[int]:
+    """Runs of a plan date that ended so, or of which one that repeats them did."""
+    rows = store.rows(
+        "SELECT of_run, state FROM required_ends WHERE parent = ? AND plan_day = ? ORDER BY run LIMIT ?",
+        (parent, plan_day, ENDS_MAX),
+    )
+    return frozenset(run for run, ended in rows if is_so(ended, state))
 
 
 def notice(store: Store, board: str, key: str, now_ms: int, but: Sequence[int] = ()) -> int | None:

@@ -145,6 +145,16 @@ def live(store: Store, job: int) -> list[Trigger]:
     return [read(store, row) for row in rows]
 
 
+def undecided(store: Store, job: int) -> list[Trigger]:
+    """Eras of the job with an instant that is not decided."""
+    rows = store.rows(
+        f"SELECT {COLUMNS} FROM triggers WHERE job = ? AND event = '' AND next_due_ms IS NOT NULL"
+        " ORDER BY id",
+        (job,),
+    )
+    return [read(store, row) for row in rows]
+
+
 class Listening(NamedTuple):
     """A live trigger that waits for an event."""
 

@@ -243,6 +243,103 @@ def test_the_patience_ends(story: Story, then: str, ended: str, entry: tuple[str
     nothing_left(story)
 
 
+ALL = {"job": "load", "since": "plan_date", "count": "all"}
+SPAN = {"from": "2027-01-15T09:00:00Z", "until": "2027-01-15T12:00:00Z"}
+"""Three ticks of the day on which a story begins, at 08:00."""
+
+
+def hourly(story: Story, **fields: Any) -> None:
+    trigger = {"cron": "0 * * * *", "id": "t", "valid": SPAN}
+    assert story.apply(job("load", trigger=trigger, policies={"overlap": "allow"}, **fields)).ok
+
+
+def pass_hours(story: Story, *exit_codes: int) -> None:
+    for exit_code in exit_codes:
+        story.now_ms += HOUR_MS
+        story.settle(exit_code=exit_code)
+
+
+def test_each_tick_of_the_plan_date(story: Story) -> None:
+    hourly(story)
+    put(story, ALL)
+    made = run(story)
+    pass_hours(story, 0, 0)
+    text = "it requires each tick of load that succeeded of the same plan date: the tick of"
+    assert lacks(story, made)[0][0] == f"{text} 2027-01-15T11:00:00Z has not come to its end"
+    assert run_waits.next_ms(story.store) == story.now_ms + 60_000, "an edit may take it away"
+    story.reopen()
+    story.lead()  # another leader
+    pass_hours(story, 0)
+    assert state(story, made)[0] == "succeeded"
+    nothing_left(story)
+
+
+def test_a_tick_that_failed_counts_once_a_run_that_repeats_it_succeeded(story: Story) -> None:
+    hourly(story)
+    put(story, ALL)
+    made = run(story)
+    pass_hours(story, 0, 1, 0)
+    failed = story.store.value("SELECT id FROM runs WHERE name = 'load' AND state = 'failed'")
+    text = f"the tick of 2027-01-15T10:00:00Z has not succeeded (run {failed})"
+    assert lacks(story, made)[0][0].endswith(text)
+    run(story, "load")  # of the same date, and of no tick
+    story.settle()
+    assert state(story, made) == ("pending", 4)
+    again = story.value(c.RerunRun(failed, b"{}", story.now_ms), "run")
+    story.settle(exit_code=1)
+    assert state(story, made) == ("pending", 4)
+    story.tell_ok(c.RerunRun(int(again), b"{}", story.now_ms))
+    story.settle()
+    assert state(story, made)[0] == "succeeded"
+
+
+def test_what_was_skipped_is_left_out_and_what_was_missed_never_comes(story: Story) -> None:
+    hourly(story)
+    put(story, ALL, policies={"overlap": "allow"})
+    made = run(story)
+    pass_hours(story, 0, 0)
+    story.tell_ok(c.PauseJob("default", "load"))
+    pass_hours(story, 0)  # the last one is skipped, and that lets the run go on
+    assert state(story, made)[0] == "succeeded"
+    story.apply(job("load", trigger={"every": "1h", "id": "t"}, policies={"catchup": {"mode": "none"}}))
+    story.tell_ok(c.ResumeJob("default", "load"))
+    story.now_ms += 24 * HOUR_MS
+    story.settle()
+    late = run(story, plan_day=story.run(made).plan_day + 1)
+    story.settle()
+    assert "was missed" in lacks(story, late)[0][0] or "has not come" in lacks(story, late)[0][0]
+
+
+def test_each_tick_of_before_anybody_waited_counts(story: Story) -> None:
+    hourly(story)
+    pass_hours(story, 0, 0, 0)
+    put(story, ALL, {**ALL, "state": "ended"})
+    made = run(story)
+    story.settle()
+    assert state(story, made)[0] == "succeeded"
+
+
+def test_a_tick_that_a_person_holds_is_waited_for(story: Story) -> None:
+    hourly(story)
+    put(story, ALL)
+    made = run(story)
+    held = START_MS + 2 * HOUR_MS
+    story.tell_ok(c.ChangeTick("default", "load", "t", held, "hold", reason="figures are late"))
+    pass_hours(story, 0, 0, 0)
+    assert "2027-01-15T10:00:00Z has not come to its end" in lacks(story, made)[0][0]
+    story.tell_ok(c.ChangeTick("default", "load", "t", held, "release"))
+    story.settle()
+    assert state(story, made)[0] == "succeeded"
+
+
+@pytest.mark.parametrize(("then", "ended"), [("wait", "pending"), ("skip", "cancelled"), ("go", "succeeded")])
+def test_each_tick_of_a_job_that_has_none_on_that_date(story: Story, then: str, ended: str) -> None:
+    put(story, ALL, policy={"if_not_planned": then})
+    made = run(story)
+    story.settle()
+    assert state(story, made)[0] == ended
+
+
 @pytest.mark.parametrize(
     ("then", "first"), [("wait", ("pending", 4)), ("skip", ("cancelled", 0)), ("go", ("succeeded", 0))]
 )

@@ -16,7 +16,7 @@ from scheduler.words import commands as c
 from tests.golden.log import tables
 from tests.scheduler.story import Story, job
 
-LAYOUT = (64, "8c2423cfa5e2bc80")
+LAYOUT = (67, "28e59f081bdaf239")
 DEADLINE_S = 60.0
 
 

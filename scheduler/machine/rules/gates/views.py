@@ -138,6 +138,7 @@ class TaskView(NamedTuple):
     group: Enclosing | None = None
     outside: Outside | None = None
     share: Share | None = None  #: of a member
+    is_check: bool = False  #: its run requires it, and waits for it
     waits_all: bool = False  #: it is divided over what a task gives that may end later than its rule asks
 
 
