@@ -103,10 +103,7 @@ def _admit(ctx: Context, run: Run) -> None:
 
 def let_begin(ctx: Context, run: Run) -> None:
     """What of it needs nothing more goes on."""
-    if run.walk in walks.ENDING:
-        return
-    begun = bool(run.walk)
-    walking.begin(ctx, run, walks.ADMIT, lambda ctx, run: go_on(ctx, run, begun=begun))
+    walking.begin_anew(ctx, run, walks.ADMIT, go_on)
 
 
 def let_inside(ctx: Context, run: Run) -> None:

@@ -96,12 +96,7 @@ def take_back(ctx: Context, run: Run) -> None:
 
 
 def _walk(ctx: Context, run: Run, act: str) -> None:
-    """In place of one that may be under way, unless that ends what it comes to."""
-    if run.walk in walks.ENDING:
-        return
-    begun = bool(run.walk)
-    follow = go_on if act == walks.KEEP_BACK else admitting.go_on
-    walking.begin(ctx, run, act, lambda ctx, run: follow(ctx, run, begun=begun))
+    walking.begin_anew(ctx, run, act, go_on if act == walks.KEEP_BACK else admitting.go_on)
 
 
 def go_on(ctx: Context, run: Run, *, begun: bool = False) -> None:

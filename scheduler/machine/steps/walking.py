@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from scheduler.machine.context import ROW, Context
+from scheduler.machine.rules import walks
 from scheduler.machine.rules.graphs import Graph
 from scheduler.store.tables import fanouts, rounds
 from scheduler.store.tables import runs as run_rows
@@ -45,6 +46,14 @@ def begin(
         note(ctx, run)
     else:
         go_on(ctx, run)
+
+
+def begin_anew(ctx: Context, run: Run, act: str, go_on: Callable[..., None]) -> None:
+    """The same in place of a walk that may be under way, unless that ends what it comes to. `go_on` is told
+    whether the run's row says that one is (`begun`)."""
+    if run.walk not in walks.ENDING:
+        begun = bool(run.walk)
+        begin(ctx, run, act, lambda ctx, run: go_on(ctx, run, begun=begun))
 
 
 def page(ctx: Context, run: Run, act: Callable[[Task], str]) -> Page:
