@@ -17,8 +17,10 @@ from api.ports import ApiSettings
 from node.secret_keys import KeyRing
 from node.vault import NodeVault
 from scheduler import protocol as p
+from scheduler.store.tables import restores
+from scheduler.store.tables.restores import Restore
 from tests.api.served import HandAgent, served
-from tests.api.single_node import SingleNode
+from tests.api.single_node import CLUSTER, SingleNode
 from tests.api.test_gateway import assign
 from tests.api.test_namespaces import token
 from tests.api.test_secrets import assigned, new_key, write_keys
@@ -278,3 +280,32 @@ async def test_a_node_without_a_key_says_so(client: httpx2.AsyncClient, node: Si
         headers = {"Authorization": "Bearer cb_1_0_" + "x" * 43}
         reply = await other.post("/v1/runs/1/tasks/main/complete", json=DONE, headers=headers)
     assert (reply.status_code, "secrets.key_file" in reply.json()["detail"]) == (503, True)
+
+
+async def test_after_a_restore_what_the_backup_knows_is_completed_and_the_rest_is_gone(
+    submitted: Submitted, node: SingleNode, settings: ApiSettings
+) -> None:
+    unknown, later = token_of(node, settings, 4711), token_of(node, settings, 1, 1)
+    reply = await submitted.say("complete", DONE, unknown)
+    assert (reply.status_code, reply.json()["type"]) == (404, "/problems/not-found")
+    renew_state(node)
+    reply = await submitted.say("complete", DONE, unknown)
+    assert (reply.status_code, reply.json()["type"]) == (410, "/problems/gone"), reply.text
+    assert token_of(node, settings, 1, 1) == later != submitted.token  # the lineage is the same
+    assert (await submitted.say("complete", DONE, later, dry_run=True)).status_code == 200
+    assert (await submitted.say("complete", DONE)).status_code == 200
+
+
+def renew_state(node: SingleNode) -> None:
+    """The state is that of a cluster that was restored from it."""
+    now_ms = node.now_ms()
+    restores.create_tables(node.store)
+    restores.insert(
+        node.store,
+        Restore(
+            number=1, kind="restore", lineage=CLUSTER, former=CLUSTER, idx=0, run_floor=0, attempt_floor=0,
+            run_base=1_000, attempt_base=1_000, stamp_ms=now_ms, hold_ms=0, catchup=0, phase=restores.DONE,
+            taken_ms=now_ms, until_ms=now_ms,
+        ),
+    )  # fmt: skip
+    node.store.execute("UPDATE state SET restores = 1 WHERE id = 1")
