@@ -8,13 +8,14 @@ from typing import Any
 
 from api.instants import rfc3339
 from scheduler.machine.rules import substitutes
+from scheduler.machine.rules.changing import OF_JOB_MAX
 from scheduler.model.known_dates import KIND as CALENDAR
 from scheduler.model.known_dates import dates_of
 from scheduler.model.known_schedules import KIND as SCHEDULE
 from scheduler.model.known_schedules import InForce
 from scheduler.plan.rescheduling import Calendars, of_job
 from scheduler.store.connection import Store
-from scheduler.store.tables import job_schedules, pins, refs
+from scheduler.store.tables import changed_ticks, job_schedules, pins, refs
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables import triggers as trigger_rows
@@ -135,10 +136,13 @@ def _told(
         gone = sorted({ms for ms in was if ms <= end_ms} - set(will))
         come = sorted({ms for ms in will if ms <= end_ms} - set(was))
         if gone or come:
+            changed = changed_ticks.within(store, number, key, now_ms, end_ms, OF_JOB_MAX)
+            lost = [row.at_ms for row in changed if not row.passed and row.at_ms in set(gone)]
             yield {
                 "namespace": job.namespace, "job": job.name, "trigger": key,
                 "gone": [rfc3339(ms) for ms in gone[:TOLD_MAX]], "gone_count": len(gone),
                 "come": [rfc3339(ms) for ms in come[:TOLD_MAX]], "come_count": len(come),
+                "dropped": [rfc3339(ms) for ms in lost],
             }  # fmt: skip
 
 

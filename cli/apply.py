@@ -89,6 +89,7 @@ def apply_files(
             given = dict(zip(new, (document.data for document in documents), strict=True))
             differing.show_changes(client, diff.created, diff.changed, new, given)
             differing.show_moves(diff.moves, is_cut=diff.moves_cut)
+            differing.show_dropped(diff.dropped)
         files.show_diff(diff, dry_run=dry_run)
     else:
         show(form, {"dry_run": dry_run, **asdict(diff)}, (), list)
@@ -124,4 +125,5 @@ def diff(
     for row in found.changed:
         differing.show_change(client, row, new[differing.key_of(row)])
     differing.show_moves(found.moves, is_cut=found.moves_cut)
+    differing.show_dropped(found.dropped)
     files.show_diff(found, dry_run=True)

@@ -12,6 +12,7 @@ import click
 from cli.client import Client, path_of
 from cli.exits import Failure
 
+ACTS = {"go": "with parameters", "held": "held", "skipped": "to be skipped", "moved": "moved"}
 SHOWN_MAX = 20  #: objects of a dry run; `cronclave diff` shows the lines of all
 TICKS_SHOWN = 3
 DECIDE = ("triggers", "enabled")  #: of a job, which ticks it has
@@ -117,8 +118,22 @@ def show_moves(moves: Sequence[Mapping[str, Any]], *, is_cut: bool) -> None:
                 _say(f"{sign} tick {instant} of {of}", sign)
             if (more := move[f"{what}_count"] - len(move[what][:TICKS_SHOWN])) > 0:
                 _say(f"{sign} … and {more} more within 400 days of {of}", sign)
+        for instant in move.get("dropped", ()):
+            _say(f"- what was said of tick {instant} of {of} is dropped", "-")
     if is_cut or len(moves) > SHOWN_MAX:
         click.echo("… and other triggers: -o json shows those that were looked at", err=True)
+
+
+def show_dropped(dropped: Sequence[Mapping[str, Any]]) -> None:
+    """What people said of single ticks that are none any more."""
+    for each in dropped[:SHOWN_MAX]:
+        said = each["changed"]
+        by = f" by {said['actor']}" if said["actor"] else ""
+        why = f": {said['reason']}" if said["reason"] else ""
+        tick = f"{each['at']} of {each['namespace']}/{each['job']}, trigger {each['trigger']}"
+        _say(f"- tick {tick}, {ACTS[said['act']]}{by}{why}: that is dropped", "-")
+    if len(dropped) > SHOWN_MAX:
+        click.echo("… and others: -o json shows them", err=True)
 
 
 def moved(old: Sequence[str], new: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -44,6 +44,8 @@ class Diff:
     """Of a dry run: ticks of jobs that it leaves which come otherwise."""
     moves_cut: bool = False  #: more triggers move than were looked at
     warnings: list[dict[str, Any]] = field(default_factory=list)
+    dropped: list[dict[str, Any]] = field(default_factory=list)
+    """Of a dry run: what people said of single ticks, and is dropped."""
 
 
 def read_documents(paths: Sequence[str], *, may_be_empty: bool = False) -> list[Document]:
@@ -187,6 +189,7 @@ def _send(
             total.changed += reply["changed"]
             total.unchanged += reply["unchanged"]
             total.deleted += reply["deleted"]
+            total.dropped += reply.get("dropped") or []
             total.moves += reply.get("moves") or []
             total.moves_cut = total.moves_cut or bool(reply.get("moves_cut"))
             total.warnings += reply.get("warnings", ())

@@ -14,6 +14,7 @@ from api import access
 from api.calendar_dates import TRIES, calendars_of, schedules_of
 from api.call import Call, json_response
 from api.cautioned import warnings_of
+from api.dropped import dropped
 from api.edits import propose_edit
 from api.jobs.bodies import need_unspent, one_document, to_job
 from api.jobs.preview import preview
@@ -183,6 +184,8 @@ async def dry_run(services: Services, call: Call, job: Job, if_revision: int | N
         "dry_run": True, "name": job.name, "namespace": job.namespace, "change": change,
     }  # fmt: skip
     document |= {"revision": None if row is None else row.revision, "warnings": warnings_of([job])}
+    with services.scheduler.read() as store:
+        document |= dropped(store, command.jobs, (), command.after_ms, lambda _: True)
     return json_response(
         document | await judge_body(len(spec), lambda: preview(job, command.jobs[0], command.after_ms))
     )

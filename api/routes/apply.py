@@ -12,6 +12,7 @@ from api import access, schemas, staging
 from api.calendar_dates import TRIES, calendars_of, schedules_of
 from api.call import Call, call_of, json_response, json_type
 from api.cautioned import warnings_of
+from api.dropped import dropped
 from api.edits import propose_edit
 from api.jobs.asking import unmet
 from api.jobs.bodies import documents, need_unspent
@@ -99,11 +100,15 @@ async def apply_jobs(request: Request) -> Response:
 
     if asked.dry_run:
 
+        def may_see(namespace: str) -> bool:
+            return call.principal.may(access.READ, namespace)
+
         def judge() -> dict[str, Any]:
             with services.scheduler.read() as store:
                 need_all_unspent(_spent(store, command.jobs, now_ms))
                 need_possible(store, call, command, items, what="apply")
-                told = moves(store, command, now_ms, lambda of: call.principal.may(access.READ, of))
+                told = moves(store, command, now_ms, may_see)
+                told |= dropped(store, command.jobs, command.deletions, now_ms, may_see)
                 return diff(store, command) | told
 
         return json_response({"dry_run": True, **await in_thread(judge), "warnings": _warnings(items)})

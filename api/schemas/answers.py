@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from api.schemas.cautions import Warned
-from api.schemas.plan import Changed
+from api.schemas.plan import Changed, Dropped
 from api.schemas.replies import Instant, Pause, Reply
 
 
@@ -70,6 +70,7 @@ class JobDryRun(DryRun):
     warnings: list[Warned]
     next_ticks: list[ComingTick] = Field(description="the first ten")
     graph: list[Node]
+    dropped: list[Dropped] | None = Field(default=None, description="said of single ticks, and dropped")
 
 
 class Revision(Reply):
@@ -103,6 +104,7 @@ class Moved(Reply):
     gone_count: int
     come: list[Instant] = Field(description="the first of them")
     come_count: int
+    dropped: list[Instant] = Field(description="of those that go, of which a person has said something")
 
 
 class Applied(Reply):
@@ -117,6 +119,7 @@ class Applied(Reply):
         description="Of a dry run: ticks that its calendars and schedules move, of jobs that it leaves.",
     )
     moves_cut: bool | None = Field(default=None, description="There are more triggers than were looked at.")
+    dropped: list[Dropped] | None = Field(default=None, description="Said of single ticks, and dropped.")
 
 
 class Object(Reply):

@@ -47,6 +47,16 @@ class Changed(Reply):
     actor: str | None
 
 
+class Dropped(Reply):
+    """A tick of which a person has said something, and that an edit takes away."""
+
+    namespace: str = Field(examples=["default"])
+    job: str = Field(examples=["nightly-report"])
+    trigger: str = Field(examples=["nightly"])
+    at: Instant
+    changed: Changed
+
+
 class TickChange(Reply):
     namespace: str = Field(examples=["default"])
     job: str = Field(examples=["nightly-report"])

@@ -345,3 +345,29 @@ async def test_an_instant_that_is_none_is_named_where_it_stands(
     assert in_body.json()["detail"].startswith("/move_to: ")
     assert [each["pointer"] for each in in_body.json()["errors"]] == ["/move_to"]
     assert in_path.status_code == in_body.status_code == 422
+
+
+async def test_a_dry_run_tells_what_was_said_of_ticks_that_are_none_any_more(
+    client: httpx2.AsyncClient,
+) -> None:
+    daily = [{"cron": "0 12 * * *", "id": "noon"}, {"cron": "0 18 * * *", "id": "late"}]
+    await put(client, "a", triggers=daily)
+    tomorrow = (await client.get("/v1/jobs/a/next?count=4")).json()["items"]
+    noon = next(each["at"] for each in tomorrow if each["trigger"] == "noon")
+    late = next(each["at"] for each in tomorrow if each["trigger"] == "late")
+    for at in (noon, late):
+        held = await client.patch(f"/v1/jobs/a/ticks/{at}", json={"hold": True, "reason": "figures"})
+        assert held.status_code == 200, held.text
+    moved = {"job": "a", **NOOP, "triggers": [{"cron": "0 13 * * *", "id": "noon"}, daily[1]]}
+
+    async def told(body: dict[str, Any]) -> list[tuple[str, str, str]]:
+        dry = (await client.post("/v1/apply?dry_run=true", json=body)).json()
+        return [(each["trigger"], each["at"], each["changed"]["act"]) for each in dry.get("dropped", [])]
+
+    assert await told({"jobs": [moved]}) == [("noon", noon, "held")]
+    assert await told({"jobs": [{"job": "a", **NOOP, "triggers": daily[:1]}]}) == [("late", late, "held")]
+    assert await told({"jobs": [{"job": "a", **NOOP, "triggers": daily, "owner": "ops"}]}) == []
+    dry = await client.put("/v1/jobs/a?dry_run=true", json={**NOOP, "triggers": daily, "enabled": False})
+    assert {each["at"] for each in dry.json()["dropped"]} == {noon, late}
+    same = await client.put("/v1/jobs/a?dry_run=true", json={**NOOP, "triggers": daily})
+    assert "dropped" not in same.json()
