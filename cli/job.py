@@ -295,14 +295,22 @@ def run(
     wait_for(client, started, timeout, form)
 
 
-@job.command("pause", epilog="Example: cronclave job pause nightly-report")
+@job.command("pause", epilog="Example: cronclave job pause nightly-report --reason 'stocktaking' --until +2d")
 @NAME
+@click.option("--reason", default="", help="Why: it is shown wherever something waits for it.")
+@click.option("--until", type=INSTANT, help="When it ends by itself.  [default: by a resume alone]")
 @namespaced
 @connected
-def pause(client: Client, name: str, namespace: str) -> None:
-    """Pause a job: its ticks are skipped(paused) until it is resumed."""
-    client.post(path_of("jobs", name, "pause", namespace=namespace))
-    click.echo(f"{namespace}/{name} paused")
+def pause(client: Client, name: str, reason: str, until: datetime | None, namespace: str) -> None:
+    """Pause a job: its ticks are skipped(paused) until it is resumed.
+
+    A pause that stands gets this reason and end.
+    """
+    document = {"reason": reason} if reason else {}
+    if until is not None:
+        document["until"] = rfc3339(milliseconds(until))
+    found = client.post(path_of("jobs", name, "pause", namespace=namespace), document or None)
+    click.echo(f"{namespace}/{name} {found['pause_reason'] or 'paused'}")
 
 
 @job.command("resume", epilog="Example: cronclave job resume nightly-report")

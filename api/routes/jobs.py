@@ -13,7 +13,7 @@ from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.days import change_json
 from api.edits import propose_edit
-from api.instants import rfc3339
+from api.instants import end_ms, rfc3339
 from api.jobs import writing
 from api.jobs.bodies import one_document, to_job
 from api.jobs.listing import items_json, listing
@@ -21,6 +21,7 @@ from api.jobs.reading import find_job, job_answer, job_documents, need_job
 from api.outcomes import expect_ok
 from api.parameters import EACH, NUMBER_MAX
 from api.problems import Problem
+from api.reasons import need_fields, reason_of
 from api.references import need_references, need_targets
 from api.revisions import revision_json
 from api.services import Services, services_of
@@ -36,6 +37,8 @@ from scheduler.ticks import schedule
 from scheduler.words.commands import DeleteJob, PauseJob, ResumeJob
 
 router = APIRouter(tags=["jobs"], dependencies=EACH)
+PAUSE_FIELDS = ("reason", "until")
+PAUSE_HINT = 'Send nothing, or {"reason": TEXT, "until": INSTANT} as you like.'
 
 LIMIT_MAX = 1_000
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="Items on one page.")]
@@ -113,9 +116,10 @@ async def delete_job(request: Request, name: str) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/v1/jobs/{name}/pause", operation_id="pauseJob", openapi_extra=schemas.change)
+@router.post("/v1/jobs/{name}/pause", operation_id="pauseJob", openapi_extra=schemas.pause_job)
 async def pause_job(request: Request, name: str) -> Response:
-    """Pause a job: its ticks are skipped(paused) until it is resumed."""
+    """Pause a job: its ticks are skipped(paused) until it is resumed, or until the instant that is given. A
+    pause that stands gets this reason and end."""
     return await _set_paused(request, name, True)
 
 
@@ -129,11 +133,21 @@ async def _set_paused(request: Request, name: str, paused: bool) -> Response:
     services, call = services_of(request), call_of(request)
     call.need(access.OPERATE, namespace=call.namespace)
     become: bool | None = None
+    reason, until_ms = "", None
+    if paused:
+        said = call.json_object(optional=True)
+        need_fields(said, PAUSE_FIELDS, PAUSE_HINT)
+        until_ms = end_ms(said, services.scheduler.now_ms(), PAUSE_HINT)
+        reason = reason_of(said, PAUSE_HINT) if "reason" in said else ""
     if call.flag("dry_run"):
         become = paused
     else:
-        command = PauseJob if paused else ResumeJob
-        outcome = await services.scheduler.propose(command(call.namespace, name, call.actor))
+        command = (
+            PauseJob(call.namespace, name, call.actor, reason, until_ms)
+            if paused
+            else ResumeJob(call.namespace, name, call.actor)
+        )
+        outcome = await services.scheduler.propose(command)
         need_job(services, outcome, call.namespace, name)
         expect_ok(outcome, what=f"job {name}")
     _, document = await job_answer(services, call.namespace, name, paused=become, actor=call.principal.name)

@@ -380,6 +380,16 @@ pause: dict[str, Any] = {
         ),
     ),
 }
+pause_job: dict[str, Any] = {
+    **change,
+    "requestBody": _body(
+        {"reason": "the supplier is closed", "until": "2199-01-31T23:00:00Z"},
+        required=False,
+        schema=_fields(
+            reason=_text(500, pattern=r"\S"), until={"type": ["string", "null"], "format": "date-time"}
+        ),
+    ),
+}
 resume: dict[str, Any] = {"parameters": [_DRY_RUN]}
 close_plan: dict[str, Any] = {
     "parameters": [_NAMESPACE, _DRY_RUN],

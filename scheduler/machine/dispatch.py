@@ -62,6 +62,7 @@ APPLY: dict[type[Any], Callable[[Context, Any], Outcome]] = {
     c.Apply: objects.apply,
     c.PauseJob: jobs.pause_job,
     c.ResumeJob: jobs.resume_job,
+    c.EndJobPause: jobs.end_job_pause,
     c.PutNamespace: namespaces.put_namespace,
     c.DeleteNamespace: namespaces.delete_namespace,
     c.ReviseJobs: namespaces.revise_jobs,

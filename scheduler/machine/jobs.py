@@ -14,17 +14,20 @@ from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.rules import pins, references
 from scheduler.machine.steps import decisions, delaying, editing, eras, putting, redating
 from scheduler.machine.steps.editing import Edit
-from scheduler.store.tables import delays, hearers
+from scheduler.model.quantities import format_instant
+from scheduler.store.tables import delays, hearers, job_pauses
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import triggers as trigger_rows
+from scheduler.store.tables.job_pauses import JobPause
 from scheduler.store.tables.jobs import Job
 from scheduler.store.tables.refs import Named
 from scheduler.words import events as e
 from scheduler.words import reasons
-from scheduler.words.commands import DeleteJob, PauseJob, PutJobs, ResumeJob
+from scheduler.words.commands import DeleteJob, EndJobPause, PauseJob, PutJobs, ResumeJob
 from scheduler.words.outcomes import Code, Outcome
 
 JOBS_MAX = 1_000
+REASON_LETTERS_MAX = 500
 
 
 def put_jobs(ctx: Context, command: PutJobs) -> Outcome:
@@ -67,11 +70,22 @@ def pause_job(ctx: Context, command: PauseJob) -> Outcome:
     job = job_rows.find(ctx.store, command.namespace, command.name)
     if job is None:
         return refused(Code.NOT_FOUND, f"no job {command.namespace}/{command.name}")
-    ctx.changed("job", job.namespace, job.name, job.state, "paused")
-    if job.state != "paused":
-        reason = reasons.paused_by(command.actor.name)
+    until_ms = command.until_ms
+    if len(command.reason) > REASON_LETTERS_MAX:
+        return refused(Code.INVALID, f"a reason of {REASON_LETTERS_MAX} letters at most")
+    if until_ms is not None and until_ms <= ctx.stamp_ms:
+        return refused(Code.INVALID, "it would be over before it begins")
+    ctx.changed("job", job.namespace, job.name, job.state, "paused", reason=command.reason)
+    until = "" if until_ms is None else format_instant(until_ms)
+    if job.state != "paused" or command.reason or until_ms != job_pauses.until_ms(ctx.store, job.id):
+        reason = reasons.paused_by(command.actor.name, command.reason, until)
         job_rows.set_state(ctx.store, job.id, state="paused", reason=reason)
-        eras.wake(ctx, job.id)  # what waits to be caught up is skipped
+        if until_ms is None:
+            job_pauses.drop(ctx.store, job.id)
+        else:
+            job_pauses.put(ctx.store, JobPause(job.id, until_ms))
+        if job.state != "paused":
+            eras.wake(ctx, job.id)  # what waits to be caught up is skipped
         ctx.emit(e.JobPaused(job.id, job.namespace, job.name, reason))
     return OK
 
@@ -84,25 +98,45 @@ def resume_job(ctx: Context, command: ResumeJob) -> Outcome:
         return stale
     ctx.changed("job", job.namespace, job.name, job.state, "active")
     if job.state == "paused":
-        for trigger in trigger_rows.live(ctx.store, job.id):
-            if trigger.fire_ms is not None and trigger.fire_ms <= ctx.stamp_ms:
-                from_ms = eras.end(ctx, trigger, ctx.stamp_ms - trigger.jitter_ms, trigger_rows.PAUSED)
-                eras.begin(
-                    ctx, job.id, trigger.key, trigger.spec, trigger.jitter_ms,
-                    eras.asks_of(trigger), from_ms=from_ms, due_ms=trigger.next_due_ms,
-                )  # fmt: skip
-        if ctx.state.delays:
-            _skip_delayed(ctx, job)
-        trigger_rows.give_up_left(ctx.store, job.id, ctx.stamp_ms)
-        hearers.hurry(ctx.store, job.id, ctx.stamp_ms)
-        job_rows.set_state(ctx.store, job.id, state="active", reason="", failures=0)
-        ctx.emit(e.JobResumed(job.id, job.namespace, job.name))
+        _resume(ctx, job, ctx.stamp_ms)
     return OK
 
 
-def _skip_delayed(ctx: Context, job: Job) -> None:
+def end_job_pause(ctx: Context, command: EndJobPause) -> Outcome:
+    until_ms = job_pauses.until_ms(ctx.store, command.job)
+    if until_ms != command.until_ms or until_ms > ctx.stamp_ms:
+        return refused(Code.SUPERSEDED, "that pause is lifted already, or its time is not over")
+    job = job_rows.get(ctx.store, command.job)
+    if job is None or job.state != "paused":
+        job_pauses.drop(ctx.store, command.job)
+        return OK
+    if stale := redating.refuse_edit_of_job(ctx, job.id):
+        return stale
+    _resume(ctx, job, until_ms - 1)  # what is due at its end fires, whenever the leader comes to it
+    return OK
+
+
+def _resume(ctx: Context, job: Job, through_ms: int) -> None:
+    """What was due up to this instant was skipped."""
+    for trigger in trigger_rows.live(ctx.store, job.id):
+        if trigger.fire_ms is not None and trigger.fire_ms <= through_ms:
+            from_ms = eras.end(ctx, trigger, through_ms - trigger.jitter_ms, trigger_rows.PAUSED)
+            eras.begin(
+                ctx, job.id, trigger.key, trigger.spec, trigger.jitter_ms,
+                eras.asks_of(trigger), from_ms=from_ms, due_ms=trigger.next_due_ms,
+            )  # fmt: skip
+    if ctx.state.delays:
+        _skip_delayed(ctx, job, through_ms)
+    trigger_rows.give_up_left(ctx.store, job.id, ctx.stamp_ms)
+    hearers.hurry(ctx.store, job.id, ctx.stamp_ms)
+    job_pauses.drop(ctx.store, job.id)
+    job_rows.set_state(ctx.store, job.id, state="active", reason="", failures=0)
+    ctx.emit(e.JobResumed(job.id, job.namespace, job.name))
+
+
+def _skip_delayed(ctx: Context, job: Job, through_ms: int) -> None:
     for row in delays.of_job(ctx.store, job.id):
-        if row.due_ms is not None and row.due_ms <= ctx.stamp_ms:
+        if row.due_ms is not None and row.due_ms <= through_ms:
             decisions.decide(
                 ctx, delaying.cause_of(ctx, row), job=job.id, namespace=job.namespace, name=job.name,
                 first_ms=row.due_ms, outcome="skipped", reason=reasons.PAUSED,

@@ -35,7 +35,7 @@ def before(ctx: Context, command: c.Command) -> Outcome | None:
     return None
 
 
-def _of_job(ctx: Context, command: c.FireChanged) -> None:
+def _of_job(ctx: Context, command: c.FireChanged | c.EndJobPause) -> None:
     _job(ctx, command.job)
 
 
@@ -156,6 +156,7 @@ TOUCHES: dict[type[c.Command], Callable[[Context, Any], None]] = {
     c.FireChanged: _of_job,
     c.PauseJob: _named,
     c.ResumeJob: _named,
+    c.EndJobPause: _of_job,
     c.Fire: _trigger,
     c.Account: _trigger,
     c.SetAside: _trigger,

@@ -27,6 +27,8 @@ ENDINGS: dict[str, tuple[str, ...]] = {
 """What the ledger may say: each outcome with its reasons. Each has its explanation (`explain.endings`)."""
 
 
-def paused_by(actor: str) -> str:
-    """Of a job that a person paused."""
-    return f"paused by {actor}" if actor else "paused"
+def paused_by(actor: str, why: str = "", until: str = "") -> str:
+    """Of a job that a person paused. `until`: an instant, as people read it."""
+    said = f"paused by {actor}" if actor else "paused"
+    said += f" until {until}" if until else ""
+    return f"{said}: {why}" if why else said

@@ -157,3 +157,23 @@ async def test_without_a_leader_nothing_is_paused(client: httpx2.AsyncClient, no
     node.quorum = False
     reply = await client.post("/v1/pause", json=WHY)
     assert (reply.status_code, reply.json()["type"]) == (503, "/problems/no-leader")
+
+
+async def test_a_pause_of_a_job_says_why_and_ends(client: httpx2.AsyncClient) -> None:
+    assert (await client.put("/v1/jobs/j", json={"noop": True})).status_code == 201
+    body = {"reason": "stocktaking", "until": "2199-01-31T23:00:00Z"}
+    answer = await client.post("/v1/jobs/j/pause", json=body)
+    assert answer.status_code == 200, answer.text
+    reason = answer.json()["pause_reason"]
+    assert reason.endswith("until 2199-01-31T23:00:00Z: stocktaking"), reason
+    again = await client.post("/v1/jobs/j/pause")
+    assert again.json()["state"] == "paused"
+    for wrong, pointer in (
+        ({"until": "2001-01-01T00:00:00Z"}, "/until"),
+        ({"until": "tomorrow"}, "/until"),
+        ({"reason": ""}, "/reason"),
+        ({"till": "x"}, "/till"),
+    ):
+        refused = await client.post("/v1/jobs/j/pause", json=wrong)
+        assert refused.status_code == 422, refused.text
+        assert refused.json()["errors"][0]["pointer"] == pointer

@@ -26,6 +26,11 @@ def overlaps(story: Recorder) -> None:
         _pass(story)
         story.finish(attempt.id, reason="cancelled", exit_code=None)
         story.tell(*story.plan())
+    story.tell_ok(c.PauseJob("default", "keyed", reason="stocktaking", until_ms=story.now_ms + 10_000))
+    _pass(story)
+    story.tell_ok(c.PauseJob("default", "forced", until_ms=story.now_ms + 10_000))
+    _pass(story)
+    _pass(story)
     for (run,) in story.store.rows("SELECT id FROM runs WHERE name = 'keyed' AND waiting = 0 ORDER BY id"):
         story.tell(c.CancelRun(run))
     story.tell_ok(*(c.DeleteJob("default", name) for name in ("keyed", "forced")))

@@ -33,8 +33,8 @@ from scheduler.machine.steps import (
 )
 from scheduler.model.compiled import CompiledJob, compile_job
 from scheduler.store.tables import asked as asked_rows
+from scheduler.store.tables import job_pauses, namespaces, refs
 from scheduler.store.tables import jobs as job_rows
-from scheduler.store.tables import namespaces, refs
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.jobs import Job, Revision
@@ -203,6 +203,7 @@ def delete(ctx: Context, edit: Edit, job: Job, *, runs_max: int | None = None) -
             stopping.end_for_deletion(ctx, run)
     if redating.names_schedules(job.spec):
         redating.drop(ctx, job)
+    job_pauses.drop(ctx.store, job.id)
     job_rows.delete(ctx.store, job.id)
     namespaces.count_job(ctx.store, job.namespace, -1)
     refs.set_of(ctx.store, Named("job", job.namespace, job.name), ())

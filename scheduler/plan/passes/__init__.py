@@ -27,6 +27,7 @@ from scheduler.plan.passes import (
     dependents,
     drains,
     gatherings,
+    job_pauses,
     leases,
     live,
     migration,
@@ -66,6 +67,7 @@ class Pass(Protocol):
 DUE: tuple[Pass, ...] = (
     nodes,
     pauses,
+    job_pauses,
     restore,
     leases,
     drains,
@@ -108,6 +110,7 @@ turn."""
 PASSES: tuple[Pass, ...] = (*DUE, *SPARE, *NEVER_CUT)
 
 WORKS_ON: dict[Pass, frozenset[str]] = {
+    job_pauses: frozenset({"job_pauses"}),
     redates: frozenset({"redates"}),
     backfills: frozenset({"backfills"}),
     changed: frozenset({"changed_ticks"}),

@@ -40,6 +40,9 @@ STATEMENTS: tuple[str, ...] = (
         PRIMARY KEY (namespace, name, revision)
     ) WITHOUT ROWID
     """,
+    # Paused jobs that go on by themselves.
+    "CREATE TABLE job_pauses (job INTEGER PRIMARY KEY, until_ms INTEGER NOT NULL)",
+    "CREATE INDEX job_pauses_until ON job_pauses (until_ms, job)",
     "CREATE INDEX revisions_job ON revisions (job, revision)",
     # What came from a source: asked for when it is to be pruned.
     "CREATE INDEX jobs_source ON jobs (source, namespace, name) WHERE source <> ''",

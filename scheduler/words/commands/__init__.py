@@ -64,6 +64,7 @@ from scheduler.words.commands.hands import SuspendRun as SuspendRun
 from scheduler.words.commands.hooks import Deliver as Deliver
 from scheduler.words.commands.hooks import HookFiring as HookFiring
 from scheduler.words.commands.jobs import DeleteJob as DeleteJob
+from scheduler.words.commands.jobs import EndJobPause as EndJobPause
 from scheduler.words.commands.jobs import PauseJob as PauseJob
 from scheduler.words.commands.jobs import PreparedJob as PreparedJob
 from scheduler.words.commands.jobs import PreparedTrigger as PreparedTrigger

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.words.record import NOBODY, Actor, ByPerson, Keyed, Record, command, part
+from scheduler.words.record import NOBODY, Actor, ByPerson, ByPlanner, Keyed, Record, command, part
 
 
 @part
@@ -54,9 +54,21 @@ class DeleteJob(ByPerson, Keyed):
 
 @command(3)
 class PauseJob(ByPerson):
+    """A pause that stands gets this reason and end."""
+
     namespace: str
     name: str
     actor: Actor = NOBODY
+    reason: str = ""
+    until_ms: int | None = None  #: when it ends by itself
+
+
+@command(141)
+class EndJobPause(ByPlanner):
+    """Its time is over: compare-and-set of its end."""
+
+    job: int
+    until_ms: int
 
 
 @command(4)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from scheduler.model.quantities import format_instant
 from scheduler.plan import wake_ms
-from scheduler.store.tables import pauses
+from scheduler.store.tables import job_pauses, pauses
 from scheduler.verify import verify
 from scheduler.words import commands as c
 from scheduler.words import events as e
@@ -223,3 +224,51 @@ def test_the_time_that_pauses_kept_back_is_counted_once(story: Story) -> None:
     assert pauses.kept_back_ms(story.store, "default", START_MS + 5_000, story.now_ms) == 25_000
     assert pauses.kept_back_ms(story.store, "other", START_MS, story.now_ms) == 20_000
     assert pauses.kept_back_ms(story.store, "default", story.now_ms - 5_000, story.now_ms) == 0
+
+
+def paused_until(story: Story, until_ms: int | None, reason: str = "stocktaking") -> None:
+    story.tell_ok(c.PauseJob("default", "j", c.Actor("ann"), reason, until_ms))
+
+
+def test_a_pause_of_a_job_ends_by_itself_and_loses_no_tick_behind_its_end(story: Story) -> None:
+    story.put(job(trigger={"every": "10s", "id": "t"}, policies={"overlap": "allow"}))
+    story.connect()
+    until_ms = story.now_ms + 30_000
+    paused_until(story, until_ms)
+    assert story.job().pause_reason == f"paused by ann until {format_instant(until_ms)}: stocktaking"
+    for _ in range(2):
+        story.now_ms += 10_000
+        story.plan_and_apply()
+    story.reopen()
+    story.now_ms += 20_000  # nobody leads at its end, and at the tick after it
+    story.lead()
+    for _ in range(5):
+        story.tell(*story.plan())
+    assert story.job().state == "active"
+    assert [entry[0] for entry in story.ledger() if entry[2:] == ("skipped", "paused")] == [10, 20]
+    ticks = story.store.rows("SELECT tick_ms FROM runs ORDER BY tick_ms")
+    assert ticks == [(until_ms,), (until_ms + 10_000,)]
+    assert job_pauses.next_ms(story.store) is None
+    assert verify(story.store, START_MS - 1, story.now_ms, now_ms=story.now_ms).problems == []
+
+
+def test_a_pause_that_stands_gets_another_end_and_a_resume_takes_it_away(story: Story) -> None:
+    story.put(job(trigger={"every": "10s", "id": "t"}))
+    paused_until(story, story.now_ms + 30_000)
+    paused_until(story, None, "for good")
+    assert job_pauses.next_ms(story.store) is None
+    assert story.job().pause_reason == "paused by ann: for good"
+    paused_until(story, story.now_ms + 60_000)
+    stale = c.EndJobPause(story.epoch, story.job().id, story.now_ms + 30_000)
+    assert story.one(stale).code == Code.SUPERSEDED
+    story.tell_ok(c.ResumeJob("default", "j"))
+    assert job_pauses.next_ms(story.store) is None
+    paused_until(story, story.now_ms + 60_000)
+    story.tell_ok(c.DeleteJob("default", "j"))
+    assert job_pauses.next_ms(story.store) is None
+
+
+def test_a_pause_of_a_job_that_would_be_over_is_refused(story: Story) -> None:
+    story.put(job(trigger={"every": "10s", "id": "t"}))
+    assert story.one(c.PauseJob("default", "j", until_ms=story.now_ms - 1)).code == Code.INVALID
+    assert story.one(c.PauseJob("default", "j", reason="x" * 501)).code == Code.INVALID

@@ -16,7 +16,7 @@ from scheduler.words import commands as c
 from tests.golden.log import tables
 from tests.scheduler.story import Story, job
 
-LAYOUT = (67, "28e59f081bdaf239")
+LAYOUT = (68, "3112a29adcaa0c8e")
 DEADLINE_S = 60.0
 
 

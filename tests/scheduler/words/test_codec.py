@@ -103,8 +103,8 @@ def test_fields_that_an_older_writer_left_out_get_their_defaults() -> None:
     assert codec.decode_command(msgpack.packb(row[:-1])) == commands.Lead("n", "z", 3, "")
 
 
-class LaterPause(record.ByPerson, tag=commands.PauseJob.tag, frozen=True):
-    """PauseJob as a later version might have it."""
+class LaterResume(record.ByPerson, tag=commands.ResumeJob.tag, frozen=True):
+    """ResumeJob as a later version might have it."""
 
     namespace: str
     name: str
@@ -113,7 +113,7 @@ class LaterPause(record.ByPerson, tag=commands.PauseJob.tag, frozen=True):
     why: Annotated[str, record.since(3)] = ""
 
 
-LaterPause.since_format = 1
+LaterResume.since_format = 1
 
 
 class LaterHost(record.Record, frozen=True):
@@ -129,15 +129,15 @@ class LaterPauses(record.ByPerson, tag=99_999, frozen=True):
 
 
 def test_what_needs_no_newer_format_has_the_bytes_that_older_nodes_know() -> None:
-    older = commands.PauseJob("ns", "j", commands.Actor("ada"))
-    plain: Any = LaterPause("ns", "j", commands.Actor("ada"))
+    older = commands.ResumeJob("ns", "j", commands.Actor("ada"))
+    plain: Any = LaterResume("ns", "j", commands.Actor("ada"))
     assert codec.encode_command(plain) == codec.encode_command(older)
     assert codec.needs(plain) == 1
-    until: Any = LaterPause("ns", "j", commands.Actor("ada"), until_ms=7)
+    until: Any = LaterResume("ns", "j", commands.Actor("ada"), until_ms=7)
     assert codec.needs(until) == 2
     with pytest.raises(codec.NewerRecordError):
         codec.decode_command(codec.encode_command(until))
-    why: Any = LaterPause("ns", "j", commands.Actor("ada"), why="audit")
+    why: Any = LaterResume("ns", "j", commands.Actor("ada"), why="audit")
     assert codec.needs(why) == 3
     assert msgpack.unpackb(codec.encode_command(why))[-2:] == [0, "audit"]
 
@@ -148,9 +148,9 @@ def test_a_record_within_a_command_leaves_its_newer_fields_out_too() -> None:
 
 
 def test_what_a_decorator_makes_of_a_class_knows_what_came_later() -> None:
-    later = record._made(LaterPause, 99_998)
+    later = record._made(LaterResume, 99_998)
     assert record.newer_fields(later) == (("until_ms", 0, 2), ("why", "", 3))
-    assert msgspec.structs.fields(later)[:3] == msgspec.structs.fields(commands.PauseJob)
+    assert msgspec.structs.fields(later)[:3] == msgspec.structs.fields(commands.ResumeJob)
 
 
 @pytest.mark.parametrize(
