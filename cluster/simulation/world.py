@@ -33,7 +33,10 @@ from cluster.simulation.machine import Row, SimulatedMachine, SimulatedState
 from cluster.simulation.network import REDIAL_S, Network, SimulatedLinks
 
 HEAL_S = 40.0  #: of virtual time, within which all nodes must be equal again
-EPOCH_MS = 1_700_000_000_000
+BEGIN_S = 1_000.0  #: of virtual time
+BEGIN_MS = 1_700_000_030_000
+"""When a story begins by a right clock: ten seconds before 22:14 of 14 November 2023, in UTC."""
+EPOCH_MS = BEGIN_MS - round(1_000 * BEGIN_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,7 @@ class World:
         self.plan = plan or Plan.of(self.rng)
         self.hardening = hardening
         self.invariants = Invariants()
-        self._time = 1000.0
+        self._time = BEGIN_S
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._number = 0
         self._healing = False

@@ -1,7 +1,8 @@
 """People who close plan dates, say something of single ticks, and fill what is past in a story, and what must
 hold of that.
 
-closed    while a plan date is closed nothing that comes by itself makes a run for it
+closed    while a plan date is closed nothing that comes by itself makes a run for it; what has moved to a
+          working day is of the date that it comes from
 person    what a person skips or holds, and nobody lets go, never runs
 filled    of an instant no two runs of backfills go on at a time; of a backfill no more go on than may, and it
           goes on when it can
@@ -15,6 +16,7 @@ import random
 from typing import TYPE_CHECKING
 
 from node.simulation.front import Front, any_of
+from node.simulation.instants import MOVED
 from scheduler.machine import AppliedEntry
 from scheduler.store.connection import Store
 from scheduler.words import events as e
@@ -33,9 +35,9 @@ _COMING = (
     " AND t.event = '' AND t.next_due_ms IS NOT NULL AND j.namespace = 'default' ORDER BY t.id"
 )
 _GOING = "SELECT id FROM backfills WHERE state = 'going' ORDER BY id"
-_STUCK = (
+_STUCK = (  # nothing is planned in the last two seconds of a story
     "SELECT b.id, b.active FROM backfills b CROSS JOIN state s WHERE b.state = 'going'"
-    " AND (b.active = 0 OR b.wake_ms < s.stamp_ms - 1000) ORDER BY b.id"
+    " AND (b.active = 0 AND b.wake_ms IS NULL OR b.wake_ms < s.stamp_ms - 4000) ORDER BY b.id"
 )
 _SAID = (
     "SELECT j.name, c.key, c.at_ms FROM changed_ticks c JOIN jobs j ON j.id = c.job"
@@ -64,9 +66,9 @@ class Days:
         front = None if world.healing else any_of(world.fronts.values(), rng)
         if front is None:
             return
-        today = world.wall_ms(front.node) // DAY_MS
+        day = world.wall_ms(front.node) // DAY_MS - (rng.random() < 0.3)
         closes = rng.random() < 0.1
-        date: Command = ClosePlan("default", today, "a story") if closes else OpenPlan("default", today)
+        date: Command = ClosePlan("default", day, "a story") if closes else OpenPlan("default", day)
         front.propose([date, *self._changes(front), *self._fillings(front)])
 
     def _changes(self, front: Front) -> list[Command]:
@@ -128,7 +130,7 @@ class Days:
         elif isinstance(event, e.RunEnded):
             self._filling = {k: run for k, run in self._filling.items() if run != event.run}
         elif isinstance(event, e.RunCreated) and event.cause in LEDGERED and event.namespace == "default":
-            day = None if event.tick_ms is None else event.tick_ms // DAY_MS
+            day = None if event.tick_ms is None else event.tick_ms // DAY_MS - (event.name == MOVED)
             if day in self._closed:
                 self._world.invariants.fail("closed", f"{event} for a plan date that is closed")
 

@@ -11,11 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cluster.simulation.world import BEGIN_MS
+from scheduler.model.quantities import format_instant
 from scheduler.store.connection import Store
 
 PARTS = ("part-0", "part-1", "part-2")
 ROUNDS_MAX = 4
 PARALLEL_MAX = 2
+AGAIN = [format_instant(BEGIN_MS + number * 1_000) for number in (3, 6)]
+"""Ticks after which the group is done as often as it may be."""
 JOB: dict[str, object] = {
     "job": "grouped",
     "policies": {"overlap": "allow", "timeout": "60s", "retention": {"runs": 10_000}},
@@ -28,8 +32,8 @@ JOB: dict[str, object] = {
     },
     "groups": {
         "block": {
-            "tasks": [*PARTS, "join"], "catch": ["fix"], "retry": {"max": 1, "first": "300ms"},
-            "repeat": {"until": "tick not in ['2027-01-15T08:00:03Z']", "max": 2, "pause": "300ms"},
+            "tasks": [*PARTS, "join"], "catch": ["fix"], "retry": {"max": 1, "first": "100ms"},
+            "repeat": {"until": f"tick not in {AGAIN}", "max": 2, "pause": "100ms"},
             "max_parallel": PARALLEL_MAX, "sticky": True,
         },
     },
@@ -72,12 +76,14 @@ _WRONG = {
         " (SELECT 1 FROM runs r WHERE r.id = t.run AND r.unfinished = 1) ORDER BY t.id LIMIT 3"
     ),
 }
+_REPEATED = f"SELECT count(*) FROM rounds WHERE run IN {_RUNS} AND repeats > 0"
 
 
 class Groups:
     def __init__(self) -> None:
         self.anew = 0  #: rounds that were not the first, as many as a node knows
         self.caught = 0
+        self.repeated = 0  #: groups whose condition did not hold
 
     def judge(self, store: Store) -> Iterator[tuple[str, str]]:
         for what, sql in _WRONG.items():
@@ -88,3 +94,4 @@ class Groups:
             f"SELECT count(*) FROM tasks WHERE run IN {_RUNS} AND name = 'fix' AND state = 'succeeded'"
         )
         self.anew, self.caught = max(self.anew, anew), max(self.caught, caught)
+        self.repeated = max(self.repeated, store.value(_REPEATED))

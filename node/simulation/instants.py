@@ -19,11 +19,13 @@ from scheduler.store.connection import Store
 from scheduler.words.commands import PreparedJob, PreparedObject
 
 KEPT = {"overlap": "allow", "catchup": {"mode": "all"}, "retention": {"runs": 10_000}}
-ONCE, CALENDAR = "once", "worked"
+ONCE, DAYS, MOVED, CALENDAR = "once", "days", "moved", "worked"
 BEGIN_MS, STEP_MS, COUNT = 1_000, 1_500, 12
 """Of the instants said one by one: from when they are put."""
 EVERY_MS = 2_000
 BY_CALENDAR = {"include": [CALENDAR]}
+DAY_BEFORE = {"cron": "*/2 13-15 22 13 * *"}
+"""At the time of a story, and on a day that is off: what moves is no more than some of a day's instants."""
 DUE: dict[str, dict[str, object]] = {
     "from-the-end": {"cron": "*/2 * * L-16 * *"},
     "workday": {"cron": "*/2 * * * * *", "calendar": BY_CALENDAR, "workday": {"nth": 9, "of": "month"}},
@@ -37,6 +39,10 @@ NEVER: dict[str, dict[str, object]] = {
         "workday": {"nth": -9, "of": "month"},
     },
 }
+MOVES: dict[str, dict[str, object]] = {
+    name: {**DAY_BEFORE, "calendar": {**BY_CALENDAR, "nonworking": name}} for name in ("after", "before")
+}
+"""To the day of the story, and to the Friday before it."""
 
 
 class Instants:
@@ -55,7 +61,8 @@ class Instants:
         self._asked.update(times)
         jobs = {
             ONCE: [{"at": format_instant(at_ms)} for at_ms in times],
-            "days": [{**trigger, "id": name} for name, trigger in {**DUE, **NEVER}.items()],
+            DAYS: [{**trigger, "id": name} for name, trigger in {**DUE, **NEVER}.items()],
+            MOVED: [{**trigger, "id": name} for name, trigger in MOVES.items()],
         }
         return calendar, tuple(
             prepare(
@@ -70,14 +77,14 @@ class Instants:
         ticks = (
             "SELECT j.name, t.key, l.first_ms, l.last_ms, l.count FROM ledger l"
             " JOIN triggers t ON t.id = l.trigger JOIN jobs j ON j.id = l.job"
-            " WHERE j.name IN ('once', 'days') AND l.kind = 'tick' ORDER BY l.seq"
+            " WHERE j.name IN ('once', 'days', 'moved') AND l.kind = 'tick' ORDER BY l.seq"
         )
         seen: dict[str, int] = {}
         for job, key, first_ms, last_ms, count in store.rows(ticks):
             which = job if job == ONCE else key
             seen[which] = seen.get(which, 0) + count
             for ms in (first_ms, last_ms):
-                if ms not in self._asked if job == ONCE else key in NEVER or ms % EVERY_MS:
+                if ms not in self._asked if job == ONCE else key in (*NEVER, "before") or ms % EVERY_MS:
                     yield "instants", f"{key} of {job} was due at {format_instant(ms)}"
             if job != ONCE and count != (last_ms - first_ms) // EVERY_MS + 1:
                 yield "instants", f"{key}: {count} ticks from {first_ms} to {last_ms}"

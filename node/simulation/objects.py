@@ -17,6 +17,7 @@ import random
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
+from cluster.simulation.world import BEGIN_MS
 from node.simulation.front import Front, any_of
 from node.simulation.zones import ZONE
 from scheduler.machine import AppliedEntry
@@ -24,6 +25,7 @@ from scheduler.machine.rules import substitutes
 from scheduler.model.known_schedules import KIND as SCHEDULE
 from scheduler.model.known_schedules import NO_SCHEDULES, InForce, in_force
 from scheduler.model.objects.parsing import parse_document, prepare_document
+from scheduler.model.quantities import format_instant
 from scheduler.store.connection import Store
 from scheduler.store.tables import zones
 from scheduler.words import events as e
@@ -78,8 +80,8 @@ def _schedules(generation: int, *, zoned: bool) -> list[dict[str, Any]]:
 
 
 def _second(number: int) -> str:
-    """Of a story, which begins with that hour."""
-    return f"2027-01-15T08:00:{number:02}Z"
+    """Of a story."""
+    return format_instant(BEGIN_MS + number * 1_000)
 
 
 def _prepared(documents: list[dict[str, Any]], after_ms: int, rules: str) -> Prepared:
@@ -118,6 +120,7 @@ class Objects:
         self._acknowledged: list[int] = []
         self._created: dict[int, int] = {}  #: runs that read, and the index at which each was created
         self.applied = self.staged = 0
+        self.rested = 0  #: ticks of what took the place of the schedule
         self._act()
 
     def _act(self) -> None:
@@ -220,6 +223,7 @@ class Objects:
         self.staged = len(set(self._stages.values()) & set(generations))
         self.applied = len(generations) - self.staged
         counted = {min(min(each) for each in names.values()): g for g, names in generations.items()}
+        self.rested = max(self.rested, store.value(_RESTED))
         found += [("schedules", f"{job} holds what its schedule meant") for job in _stale(store)]
         return [*found, *self._judge_values(store, counted, revisions)]
 
@@ -237,6 +241,12 @@ class Objects:
             if run in pinned and pinned[run] != [counted, counted]:
                 found.append(("values", f"run {run} has {pinned[run]}, {counted} counted at {index}"))
         return found
+
+
+_RESTED = (
+    "SELECT count(*) FROM ledger l JOIN triggers t ON t.id = l.trigger"
+    f" WHERE t.key = '{BEAT}:{REST}:{REST}' AND l.outcome = 'ran'"
+)
 
 
 def _stale(store: Store) -> list[int]:

@@ -10,7 +10,7 @@ requires  who waits for what it requires is judged again when that comes; no run
 
 from __future__ import annotations
 
-from cluster.simulation.world import EPOCH_MS
+from cluster.simulation.world import BEGIN_MS
 from node.simulation import keyed
 from scheduler.machine.rules import requirements
 from scheduler.model.compiled import compile_job
@@ -19,9 +19,9 @@ from scheduler.store.connection import Store
 from scheduler.store.tables import jobs, run_waits, runs
 
 KEPT = {"retention": {"runs": 10_000}}
-DARK_MS = (EPOCH_MS + 4_000, EPOCH_MS + 7_000)
+DARK_MS = (BEGIN_MS + 4_000, BEGIN_MS + 7_000)
 OPEN_MS = (22 * 3_600_000, (22 * 60 + 14) * 60_000)
-"""Of a day. A story begins at 22:13:20, and clocks are turned by an hour."""
+"""Of a day. A story begins ten seconds before they close, and clocks are turned by an hour."""
 DAY_MS = 86_400_000
 
 _SPAN = {"from": format_instant(DARK_MS[0]), "until": format_instant(DARK_MS[1]), "reason": "a test"}
@@ -30,12 +30,12 @@ JOBS: tuple[dict[str, object], ...] = (
     {
         "job": "windowed",
         "noop": True,
-        "triggers": [{"every": "1s"}],
+        "triggers": [{"every": "2s"}],
         "policies": {"overlap": "allow", "admission": {"windows": ["22:00-22:14"]}, **KEPT},
     },
     {
         "job": "boxed",
-        "triggers": [{"every": "1s"}],
+        "triggers": [{"every": "3s"}],
         "policies": {"overlap": "allow", **KEPT},
         "tasks": {
             "a": {"noop": True, "fanout": {"n": 2, "max_parallel": 1}},
@@ -77,8 +77,29 @@ JOBS: tuple[dict[str, object], ...] = (
 )
 
 
-def judge(store: Store) -> list[tuple[str, str]]:
-    """What is wrong by this state."""
+_RUNS = "runs WHERE name = 'windowed' AND"
+_INSIDE = "JOIN runs r ON r.id = x.run WHERE r.name = 'boxed' AND"
+_MET = {
+    "windowed went on": f"{_RUNS} started_ms IS NOT NULL",
+    "windowed was kept back": f"{_RUNS} waiting = 3",
+    "boxed went on": f"tasks x {_INSIDE} x.name = 'b' AND x.attempts > 0",
+    "boxed was kept back": f"rounds x {_INSIDE} x.closed = 1",
+    "dark was left out": "ledger l JOIN jobs j ON j.id = l.job WHERE j.name = 'dark' AND reason = 'blackout'",
+}
+
+
+class Openings:
+    def __init__(self) -> None:
+        self.met: dict[str, int] = {}  #: what came of each, as much as a node knows
+
+    def judge(self, store: Store) -> list[tuple[str, str]]:
+        """What is wrong by this state."""
+        for what, rows in _MET.items():
+            self.met[what] = max(self.met.get(what, 0), store.value(f"SELECT count(*) FROM {rows}"))
+        return _judged(store)
+
+
+def _judged(store: Store) -> list[tuple[str, str]]:
     found = []
     for run, at_ms in store.rows(
         "SELECT id, started_ms FROM runs WHERE name = 'windowed' AND started_ms IS NOT NULL ORDER BY id"
@@ -86,7 +107,8 @@ def judge(store: Store) -> list[tuple[str, str]]:
         if not OPEN_MS[0] <= at_ms % DAY_MS < OPEN_MS[1]:
             found.append(("windows", f"run {run} started at {format_instant(at_ms)}"))
     for (run,) in store.rows(
-        "SELECT id FROM runs WHERE name = 'dark' AND tick_ms >= ? AND tick_ms < ? ORDER BY id",
+        "SELECT id FROM runs WHERE name = 'dark' AND cause IN ('tick', 'catchup')"
+        " AND tick_ms >= ? AND tick_ms < ? ORDER BY id",
         DARK_MS,
     ):
         found.append(("windows", f"run {run} was made of a tick in a blackout"))

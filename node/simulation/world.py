@@ -34,7 +34,7 @@ from __future__ import annotations
 from cluster.hardening import ALL_ON, Hardening
 from cluster.simulation.machine import SimulatedState
 from cluster.simulation.world import EPOCH_MS, Node, Plan, Result, World
-from node.simulation import approvals, exits, fanouts, groups, inside, locks, openings
+from node.simulation import approvals, exits, fanouts, graphs, groups, inside, locks, openings
 from node.simulation.agents import Agent
 from node.simulation.days import Days
 from node.simulation.effects import Outside
@@ -92,25 +92,6 @@ def _edited(name: str, jitter_s: int) -> dict[str, object]:
     return {"job": name, "noop": True, "policies": policies, "triggers": [trigger]}
 
 
-GRAPH: dict[str, object] = {
-    "job": "graph",
-    "policies": {"overlap": "cancel_running", **KEPT},
-    "triggers": [{"cron": "*/2 * * * * *"}],
-    "notify": [NOTICE],
-    "finally": [inside.LAST],
-    "tasks": {
-        "first": {"noop": True},
-        **{f"middle-{n}": {"noop": True, "needs": ["first"]} for n in range(4)},
-        "last": {"noop": True, "needs": [f"middle-{n}" for n in range(4)], "rule": "all_done"},
-        "well": {"noop": True, "needs": ["last"], "when": "middle-0.succeeded and middle-1.exit_code == 0"},
-        "ill": {"noop": True, "needs": ["last"], "when": "not middle-0.succeeded or middle-1.exit_code != 0"},
-        "meet": {"noop": True, "needs": ["well", "ill"], "rule": "none_failed"},
-        inside.LAST: {"noop": True, "when": "first.ended"},
-        "even": {"noop": True, "when": "tick in ['2027-01-15T08:00:04Z', '2027-01-15T08:00:08Z']"},
-    },
-}
-"""More tasks than a frame has room for here, so that making, telling and cancelling them goes in slices."""
-
 NAP_MS = 2_000
 CLOCKS_MS = 1_000  #: as far may the clock that plans be from the one that stamps
 NAPS: dict[str, object] = {
@@ -147,7 +128,7 @@ JOBS = [
         _job("skip", "skip", triggers=[EVERY_SECOND], retry={"max": 2, "backoff": "constant", "first": "1s"}),
         _edited("gaps", 0),
         _edited("edits", 2),
-        GRAPH,
+        graphs.job(NOTICE),
         groups.JOB,
         fanouts.JOB,
         NAPS,
@@ -162,9 +143,7 @@ JOBS = [
         inside.NESTED,
         inside.NESTS,
         approvals.JOB,
-        _job(
-            "manual", "allow", retry={"max": 1, "backoff": "constant", "first": "1s"}, notify=[NOTICE]
-        ),
+        _job("manual", "allow", retry={"max": 1, "backoff": "constant", "first": "1s"}, notify=[NOTICE]),
     )
 ]
 
@@ -178,11 +157,13 @@ class JobsWorld(World):
         self.groups = groups.Groups()
         self.fanouts = fanouts.Fanouts()
         self.instants = Instants()
+        self.openings = openings.Openings()
         self.quiet = False  #: nothing new is planned
         self.acked_runs: dict[str, int] = {}  #: client to the run that it was told
         self.started: dict[int, int] = {}  #: attempts that really started, with the grant they had
         self.followed = 0  #: runs that began since others had ended
         self.waited = 0  #: tasks that waited for a run of another job
+        self.even = 0  #: tasks whose condition asks for the tick, where it held
         self.tidied: dict[str, int] = {}  #: runs that ended so, and did what they do finally
         self.napped = 0  #: work in the state that ended by its instant
         self.refused_plans = 0  #: planner commands that a newer epoch refused
@@ -403,7 +384,7 @@ class JobsWorld(World):
                 for kind, problem in self.operators.judge(store, boots):
                     fail(kind, f"{node.name}: {problem}")
             people = (self.days, self.secrets, self.objects, self.quotas, self.senders, self.zones)
-            kinds = (self.exits, self.groups, self.fanouts, self.locks, self.instants, openings)
+            kinds = (self.exits, self.groups, self.fanouts, self.locks, self.instants, self.openings)
             for each in (*kinds, *people):
                 for kind, problem in each.judge(store) if each is not None else ():
                     fail(kind, f"{node.name}: {problem}")
@@ -448,7 +429,7 @@ class JobsWorld(World):
         """However often the leader changed: none was cut short. Where clocks are turned nothing is said: a
         front here takes office with a wrong clock, as the real one does not (node/clock.py), and plans ahead
         of stamps that stand still."""
-        naps = "FROM tasks WHERE name = 'nap' AND state"
+        naps = "FROM tasks WHERE name = 'nap' AND run IN (SELECT id FROM runs WHERE name = 'naps') AND state"
         lasted = "finished_ms - started_ms"
         short = f"SELECT id, {lasted} {naps} = 'succeeded' AND {lasted} < {NAP_MS - CLOCKS_MS} ORDER BY id"
         if not self.plan.clocks and (found := self.state(node).store.rows(short)):
@@ -463,6 +444,7 @@ class JobsWorld(World):
         for fault in approvals.faults(store):
             self.invariants.fail("answered", f"{node.name}: {fault}")
         self.waited = max(self.waited, inside.waited(store))
+        self.even = max(self.even, graphs.even(store))
         for state, number in inside.done(store).items():
             self.tidied[state] = max(number, self.tidied.get(state, 0))
 

@@ -61,8 +61,18 @@ def test_plan_dates_were_closed_and_single_ticks_changed() -> None:
 
 def test_ticks_came_of_instants_and_days_said_in_each_way() -> None:
     seen = [told(seed)[0].instants.seen for seed in SEEDS]
-    for which in (instants.ONCE, *instants.DUE):
+    for which in (instants.ONCE, *instants.DUE, "after"):
         assert sum(each.get(which, 0) for each in seen) > 20, which
+
+
+def test_conditions_windows_and_substitutes_had_their_time() -> None:
+    """What stands in the jobs of a story by instants comes about in it."""
+    worlds = [told(seed)[0] for seed in SEEDS]
+    met = {what: sum(world.openings.met[what] for world in worlds) for what in worlds[0].openings.met}
+    met["a condition on the tick held"] = sum(world.even for world in worlds)
+    met["until did not hold"] = sum(world.groups.repeated for world in worlds)
+    met["a substitute took its place"] = sum(world.objects.rested for world in worlds if world.objects)
+    assert min(met.values()) > 0, met
 
 
 def test_zone_data_was_moved_on_between_ticks() -> None:
@@ -90,7 +100,7 @@ def test_exit_codes_warned_skipped_and_were_tried_again() -> None:
     """The stories hold what they are for."""
     seen = [told(seed)[0].exits.seen for seed in SEEDS]
     sums = {code: sum(each[code] for each in seen) for code in exits.CODES}
-    assert min(sums.values()) > 2, sums
+    assert min(sums.values()) > 1, sums
 
 
 def test_groups_were_begun_anew_and_their_failures_caught() -> None:
