@@ -5,21 +5,28 @@ Rules of this file:
 1. A tick counts by the run that it made, or by one that repeats that; what was coalesced or skipped is left
    out. One that was missed never ends so, and one that is yet to come, waits or goes on has not.
 2. By the entries of the ledger: what became of a tick is there whatever was pruned since.
-3. Of a job with more ticks on the date than TICKS_MAX nobody says so: to look at them costs too much.
+3. A tick is of the date of its nominal instant: a calendar may have moved it to another day.
+4. Of a job with more ticks on the date than TICKS_MAX nobody says so: to look at them costs too much. Entries
+   that tell of results are none (`words.causes`).
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from scheduler.model.quantities import format_instant
 from scheduler.store.connection import Store
 from scheduler.store.tables import changed_ticks, jobs, ledger, namespaces, overrides, required, triggers
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.ledger import Entry
-from scheduler.ticks import plan_days, schedule
+from scheduler.ticks import nominal_ms, plan_days, reach_ms, schedule
 from scheduler.words.causes import TICKS
 from scheduler.words.lifecycle import RUN_ENDS
 
 TICKS_MAX = 1_000
+ENTRIES_MAX = 5 * TICKS_MAX  #: with those of results
+MOVED_MAX = 1_000  #: instants of one trigger that a calendar may have moved to a date, or from it
+ERAS_MAX = 50  #: of triggers whose calendars move instants
 ACTIVE_MAX = 200
 LEFT_OUT = ("skipped", "coalesced")
 
@@ -30,37 +37,67 @@ def lacking(store: Store, parent: str, state: str, day: int) -> str | None:
     job = jobs.find(store, namespace, name)
     if job is None:
         return None
-    from_ms, until_ms = plan_days.span_of(namespaces.plan_days_of(store, namespace), day)
-    if (at_ms := _undecided(store, job.id, from_ms, until_ms)) is not None:
+    span = plan_days.span_of(namespaces.plan_days_of(store, namespace), day)
+    if (at_ms := _undecided(store, job.id, span, day)) is not None:
         return f"the tick of {format_instant(at_ms)} has not come to its end"
-    entries = ledger.of_span(store, job.id, from_ms, until_ms, TICKS_MAX + 1)
-    if len(entries) > TICKS_MAX:
+    specs = triggers.moving(store, job.id, ERAS_MAX)
+    reached = [reach_ms(spec, *span) for spec in specs.values()]
+    entries = ledger.of_span(
+        store, job.id, min([span[0], *(each[0] for each in reached)]),
+        max([span[1], *(each[1] for each in reached)]), ENTRIES_MAX + 1,
+    )  # fmt: skip
+    ticks = [each for each in entries if each.kind in TICKS and _is_of(each, specs, span)]
+    if len(ticks) > TICKS_MAX or len(entries) > ENTRIES_MAX:
         return f"the job has more than {TICKS_MAX} ticks on a date"
     ended = required.ended_so(store, parent, state, day)
-    for entry in entries:
-        if entry.kind not in TICKS or entry.outcome in LEFT_OUT:
+    for entry in ticks:
+        if entry.outcome in LEFT_OUT:
             continue
         said = f"the tick of {format_instant(entry.first_ms)}"
         if entry.outcome == "missed":
             return f"{said} was missed"
         if entry.run not in ended and not _is_kept_so(store, entry, state):
             return f"{said} has not {'ended' if state == 'ended' else state} (run {entry.run})"
-    return "" if any(entry.kind in TICKS for entry in entries) else None
+    return "" if ticks else None
 
 
-def _undecided(store: Store, job: int, from_ms: int, until_ms: int) -> int | None:
-    """A tick of the span that its trigger is yet to come to, that a person keeps, or whose run waits."""
+def first_ms(spec: bytes, span: tuple[int, int], next_ms: int = 0) -> int | None:
+    """The first instant of a schedule, from that one on, that stands for one of the span."""
+    from_ms, until_ms = reach_ms(spec, *span)
+    most = MOVED_MAX if triggers.may_move(spec) else 1
+    found = schedule(spec).between(max(from_ms, next_ms) - 1, until_ms - 1, most)
+    return next((at_ms for at_ms in found if _stands_in(spec, at_ms, span)), None)
+
+
+def _stands_in(spec: bytes, at_ms: int, span: tuple[int, int]) -> bool:
+    return span[0] <= _stood_ms(spec, at_ms) < span[1]
+
+
+def _stood_ms(spec: bytes, at_ms: int) -> int:
+    stood_ms = nominal_ms(spec, at_ms)
+    return at_ms if stood_ms is None else stood_ms
+
+
+def _is_of(entry: Entry, specs: Mapping[int, bytes], span: tuple[int, int]) -> bool:
+    """Whether one of its instants stands for one of the span."""
+    first, last = entry.first_ms, entry.last_ms
+    if (spec := specs.get(entry.trigger)) is not None:
+        first, last = _stood_ms(spec, first), _stood_ms(spec, last)
+    return first < span[1] and last >= span[0]
+
+
+def _undecided(store: Store, job: int, span: tuple[int, int], day: int) -> int | None:
+    """A tick of the date that its trigger is yet to come to, that a person keeps, or whose run waits."""
     for era in triggers.undecided(store, job):
         assert era.next_due_ms is not None
-        last_ms = until_ms if era.until_ms is None else min(until_ms, era.until_ms + 1)
-        at_ms = schedule(era.spec).next(max(from_ms, era.next_due_ms) - 1)
-        if at_ms is not None and at_ms < last_ms:
+        at_ms = first_ms(era.spec, span, era.next_due_ms)
+        if at_ms is not None and (era.until_ms is None or at_ms <= era.until_ms):
             return at_ms
     for tick in changed_ticks.of_job(store, job, TICKS_MAX):
-        if tick.passed and from_ms <= tick.at_ms < until_ms:
+        if tick.passed and tick.plan_day == day:
             return tick.at_ms
     for run in run_rows.active(store, job, limit=ACTIVE_MAX):
-        if not run.decided and run.tick_ms is not None and from_ms <= run.tick_ms < until_ms:
+        if not run.decided and run.tick_ms is not None and run.plan_day == day:
             return run.tick_ms
     return None
 

@@ -26,7 +26,7 @@ from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.run_waits import RunWait
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import Task
-from scheduler.ticks import plan_days, schedule
+from scheduler.ticks import plan_days
 from scheduler.words.lifecycle import TASK_ENDS
 
 
@@ -112,9 +112,6 @@ def _notice(store: Store, run: Run, each: Requirement, now_ms: int, but: list[in
 def _planned(store: Store, run: Run, each: Requirement) -> bool:
     _, namespace, name = each.parent.split("/", 2)
     job = jobs.find(store, namespace, name)
-    from_ms, until_ms = plan_days.span_of(namespaces.plan_days_of(store, namespace), run.plan_day)
-    for era in triggers.live(store, job.id) if job is not None else ():
-        next_ms = None if era.event else schedule(era.spec).next(from_ms - 1)
-        if next_ms is not None and next_ms < until_ms:
-            return True
-    return False
+    span = plan_days.span_of(namespaces.plan_days_of(store, namespace), run.plan_day)
+    eras = triggers.live(store, job.id) if job is not None else []
+    return any(not era.event and day_ticks.first_ms(era.spec, span) is not None for era in eras)

@@ -15,7 +15,8 @@ Rules of this file:
    answer is made anew.
 6. What the run does finally is done in each run; where it alone ended badly, nothing else is.
    A group is taken over, made anew or left out as a whole, with what is inside.
-7. A condition is judged again where it might come to something else: with other parameters, or another
+7. What the run requires of agents (`model.checks`) is asked again unless it was met, whatever is repeated.
+8. A condition is judged again where it might come to something else: with other parameters, or another
    revision."""
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import NamedTuple
 from scheduler.machine.rules.gates import needs, when
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.rules.verdicts import RUN_FAILURES
+from scheduler.model.checks import is_check
 from scheduler.model.compiled import CompiledTask
 from scheduler.model.work.kind import ASKS, ENDS_RUN
 from scheduler.store.tables.reruns import Rerun
@@ -111,7 +113,7 @@ def _plan(graph: Graph, ended: Mapping[str, End], wanted: Wanted, run: int) -> b
         if is_known and letters[task.name] == ANEW and task.work.get("does") != ASKS:
             return _unknown(task, ended.get(task.name), wanted, run)
     found = b"".join(letters.values())
-    if ANEW not in found and not any(_has_failed(ended.get(task.name)) for task in last):
+    if ANEW not in found[graph.job.checks :] and not any(_has_failed(ended.get(task.name)) for task in last):
         return Outcome(Code.CONFLICT, f"nothing of run {run} ended badly: say from which task it is repeated")
     return found + ANEW * len(last)
 
@@ -126,7 +128,8 @@ def _letters(
         if task.scope.group:
             letters[task.name] = _inside(letters[task.scope.group], ended.get(task.name))
             continue
-        letter = LEFT_OUT if asked is not None and task.name not in asked else ANEW
+        is_asked = asked is None or task.name in asked or is_check(task.name)
+        letter = ANEW if is_asked else LEFT_OUT
         if letter == ANEW and wanted.takes and task.name != wanted.from_task and task.name not in again:
             letter = _taken(task, ended.get(task.name), letters, wanted)
         letters[task.name] = letter
@@ -171,6 +174,8 @@ def _taken(
     if old is None or task.work.get("does") == ENDS_RUN:
         return ANEW
     if any(letters[name] == ANEW for name in (*task.needs, *task.asks)):
+        return ANEW
+    if is_check(task.name) and old.state != "succeeded":
         return ANEW
     is_good = old.state == "succeeded" or (old.may_fail and old.state in RUN_FAILURES)
     if old.state == "skipped":

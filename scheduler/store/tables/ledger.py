@@ -38,7 +38,7 @@ COLUMNS = (
     "seq, job, trigger, kind, key, first_ms, last_ms, count, outcome, reason, run, into_ms, decided_ms,"
     " epoch, idx, tzdata"
 )
-BEFORE_MAX = 50  #: entries that may reach into a span from before it, newest first
+BEFORE_MAX = 1_000  #: entries that may reach into a span from before it, newest first
 _INSERT = f"INSERT INTO ledger ({COLUMNS}, hash) VALUES ({', '.join('?' * 17)})"
 
 _packer = msgpack.Packer(use_bin_type=True)
@@ -59,19 +59,18 @@ def append(store: Store, entry: Entry, before: bytes) -> bytes:
 
 
 def of_span(store: Store, job: int, from_ms: int, until_ms: int, limit: int) -> list[Entry]:
-    """Entries of a job that begin in [from, until), and of the last before those that end there."""
+    """Entries of a job that begin in [from, until), and of the last ranges before those that end there."""
     before = store.rows(
-        f"SELECT {COLUMNS} FROM ledger WHERE job = ? AND first_ms < ?"
-        " ORDER BY first_ms DESC, seq DESC LIMIT ?",
-        (job, from_ms, BEFORE_MAX),
+        f"SELECT {COLUMNS} FROM (SELECT * FROM ledger WHERE job = ? AND first_ms < ?"
+        " ORDER BY first_ms DESC, seq DESC LIMIT ?) WHERE last_ms >= ? ORDER BY first_ms, seq",
+        (job, from_ms, BEFORE_MAX, from_ms),
     )
     rows = store.rows(
         f"SELECT {COLUMNS} FROM ledger WHERE job = ? AND first_ms >= ? AND first_ms < ?"
         " ORDER BY first_ms, seq LIMIT ?",
         (job, from_ms, until_ms, limit),
     )
-    found = [Entry._make(row) for row in before]
-    return [each for each in reversed(found) if each.last_ms >= from_ms] + [Entry._make(row) for row in rows]
+    return [Entry._make(row) for row in (*before, *rows)]
 
 
 def awaited_ms(store: Store, trigger: int) -> int | None:

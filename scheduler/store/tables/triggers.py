@@ -155,6 +155,23 @@ def undecided(store: Store, job: int) -> list[Trigger]:
     return [read(store, row) for row in rows]
 
 
+_MOVES = b'"nonworking":"'
+
+
+def may_move(spec: bytes) -> bool:
+    """Whether a calendar may move an instant of it to another day."""
+    return _MOVES in spec
+
+
+def moving(store: Store, job: int, limit: int) -> dict[int, bytes]:
+    """The specs of its newest eras of which a calendar may move an instant."""
+    rows = store.rows(
+        "SELECT id, spec FROM triggers WHERE job = ? AND instr(spec, ?) > 0 ORDER BY id DESC LIMIT ?",
+        (job, _MOVES, limit),
+    )
+    return {id: bytes(spec) for id, spec in rows}
+
+
 class Listening(NamedTuple):
     """A live trigger that waits for an event."""
 

@@ -15,6 +15,7 @@ from scheduler.plan import cut_off
 from scheduler.store.tables import run_waits
 from scheduler.verify import verify
 from scheduler.words import commands as c
+from scheduler.words.outcomes import Code
 from tests.scheduler.story import START_MS, Story, job
 
 CHECK = {"check": {"run": "test -e /ready", "every": "30s"}}
@@ -247,6 +248,51 @@ def test_a_whole_repeat_asks_again(story: Story) -> None:
     again_run = int(story.value(c.RerunRun(made, b"{}", story.now_ms), "run"))
     story.plan_and_apply()
     assert story.tasks(again_run) == {"@requires-0": "active", "main": "blocked"}
+
+
+TWO = {"a": {"noop": True}, "b": {"noop": True, "needs": ["a"]}}
+
+
+def test_what_repeats_a_run_up_to_a_task_asks_first(story: Story) -> None:
+    put(story, CHECK, tasks=TWO)
+    made = run(story)
+    answer(story)
+    answer(story)
+    answer(story, 1)
+    assert state(story, made)[0] == "failed"
+    again_run = int(story.value(c.RerunRun(made, b"{}", story.now_ms, until_task="a"), "run"))
+    plan(story)
+    assert state(story, again_run) == ("pending", 4)
+    answer(story)
+    answer(story)
+    assert story.tasks(again_run) == {"@requires-0": "succeeded", "a": "succeeded", "b": "skipped"}
+    assert state(story, again_run)[0] == "succeeded"
+
+
+def test_what_was_asked_in_vain_is_asked_anew_by_a_repeat_of_what_failed(story: Story) -> None:
+    put(story, {"check": {"run": "x", "max": 1}}, tasks=TWO)
+    made = run(story)
+    answer(story, 1)
+    assert state(story, made)[0] == "expired"
+    again_run = int(story.value(c.RerunRun(made, b"{}", story.now_ms, from_failed=True), "run"))
+    plan(story)
+    assert state(story, again_run) == ("pending", 4)
+    answer(story)
+    assert story.tasks(again_run) == {"@requires-0": "succeeded", "a": "active", "b": "blocked"}
+    answer(story)
+    answer(story, 1)
+    third = int(story.value(c.RerunRun(again_run, b"{}", story.now_ms, from_failed=True), "run"))
+    plan(story)
+    assert story.tasks(third) == {"@requires-0": "succeeded", "a": "succeeded", "b": "active"}
+
+
+def test_that_it_was_asked_in_vain_alone_is_nothing_to_repeat(story: Story) -> None:
+    put(story, {"check": {"run": "x", "max": 1}}, policy={"on_timeout": "go"}, tasks=TWO)
+    made = run(story)
+    for exit_code in (1, 0, 0):
+        answer(story, exit_code)
+    assert state(story, made)[0] == "succeeded"
+    assert story.one(c.RerunRun(made, b"{}", story.now_ms, from_failed=True)).code == Code.CONFLICT
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from scheduler.explain.findings import Cluster
 from scheduler.explain.runs import explain_run
+from scheduler.machine.rules import day_ticks
 from scheduler.store.tables import required, run_waits
 from scheduler.verify import verify
 from scheduler.words import commands as c
@@ -330,6 +331,43 @@ def test_a_tick_that_a_person_holds_is_waited_for(story: Story) -> None:
     story.tell_ok(c.ChangeTick("default", "load", "t", held, "release"))
     story.settle()
     assert state(story, made)[0] == "succeeded"
+
+
+def test_results_of_its_runs_are_no_ticks_of_it(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(day_ticks, "TICKS_MAX", 3)
+    hourly(story)
+    put(story, {**ALL, "state": "ended"})
+    made = run(story)
+    pass_hours(story, 1, 1)
+    assert story.store.value("SELECT count(*) FROM ledger WHERE kind = 'result'") == 2
+    pass_hours(story, 0)
+    assert state(story, made)[0] == "succeeded"
+
+
+@pytest.mark.parametrize("waits_from", ["first", "last"])
+def test_a_tick_that_a_calendar_moved_is_of_the_date_that_it_was_for(story: Story, waits_from: str) -> None:
+    trigger = {"cron": "0 9 * * 6", "id": "t", "calendar": {"exclude": ["free"], "nonworking": "after"}}
+    assert story.apply({"calendar": "free"}, job("load", trigger=trigger)).ok
+    put(story, ALL, policy={"if_not_planned": "skip"}, policies={"overlap": "allow"})
+    saturday = START_MS // DAY_MS + 1
+    made = [run(story, plan_day=saturday)] if waits_from == "first" else []
+    story.now_ms += 3 * DAY_MS  # monday 08:00
+    story.settle()
+    if not made:
+        made = [run(story, plan_day=saturday)]
+        story.settle()
+    assert state(story, made[0]) == ("pending", 4)
+    assert lacks(story, made[0])[0][0].endswith("the tick of 2027-01-18T09:00:00Z has not come to its end")
+    story.now_ms += HOUR_MS
+    story.settle()
+    assert [
+        story.run(each).plan_day for (each,) in story.store.rows("SELECT id FROM runs WHERE name = 'load'")
+    ] == [saturday]
+    assert state(story, made[0])[0] == "succeeded"
+    monday = run(story, plan_day=saturday + 2)
+    story.settle()
+    assert state(story, monday)[0] == "cancelled", "nothing is planned for it"
+    nothing_left(story)
 
 
 @pytest.mark.parametrize(("then", "ended"), [("wait", "pending"), ("skip", "cancelled"), ("go", "succeeded")])
