@@ -22,6 +22,11 @@ def name_of(place: int) -> str:
     return f"{PREFIX}{place}"
 
 
+def place_of(task: str) -> int:
+    """The place in `requires` of what such a task asks."""
+    return int(task.removeprefix(PREFIX))
+
+
 def check_tasks(requires: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Canonical tasks by their names, of the requirements that are asked of agents."""
     found = {}

@@ -17,7 +17,8 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from scheduler.model.compiled import CompiledJob, compile_job
+from scheduler.model.checks import is_check, place_of
+from scheduler.model.compiled import CompiledJob, CompiledTask, compile_job
 from scheduler.model.problems import pointer_of
 from scheduler.store.connection import Store
 from scheduler.store.tables import namespaces
@@ -63,6 +64,7 @@ class Foreign(NamedTuple):
     said: str  #: the end of a sentence that begins with what names it
     named: str  #: empty: nothing, where something is to be named
     allowed: Sequence[str]
+    hint: str = ""  #: what to do, where that is not to name another
 
 
 def judge_words(store: Store, new: PreparedJob) -> Outcome | None:
@@ -86,6 +88,10 @@ def first_foreign(job: CompiledJob, pools: Sequence[str], users: Sequence[str]) 
     """The first word of its tasks that is none of these, where there are any. A task that names no user would
     run as the agent's own."""
     for task in job.tasks:
+        if is_check(task.name):
+            if found := _foreign_check(task, pools, users):
+                return found
+            continue
         if pools and task.happens == "agent" and task.pool not in pools:
             said = f"task {task.name} of {{job}} is for pool {task.pool}; its namespace may use"
             return Foreign(pointer_of("tasks", task.name, "on", "pool"), said, task.pool, pools)
@@ -93,6 +99,18 @@ def first_foreign(job: CompiledJob, pools: Sequence[str], users: Sequence[str]) 
             runs = f"runs as {task.user}" if task.user else "names no user that it runs as"
             said = f"task {task.name} of {{job}} {runs}; its namespace may use"
             return Foreign(pointer_of("tasks", task.name, "run_as"), said, task.user, users)
+    return None
+
+
+def _foreign_check(task: CompiledTask, pools: Sequence[str], users: Sequence[str]) -> Foreign | None:
+    """Of what a run asks of agents before it goes on."""
+    pointer = pointer_of("requires", place_of(task.name))
+    if pools and task.pool not in pools:
+        said = f"what {{job}} requires is asked of pool {task.pool}; its namespace may use"
+        return Foreign(pointer, said, task.pool, pools)
+    if users and task.user is not None and task.user not in users:
+        said = "what {job} requires is asked as the agent's own user; tasks of its namespace run as"
+        return Foreign(pointer, said, "", users, "let a task of it look, with run_as and retry")
     return None
 
 
@@ -106,7 +124,7 @@ def _not_allowed(new: PreparedJob, found: Foreign) -> Outcome:
     allowed = ", ".join(found.allowed[:TOLD_MAX])
     detail = f"{found.said.format(job=f'{new.namespace}/{new.name}')} {allowed}"
     near = difflib.get_close_matches(found.named, found.allowed, 1) if found.named else []
-    hint = f"did you mean {near[0]}?" if near else f"name one of {allowed}"
+    hint = found.hint or (f"did you mean {near[0]}?" if near else f"name one of {allowed}")
     value: dict[str, object] = {
         "namespace": new.namespace, "name": new.name, "pointer": found.pointer,
         "allowed": list(found.allowed), "hint": hint,

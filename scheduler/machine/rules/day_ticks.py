@@ -27,7 +27,6 @@ TICKS_MAX = 1_000
 ENTRIES_MAX = 5 * TICKS_MAX  #: with those of results
 MOVED_MAX = 1_000  #: instants of one trigger that a calendar may have moved to a date, or from it
 ERAS_MAX = 50  #: of triggers whose calendars move instants
-ACTIVE_MAX = 200
 LEFT_OUT = ("skipped", "coalesced")
 
 
@@ -96,10 +95,7 @@ def _undecided(store: Store, job: int, span: tuple[int, int], day: int) -> int |
     for tick in changed_ticks.of_job(store, job, TICKS_MAX):
         if tick.passed and tick.plan_day == day:
             return tick.at_ms
-    for run in run_rows.active(store, job, limit=ACTIVE_MAX):
-        if not run.decided and run.tick_ms is not None and run.plan_day == day:
-            return run.tick_ms
-    return None
+    return run_rows.undecided_of(store, job, day)
 
 
 def _is_kept_so(store: Store, entry: Entry, state: str) -> bool:

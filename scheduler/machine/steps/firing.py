@@ -301,6 +301,7 @@ def adopt(ctx: Context, run: Run) -> Run:
         ctx.state.last_run += 1
         run = run._replace(id=ctx.state.last_run)
     _insert(ctx, run)
+    keying.adopt(ctx, run)
     return run
 
 

@@ -10,7 +10,7 @@ from scheduler.machine.rules import verdicts
 from scheduler.machine.steps import closing
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import jobs as job_rows
-from scheduler.store.tables import restores
+from scheduler.store.tables import overlap_keys, restores
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.attempts import Attempt
@@ -47,6 +47,7 @@ def rebuild(ctx: Context, run_id: int) -> None:
         exit_code=worst.exit_code, waiting=0, open_tasks=0, unmade=0, walk="", unfinished=0,
         deadline_ms=None, stop_ms=None,
     )  # fmt: skip
+    overlap_keys.drop(ctx.store, run_id)
     if run.state not in RUN_ENDS:
         tally = job_rows.count_run_ended(
             ctx.store, run.job, run=run.id, state=worst.state, failed=worst.state in verdicts.RUN_FAILURES

@@ -1,13 +1,15 @@
 """Active runs of jobs whose policy has a key (overlap: {key: …}): by which of their own they are judged.
 
 A run keeps the key that it was made with. Where an edit brings a key in, the job's active runs get theirs by
-that (`steps.keying`); the row goes with the run's end. Which runs have a key is asked by `tables.runs`.
+that (`steps.keying`); the row goes with the run's end. Which runs have a key is asked by `tables.runs`. One
+of before a restore, whose parameters nobody knows, has ANY: it is in the way of every other.
 """
 
 from __future__ import annotations
 
 from scheduler.store.connection import Store
 
+ANY = "\0"  #: no parameter has it
 _TABLES = frozenset({"overlap_keys"})
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple, TypedDict, Unpack
 
 from scheduler.store.connection import Store
 from scheduler.store.kept import Table, while_none
+from scheduler.store.tables.overlap_keys import ANY
 from scheduler.words.lifecycle import RUN, RUN_ENDS, RunEvent
 
 
@@ -251,11 +252,21 @@ def active(store: Store, job: int, key: str | None = None, *, limit: int) -> lis
     return [Run._make(row) for row in rows]
 
 
+def undecided_of(store: Store, job: int, plan_day: int) -> int | None:
+    """The first tick of a plan date whose run has not begun."""
+    tick_ms: int | None = store.value(
+        "SELECT tick_ms FROM runs INDEXED BY runs_active WHERE job = ? AND finished_ms IS NULL"
+        " AND decided = 0 AND tick_ms IS NOT NULL AND plan_day = ? ORDER BY id LIMIT 1",
+        (job, plan_day),
+    )
+    return tick_ms
+
+
 def _among(job: int, key: str | None) -> tuple[str, tuple[object, ...]]:
     """Which runs: those of the job, or of this key of it alone."""
     if key is None:
         return "job = ?", (job,)
-    return "id IN (SELECT run FROM overlap_keys WHERE job = ? AND key = ?)", (job, key)
+    return "id IN (SELECT run FROM overlap_keys WHERE job = ? AND key IN (?, ?))", (job, key, ANY)
 
 
 def first_admitted(store: Store, job: int, key: str | None = None) -> int | None:

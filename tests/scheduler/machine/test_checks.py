@@ -296,6 +296,27 @@ def test_that_it_was_asked_in_vain_alone_is_nothing_to_repeat(story: Story) -> N
 
 
 @pytest.mark.parametrize(
+    ("allowed", "said", "hint"),
+    [
+        ({"pools": ("etl",)}, "asked of pool default; its namespace may use etl", "name one of etl"),
+        ({"users": ("etl",)}, "as the agent's own user; tasks of its namespace run as etl", "let a task"),
+    ],
+)
+def test_one_that_its_namespace_may_not_ask_is_refused(
+    story: Story, allowed: dict[str, Any], said: str, hint: str
+) -> None:
+    story.tell_ok(c.PutNamespace("default", b"{}", **allowed))
+    tasks = {"a": {"run": "x", "run_as": "etl", "on": {"pool": "etl"}}}
+    refused = story.apply(job(requires=[{"exists": "/x", "on": {"pool": "etl"}}, CHECK], tasks=tasks))
+    assert refused.code == Code.NOT_ALLOWED
+    assert said in refused.detail
+    value = refused.value or {}
+    place = 1 if "pools" in allowed else 0
+    assert value["pointer"] == f"/requires/{place}"
+    assert str(value["hint"]).startswith(hint)
+
+
+@pytest.mark.parametrize(
     ("given", "at", "said"),
     [
         ({"check": {}}, "/requires/0/check/run", "run is required"),

@@ -14,8 +14,10 @@ from scheduler.model import JobError, parse_job
 from scheduler.model.overlap_key import RENDERED_LETTERS_MAX, parts_of, rendered
 from scheduler.store.reads import attempts as attempt_reads
 from scheduler.store.tables import overlap_keys, terminated
+from scheduler.store.tables.restores import SPAN
 from scheduler.verify import verify
 from scheduler.words import commands as c
+from tests.scheduler.machine.test_restores import HOLD_MS, ran, restore, tell
 from tests.scheduler.story import START_MS, Story, job
 
 PARAMS = {"region": {"type": "string", "default": "none"}, "size": {"type": "integer"}}
@@ -108,6 +110,26 @@ def test_runs_of_before_the_key_are_in_the_way_of_their_own(story: Story) -> Non
     ticks(story, 1)
     assert active(story) == [("us", 0)]
     assert proven(story)
+
+
+@pytest.mark.parametrize("before", [{"key": "{params.region}"}, "skip"])
+def test_one_of_before_a_restore_is_in_the_way_of_every_key(story: Story, before: Any) -> None:
+    story.connect()
+    put(story, before)
+    restore(story)
+    gone_on = ran(SPAN // 2, SPAN // 2, ended=False, tick_ms=START_MS - 1_000)
+    tell(story, gone_on)
+    story.connect()
+    put(story, {"key": "{params.region}"})
+    story.now_ms += HOLD_MS
+    ticks(story, 2)
+    ticks(story, 1)
+    assert active(story) == [(overlap_keys.ANY, 0)], "nobody knows of which key it is"
+    assert {each[2:] for each in story.ledger() if each[0] * 1_000 > HOLD_MS} == {("skipped", "overlap")}
+    assert story.finish(SPAN // 2).ok
+    assert active(story) == []
+    ticks(story, 1)
+    assert active(story) == [("eu", 0), ("us", 0)]
 
 
 def test_a_full_queue_of_one_key_keeps_nothing_of_another_back(story: Story) -> None:
