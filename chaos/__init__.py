@@ -10,8 +10,8 @@ of links), `nemesis` (a driver for each kind of fault), `doctor` (which drivers 
 
 Reading order of what judges: `history` (what happened, on one clock), `actions` (what a plan may do, by
 role), `plan`, `scenarios`, `workload` (what runs meanwhile: `client`, `askers` who change jobs and start
-runs, `workflows`, `many`, `windows`, `approvals`, `operators` who pause and drain, and `receiver`, who is
-told of failures), `observer` (what the nodes say meanwhile), `pace` (how fast the machine is), `run` (the
-conductor), `collect` (what the product says in the end), `case` (a finished run as data), `checkers`,
-`report`, `suite` (several runs, one verdict), `abreast` (several at once), `commands`.
+runs, `workflows`, `many`, `windows`, `approvals`, `completions`, `operators` who pause and drain, and
+`receiver`, who is told of failures), `observer` (what the nodes say meanwhile), `pace` (how fast the machine
+is), `run` (the conductor), `collect` (what the product says in the end), `case` (a finished run as data),
+`checkers`, `report`, `suite` (several runs, one verdict), `abreast` (several at once), `commands`.
 """

@@ -25,6 +25,7 @@ from chaos import (
     approvals,
     arrivals,
     clocks,
+    completions,
     graphs,
     hands,
     instants,
@@ -50,7 +51,7 @@ KEPT = 100_000
 REGISTERS = ("register-1", "register-2")
 WRITERS = 2  #: for each register
 MANUAL, LONG, BOOT = "manual", "long", "boot"
-KEYED, KEY = "keyed", "k-{params.word}"
+KEYED, KEY = "keyed", "k-{params.whose}"
 LONG_S = 5
 WAIT_S = {licences.LICENSED: 0.5, licences.EXCLUSIVE: 2.5}  #: from one run that takes to the next
 DECLARE_S = 30.0
@@ -160,6 +161,7 @@ class Workload:
         self._urls, self._token = list(urls), token
         self._agents, self._hook, self._load = list(agents), hook, load
         self._history, self._evidence, self._seed = history, evidence, seed
+        self._tokens = completions.folder_of(evidence)
         # A staging cluster may have no key for secrets, and its files and objects are not ours.
         foreign = () if clock == "host" else (leaks.JOB, appliers.JOB, clocks.JOB, *instants.DATED)
         self.jobs = [each for each in schedule_jobs(load) if each[0].name not in foreign]
@@ -218,7 +220,7 @@ class Workload:
             if job.name == appliers.JOB:
                 body["run"] = self._payload(sleep_s, beats, given=appliers.GIVEN)
             if job.name == KEYED:
-                body["params"] = {"word": {"type": "string", "default": "one"}}
+                body["params"] = {"whose": {"type": "string", "default": "one"}}
             if job.sleep_ms:
                 work = {"run": body.pop("run"), "needs": ["first"]}
                 body["tasks"] = {"first": {"sleep": f"{job.sleep_ms}ms"}, "then": work}
@@ -260,6 +262,11 @@ class Workload:
             pays = partial(payload, self._evidence, clock=self._clock)
             asks = approvals.body_of(_beside(approvals.JOB), pays)
             self._surely(api, "asks", f"/v1/jobs/{approvals.JOB}", asks, {"asks": approvals.JOB})
+            self._tokens.mkdir()
+            hands_on = completions.body_of(_beside(completions.JOB), pays, self._tokens)
+            self._surely(
+                api, "hands-on", f"/v1/jobs/{completions.JOB}", hands_on, {"hands_on": completions.JOB}
+            )
             windowed = windows.body_of(_beside(windows.JOB), pays, time.time())
             self._surely(api, "windowed", f"/v1/jobs/{windows.JOB}", windowed, {"windowed": windows.JOB})
         api.close()
@@ -275,7 +282,7 @@ class Workload:
                 api.close()
 
     def _put_licences(self, api: Api, words: Mapping[str, Any]) -> None:
-        for name, document in {**licences.RESOURCES, **many.RESOURCES}.items():
+        for name, document in {**licences.RESOURCES, **many.RESOURCES, **completions.RESOURCES}.items():
             self._surely(api, "resource", f"/v1/resources/{name}", document, {"resource": name})
         work = {name: _job(name, {}, self._payload(licences.WORK_S, 0)) for name in licences.LIMITS}
         for name, body in licences.jobs_of(work).items():
@@ -344,6 +351,10 @@ class Workload:
         if self._delivers:
             loops += [("sender", senders.Sender(self._seed), 0.6), ("grapher", graphs.ask, 2.0)]
             approver = approvals.Approver(self._seed, self._over)
+            loops += [("hands-on", completions.ask, 4.0)]
+            for name, rival in (("outsider", False), ("rival", True)):
+                outsider = completions.Outsider(self._seed, self._tokens, self._over, rival=rival)
+                loops.append((name, outsider, 0.2))
             loops += [("divider", many.ask, 4.0), ("approver", approver, 1.0), ("windower", windows.ask, 4.0)]
             person = hands.Hands(self._seed, self._over, [job.name for job, _, _ in self.jobs])
             loops += [("asker", workflows.Asker(), 2.4), ("hands", person, 0.3)]

@@ -13,6 +13,7 @@ from chaos.checkers import (
     arrivals,
     audit,
     boots,
+    completions,
     deliveries,
     dispatch,
     durable,
@@ -38,9 +39,9 @@ from chaos.checkers import (
 )
 
 CHECKERS = (
-    ticks, results, held, boots, deliveries, graphs, workflows, hands, approvals, many, windows, licences,
-    notices, audit, secrets, objects, narrow, needs, arrivals, linear, dispatch, durable, lifecycle, liveness,
-    vacuity,
+    ticks, results, held, boots, deliveries, graphs, workflows, hands, approvals, completions, many, windows,
+    licences, notices, audit, secrets, objects, narrow, needs, arrivals, linear, dispatch, durable, lifecycle,
+    liveness, vacuity,
 )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
-from chaos import hands
+from chaos import completions, hands
 from chaos.case import Case, Mark, Tried, milliseconds, tries_of
 from chaos.checkers import Finding, Offence, finding
 from chaos.checkers.causes import LATE_S, agent_hurt, agents_hurt, excused, late_s
@@ -34,6 +34,7 @@ from chaos.checkers.spans import EVERYTHING, possibly, resumed_s
 from chaos.licences import LIMITS
 
 NAME = "results"
+TRIES = {**hands.TRIES, **completions.TRIES}
 CLOCK_S = 0.05
 RECORD_S = 1.0  #: between what a payload writes and what its spooler notes, on an idle machine
 AHEAD_S = 2.0  #: a leader decides 50 ms ahead; its clock may be off by 1.2 s before it stops planning
@@ -132,7 +133,7 @@ def _starts(case: Case, runs: list[Run]) -> Iterator[Offence]:
             detail = f"attempt {attempt} of {task} of run {number} started {len(marks)} times"
             yield _of(marks[1], "started-twice", detail)
         job = case.declared.get(marks[0].job)
-        most = job.attempts_max if job is not None else hands.TRIES.get((marks[0].job, task), 1)
+        most = job.attempts_max if job is not None else TRIES.get((marks[0].job, task), 1)
         tries = attempts[number, task, turn]
         if len(tries) > most and attempt == max(tries):
             detail = f"{task} of run {number} was tried {len(tries)} times, {most} allowed"

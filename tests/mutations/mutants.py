@@ -653,6 +653,36 @@ MUTANTS = (
         _says("approvals: unanswered", "approvals: answer-lost"),
     ),
     Mutant(
+        "any-word-is-taken",
+        (
+            (
+                "scheduler.machine.rules.completing",
+                "return None if is_same(known, said) else _said(run, task, known)",
+                "return None",
+            ),
+        ),
+        QUIET,
+        _says("completions: word-lost"),
+    ),
+    Mutant(
+        "handed-on-is-done",
+        (("scheduler.machine.steps.ends", "if async_ms is not None:", "if async_ms is not None and False:"),),
+        QUIET,
+        _says("completions: completed-without"),
+    ),
+    Mutant(
+        "who-waits-outside-holds-nothing",
+        (
+            (
+                "scheduler.machine.steps.awaiting",
+                "    agent_rows.release(ctx.store, attempt.agent)\n",
+                "    placing.free(ctx, attempt)\n",
+            ),
+        ),
+        STAGED,
+        _says("completions: given-back-early"),
+    ),
+    Mutant(
         "one-success-less-is-enough",
         (("scheduler.machine.rules.joins", "now.succeeded >= asked", "now.succeeded >= asked - 1"),),
         QUIET,
