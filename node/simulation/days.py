@@ -35,9 +35,10 @@ _COMING = (
     " AND t.event = '' AND t.next_due_ms IS NOT NULL AND j.namespace = 'default' ORDER BY t.id"
 )
 _GOING = "SELECT id FROM backfills WHERE state = 'going' ORDER BY id"
-_STUCK = (  # nothing is planned in the last two seconds of a story
-    "SELECT b.id, b.active FROM backfills b CROSS JOIN state s WHERE b.state = 'going'"
-    " AND (b.active = 0 AND b.wake_ms IS NULL OR b.wake_ms < s.stamp_ms - 4000) ORDER BY b.id"
+_STUCK = (  # by how far ticks have come: stamps may be of a clock that was turned, and no leader's any more
+    "SELECT b.id, b.active FROM backfills b WHERE b.state = 'going' AND (b.active = 0 AND b.wake_ms IS NULL"
+    " OR b.wake_ms < (SELECT min(next_due_ms) FROM triggers WHERE until_ms IS NULL AND event = '') - 4000)"
+    " ORDER BY b.id"
 )
 _SAID = (
     "SELECT j.name, c.key, c.at_ms FROM changed_ticks c JOIN jobs j ON j.id = c.job"

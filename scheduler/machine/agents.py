@@ -11,7 +11,9 @@ Rules of this file (docs/architecture.md, "Rules without exception", 6 and 7):
 3. Proof of death: the agent says `gone` (or `unstarted`: it never lived); or its host booted anew; or a new
    process of the same installation does not know the attempt (its journal is synced before a claim is acted
    on). The same session coming back proves nothing about a granted attempt that it does not list: it may be
-   the grant that got lost, and its claim is sent again.
+   the grant that got lost, and its claim is sent again. Nor is what it says of an attempt that was granted
+   to itself: `gone` and `unstarted` are said of claims of earlier sessions, so that word is older than the
+   grant, and came late by a node that the agent has left.
 4. Attempts without a grant are left alone: the front pushes them again.
 5. No more than ROWS_MAX rows: whoever may use any name would fill the state. Where it is full, a former row
    that nothing is bound to makes room, the oldest first; without one a new agent is refused. One that has a
@@ -147,7 +149,9 @@ def _judge_attempts(ctx: Context, command: ConnectAgent, known: Agent) -> None:
         if attempt.fence is None:
             continue
         word = held.get(attempt.id)
-        if word == "gone" or (word == ends.UNSTARTED and not booted_anew):
+        if attempt.session == command.session and word in ("gone", ends.UNSTARTED):
+            ends.reached_again(ctx, attempt)
+        elif word == "gone" or (word == ends.UNSTARTED and not booted_anew):
             ends.lose_soon(ctx, attempt, word)
         elif word in ("running", "exited"):
             ends.reached_again(ctx, attempt)

@@ -101,7 +101,7 @@ def test_a_disconnection_is_told_from_the_one_before_it_when_the_clock_stands_st
 
 def test_gone_is_proof_of_death(story: Story) -> None:
     attempt = granted(story)
-    story.connect(held=((attempt, "gone"),))
+    story.connect(session="s2", held=((attempt, "gone"),))
     assert (story.attempt(attempt).state, story.attempt(attempt).reason) == ("lost", "gone")
     assert story.run(1).state == "lost"
 
@@ -118,6 +118,16 @@ def test_the_same_session_coming_back_is_no_proof(story: Story) -> None:
     assert story.attempt(attempt).state == "granted"
     # The grant that got lost on the way is given again.
     assert story.claim(attempt).ok
+
+
+@pytest.mark.parametrize("word", ["gone", "unstarted"])
+def test_what_a_session_said_before_it_was_given_the_grant_is_no_proof(story: Story, word: str) -> None:
+    """An agent that starts anew says so of a claim of the session before, by two nodes: one answers, and the
+    attempt is claimed anew, granted and started; what the other had proposed is committed only then."""
+    story.connect(session="s2")  # by the one
+    attempt = granted(story)
+    story.connect(session="s2", node="node-b", held=((attempt, word),))  # by the other
+    assert story.attempt(attempt).state == "granted"
 
 
 def test_another_boot_of_the_host_is_proof(story: Story) -> None:
