@@ -16,7 +16,7 @@ from cli.client import Client
 from cli.examples import examples
 from cli.exits import FAILED
 from cli.instants import milliseconds, rfc3339
-from cli.options import INSTANT, formatted, reaching
+from cli.options import INSTANT, formatted, namespaced, reaching
 from cli.output import facts, show, table
 from cli.processes import module_answer
 from cli.progress import waiting
@@ -40,11 +40,12 @@ DAYS_MAX = 400
 )  # fmt: skip
 @click.option("--lose", metavar="ZONE", help="With --at: the agents of this zone are gone from then on.")
 @click.option("--at", type=INSTANT, help="When.")
+@namespaced
 @formatted
 @reaching
 def simulate(
     reach: Callable[[], Client], files: tuple[str, ...], days: int, state: Path | None, lose: str | None,
-    at: datetime | None, form: str,
+    at: datetime | None, namespace: str, form: str,
 ) -> None:  # fmt: skip
     """What the days to come bring: the machine and the planner themselves, under a virtual clock.
 
@@ -56,13 +57,13 @@ def simulate(
     """
     if (lose is None) != (at is None):
         raise click.UsageError("--lose and --at are given together")
-    documents = _documents(files)
+    documents = _documents(files, namespace)
     with tempfile.TemporaryDirectory() as folder:
         copy = state
         if copy is None:
             copy = Path(folder) / "state.db"
             copied(reach(), copy)
-        arguments = [str(copy), "--days", str(days)]
+        arguments = [str(copy), "--days", str(days), "--namespace", namespace]
         if documents:
             changes = Path(folder) / "changes.json"
             changes.write_text(json.dumps(documents))
@@ -80,13 +81,13 @@ def simulate(
         raise click.exceptions.Exit(FAILED)
 
 
-def _documents(files: Sequence[str]) -> list[Any]:
+def _documents(files: Sequence[str], namespace: str) -> list[Any]:
     if not files:
         return []
     from cli.files import check, read_documents
 
     documents = read_documents(files)
-    check(documents, "default")
+    check(documents, namespace)
     return [document.data for document in documents]
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import heapq
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from statistics import median
 from typing import Any
@@ -28,6 +28,7 @@ from scheduler.store.connection import Store
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads import ledger as ledger_reads
 from scheduler.store.tables import agents as agent_rows
+from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables import zones
@@ -35,11 +36,13 @@ from scheduler.ticks import schedule
 from scheduler.words import codec
 from scheduler.words import commands as c
 from scheduler.words.causes import RESULTS
+from scheduler.words.lifecycle import AWAITING
 from scheduler.words.outcomes import Outcome
 
 UNKNOWN_MS = 1_000
 HISTORY = 50_000  #: attempts that tell how long tasks take, the newest
 STEPS_MAX = 5_000_000
+UPKEEP_MS = 600_000  #: so often old runs are looked for; asked at each instant, it were half of the work
 STUCK_MAX = 100  #: plans in a row of which nothing is taken
 PILE = 10  #: starts in one second that are told of as a pile
 TOLD_MAX = 20  #: of each kind
@@ -64,10 +67,15 @@ class Simulation:
     ticks: Counter[str] = field(default_factory=Counter)  #: by outcome
     runs: int = 0
     without_history: int = 0  #: tasks that are taken to last UNKNOWN_MS
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)  #: all: what is cut is not known not to be new
 
-    def facts(self) -> dict[str, Any]:
-        findings = [asdict(each) for each in self.findings]
+    def facts(self, new: Collection[tuple[str, str]] = ()) -> dict[str, Any]:
+        """`new`: (kind, subject) of what is told before the rest of its kind, of which the first are told."""
+        findings: list[dict[str, Any]] = []
+        for kind in dict.fromkeys(each.kind for each in self.findings):
+            of_kind = [each for each in self.findings if each.kind == kind]
+            of_kind.sort(key=lambda each: (each.kind, each.subject) not in new)
+            findings += map(asdict, of_kind[:TOLD_MAX])
         return {
             **asdict(replace(self, ticks=Counter(), findings=[])),
             "ticks": dict(self.ticks),
@@ -78,7 +86,7 @@ class Simulation:
 class _World:
     def __init__(self, store: Store, machine: Machine, from_ms: int) -> None:
         self.store, self.machine, self.now_ms = store, machine, from_ms
-        self._sequence = 0
+        self._sequence, self._upkeep_ms = 0, 0
         self._ends: list[tuple[int, int, int]] = []
         self._usual = _usual(store)
         self.unknown: set[tuple[int, str]] = set()
@@ -102,6 +110,10 @@ class _World:
 
     def step(self) -> bool:
         """Whether anything was done at this instant."""
+        if self.now_ms < self._upkeep_ms:
+            self.cache.upkeep_ms = self.now_ms
+        else:
+            self._upkeep_ms = self.now_ms + UPKEEP_MS
         planned = plan(self.store, self.now_ms, epoch=self.machine.state.epoch, lead_ms=0, cache=self.cache)
         taken = bool(planned) and any(outcome.ok for outcome in self.tell(planned))
         return self._work() or taken
@@ -134,21 +146,38 @@ class _World:
             c.Finish(attempt, agent, self.now_ms, self.now_ms, None, "cancelled")
             for attempt, agent in stopping
         ]
+        over: list[int] = []
         while self._ends and self._ends[0][0] <= self.now_ms:
             _, attempt, agent = heapq.heappop(self._ends)
+            over.append(attempt)
             ended.append(c.Finish(attempt, agent, self.now_ms, self.now_ms, 0, "exit"))
         if ended:
             self.tell(ended)
+            self._complete(over)
         return bool(ended)
 
+    def _complete(self, over: Sequence[int]) -> None:
+        """Of work that was handed on, whoever is to say how it ended says so at once."""
+        found = [row for row in (attempt_rows.get(self.store, each) for each in over) if row is not None]
+        awaited = [
+            (row, task)
+            for row in found
+            if row.state == AWAITING and (task := task_rows.get(self.store, row.task)) is not None
+        ]
+        self.tell([c.CompleteTask(row.run, task.name, "succeeded", attempt=row.id) for row, task in awaited])
+
     def adopt(self) -> None:
-        """What runs already ends as if it had begun now."""
+        """What runs already goes on for the rest of what it usually takes."""
         for (agent,) in self.store.rows("SELECT DISTINCT agent FROM attempts WHERE live = 1 ORDER BY agent"):
-            for row in self.store.rows(
-                "SELECT id FROM attempts WHERE live = 1 AND agent = ? AND fence IS NOT NULL ORDER BY id",
-                (agent,),
+            for attempt, began_ms, job, task in self.store.rows(
+                "SELECT a.id, coalesce(a.started_ms, ?), r.job, t.name FROM attempts a"
+                " JOIN tasks t ON t.id = a.task JOIN runs r ON r.id = a.run"
+                " WHERE a.live = 1 AND a.agent = ? AND a.fence IS NOT NULL ORDER BY a.id",
+                (self.now_ms, agent),
             ):
-                heapq.heappush(self._ends, (self.now_ms + UNKNOWN_MS, row[0], agent))
+                usual_ms = self._usual.get((job, task), 0)
+                ends_ms = max(self.now_ms + UNKNOWN_MS, began_ms + usual_ms)
+                heapq.heappush(self._ends, (ends_ms, attempt, agent))
 
     def next_ms(self) -> int | None:
         due = wake_ms(self.store, cache=self.cache)
@@ -190,10 +219,24 @@ def simulate(
         if not outcome.ok:
             raise ValueError(outcome.detail)
     world.adopt()
+    if lose is not None:
+        _need_lost(store, lose, from_ms, until_ms)
     _go_on(world, until_ms, lose)
     found = Simulation(from_ms, until_ms, without_history=len(world.unknown))
     _tell(found, store, first_seq, world)
     return found
+
+
+def _need_lost(store: Store, lose: tuple[str, int], from_ms: int, until_ms: int) -> None:
+    """Raises ValueError where nothing would be lost: what is told then would say that nobody misses it."""
+    zone, at_ms = lose
+    known = sorted({each.zone for each in agent_rows.connected(store)})
+    if zone not in known:
+        there = f"those that are have {', '.join(map(repr, known))}" if known else "none is"
+        raise ValueError(f"no agent of zone {zone!r} is connected: {there}")
+    if at_ms >= until_ms:
+        span = f"{format_instant(from_ms)} to {format_instant(until_ms)}"
+        raise ValueError(f"zone {zone!r} is lost at {format_instant(at_ms)}, which is not in {span}")
 
 
 def _go_on(world: _World, until_ms: int, lose: tuple[str, int] | None) -> None:
@@ -263,11 +306,11 @@ def _tell(found: Simulation, store: Store, first_seq: int, world: _World) -> Non
             f"{count} ticks are skipped: the run before goes on",
             "overlap: queue_one, or a longer period",
         )
-        for job, count in skipped.most_common(TOLD_MAX)
+        for job, count in skipped.most_common()
     ]
     found.findings += [
         Finding("missed", names.get(job, str(job)), f"{count} ticks are missed({reason})")
-        for (job, reason), count in missed.most_common(TOLD_MAX)
+        for (job, reason), count in missed.most_common()
     ]
     slow = sorted(((ms, job) for job, ms in late.items() if ms >= LATE_MS), reverse=True)
     found.findings += [
@@ -277,7 +320,7 @@ def _tell(found: Simulation, store: Store, first_seq: int, world: _World) -> Non
             f"starts up to {ms / 1000:.0f} s late",
             "more slots, or another time",
         )
-        for ms, job in slow[:TOLD_MAX]
+        for ms, job in slow
     ]
     found.findings += _unstarted(store, found.to_ms)
     resources = Counter[str]()
@@ -285,7 +328,7 @@ def _tell(found: Simulation, store: Store, first_seq: int, world: _World) -> Non
         resources[resource] += count
     found.findings += [
         Finding("locks", resource, f"tasks wait for it, at {count} instants")
-        for resource, count in resources.most_common(TOLD_MAX)
+        for resource, count in resources.most_common()
     ]
     found.findings += _clocks(store, found)
 
@@ -294,8 +337,9 @@ def _unstarted(store: Store, to_ms: int) -> list[Finding]:
     """Jobs whose runs are due and have not started when it ends."""
     rows = store.rows(
         "SELECT namespace, name, count(*), min(due_ms) FROM runs WHERE finished_ms IS NULL"
-        " AND started_ms IS NULL AND due_ms < ? GROUP BY namespace, name ORDER BY min(due_ms), name LIMIT ?",
-        (to_ms - LATE_MS, TOLD_MAX),
+        " AND started_ms IS NULL AND due_ms < ? GROUP BY namespace, name"
+        " ORDER BY min(due_ms), namespace, name",
+        (to_ms - LATE_MS,),
     )
     return [
         Finding(
@@ -316,7 +360,7 @@ def _piles(starts: dict[int, Counter[int]], names: dict[int, str]) -> list[Findi
         by_time[second % 86_400] |= jobs
         most[second % 86_400] = max(most[second % 86_400], sum(jobs.values()))
     told = []
-    for time_s, count in most.most_common(TOLD_MAX):
+    for time_s, count in most.most_common():
         if count < PILE:
             break
         some = ", ".join(sorted(names.get(job, str(job)) for job in by_time[time_s])[:3])
@@ -330,7 +374,7 @@ def _clocks(store: Store, found: Simulation) -> list[Finding]:
     """Triggers that have ticks while the clocks of their zone change."""
     told: list[Finding] = []
     for era in trigger_rows.overlapping(store, found.from_ms, found.to_ms, 0, 100_000):
-        if len(told) == TOLD_MAX or era.until_ms is not None:
+        if era.until_ms is not None:
             continue
         tz = str(json.loads(era.spec).get("tz", ""))
         clock = zones.in_force(store, tz) if tz else None

@@ -42,3 +42,19 @@ async def test_what_comes_is_told_as_json_and_mistakes_with_words(
     (tmp_path / "bad.yaml").write_text("job: x\nruns: 'true'\n")
     bad = await cronclave("simulate", str(tmp_path / "bad.yaml"), "--state", str(backup))
     assert (bad.code, "unknown field 'runs'" in bad.err) == (1, True)
+    nowhere = await cronclave("simulate", "--state", str(backup), "--lose", "zone-x", "--at", "+2d")
+    assert (nowhere.code, "those that are have 'zone-a'" in nowhere.err) == (1, True)
+    (tmp_path / "no.db").write_text("no database")
+    assert (await cronclave("simulate", "--state", str(tmp_path / "no.db"))).err.startswith(
+        "error: file is not"
+    )
+
+
+async def test_files_go_to_the_namespace_that_is_named(
+    cronclave: Command, backup: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "gpu.yaml").write_text(GPU)
+    shown = await cronclave(
+        "simulate", str(tmp_path / "gpu.yaml"), "-n", "team", "--state", str(backup), "--days", "1"
+    )
+    assert (shown.code, "team/gpu" in shown.out) == (1, True)

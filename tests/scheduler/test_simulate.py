@@ -9,7 +9,7 @@ import pytest
 
 from node.forecast import forecast
 from scheduler.model.problems import JobError
-from scheduler.simulate import simulate
+from scheduler.simulate import TOLD_MAX, simulate
 from scheduler.store.connection import Store
 from scheduler.verify import verify
 from scheduler.words import commands as c
@@ -144,3 +144,60 @@ def test_ticks_while_the_clocks_change_are_told(story: Story, tmp_path: Path) ->
     ((subject, said),) = by_kind(found, "clocks")
     assert subject == "default/j"
     assert said.startswith("trigger night has 1 ticks within 3 h of Europe/Berlin's clocks going forward")
+
+
+def test_what_is_new_is_told_however_much_there_was_before(story: Story, tmp_path: Path) -> None:
+    """Of each kind the first are told: neither what is cut is new where a file betters something, nor is what
+    is new passed over."""
+    slow = {"t": {"sleep": "35m"}}
+    story.put(*[job(f"j{n:02}", trigger={"every": "10m"}, tasks=slow) for n in range(25)])
+    better = job("j00", trigger={"every": "10m"})
+    assert told(story, tmp_path, 1, better)["new"] == []
+    found = told(story, tmp_path, 1, job("z", trigger=HOURLY, tasks={"t": {"sleep": "65m"}}))
+    assert found["new"] == ["overlap default/z"]
+    assert by_kind(found, "overlap")[0][0] == "default/z"
+    assert len(by_kind(found, "overlap")) == TOLD_MAX
+
+
+@pytest.mark.parametrize(
+    ("zone", "after_ms", "why"),
+    [
+        ("zone-aa", 0, "no agent of zone 'zone-aa' is connected: those that are have 'zone-a'"),
+        ("zone-a", 2 * DAY_MS, "which is not in 2027-01-15T08:00:00Z to 2027-01-16T08:00:00Z"),
+    ],
+)
+def test_where_nothing_would_be_lost_that_is_said(
+    story: Story, tmp_path: Path, zone: str, after_ms: int, why: str
+) -> None:
+    story.put(job(trigger=HOURLY))
+    with pytest.raises(ValueError, match=why):
+        told(story, tmp_path, lose=(zone, START_MS + after_ms))
+
+
+def test_work_that_is_handed_on_ends_as_all_does(story: Story, tmp_path: Path) -> None:
+    story.put(job(trigger=HOURLY, tasks={"t": {"run": "x", "async": {"timeout": "90m"}}}))
+    found = told(story, tmp_path)
+    assert (found["ticks"], found["findings"]) == ({"ran": 23}, [])
+
+
+def test_what_runs_already_goes_on_for_what_it_usually_takes(story: Story, tmp_path: Path) -> None:
+    story.put(job(trigger=HOURLY))
+    took(story, 150)
+    story.value(c.RunJob("default", "j", b"{}", story.now_ms), "run")
+    story.plan_and_apply()
+    for (attempt,) in story.store.rows("SELECT id FROM attempts WHERE state = 'assigned'"):
+        story.claim(attempt)
+    story.now_ms += 60_000
+    story.put(job("other"))
+    found = told(story, tmp_path)
+    assert found["ticks"]["skipped(overlap)"] == 17
+
+
+def test_files_are_applied_as_a_front_does(story: Story, tmp_path: Path) -> None:
+    """To the namespace that is meant, with the defaults that it gives to its jobs."""
+    defaults = b'{"policies":{"start_deadline":"10m"},"on":{"pool":"gpu"}}'
+    story.tell_ok(c.PutNamespace("team", b"{}", defaults=defaults))
+    story.close()
+    (tmp_path / "scratch").mkdir()
+    found = forecast(story.path, 1, [job(trigger=HOURLY)], None, tmp_path / "scratch", "team")
+    assert found["new"] == ["missed team/j"]
