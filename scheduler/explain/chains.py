@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from scheduler.explain import pausing
 from scheduler.explain.endings import GATES, command, ending_of
 from scheduler.explain.findings import READY_WORD, Finding, outcome_text
 from scheduler.machine.rules import gates
@@ -23,13 +24,10 @@ from scheduler.machine.rules.gates import paused_all, suspended
 from scheduler.model.quantities import format_duration, format_instant
 from scheduler.store.connection import Store
 from scheduler.store.reads import attempts as attempt_reads
-from scheduler.store.reads import audit as audit_reads
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.tables import agents as agent_rows
-from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import leaderships, pauses, zones
 from scheduler.store.tables import runs as run_rows
-from scheduler.store.tables.audit import Entry as Audited
 from scheduler.store.tables.jobs import Revision
 from scheduler.store.tables.ledger import Entry
 from scheduler.store.tables.runs import Run
@@ -106,7 +104,9 @@ def of_decided(store: Store, era: Trigger, entry: Entry, about: Subject, said: s
     closing, help_words = ending.gate, ending.help
     if entry.reason == reasons.BUFFER_FULL and not entry.run:
         closing = "catchup"  # too many were waiting to be caught up, not to go on
-    paused = paused_by(store, era, about, entry, due_ms) if ending.gate == "pause" else None
+    paused = None
+    if ending.gate == "pause":
+        paused = pausing.paused_by(store, era, about.job, about.namespace, entry, due_ms)
     if paused is not None:
         closing, help_words = paused.gate, paused.words
     links = [
@@ -139,59 +139,18 @@ def of_decided(store: Store, era: Trigger, entry: Entry, about: Subject, said: s
 _FAILED = ("failed", "timed_out", "lost")
 
 
-@dataclass(frozen=True, slots=True)
-class Paused:
-    gate: str
-    said: str
-    words: str
-    at_ms: int | None
-    refs: Refs
-
-
-def paused_by(store: Store, era: Trigger, about: Subject, entry: Entry, due_ms: int) -> Paused:
-    """Who had paused it when it was decided, where that is still known; and what helps now."""
-    row = job_rows.standing(store, era.job)
-    help_words = "job run {job}" if row is None or row.state != "paused" else "job resume {job}"
-    for gate, kind, name, namespace in (
-        ("pause", "job", about.job, about.namespace),
-        ("pause_all", "namespace", about.namespace, about.namespace),
-        ("pause_all", "cluster", "", ""),
-    ):
-        found = _audited(store, "pause", kind, name, namespace, None, entry.decided_ms)
-        if found is None or _audited(store, "resume", kind, name, namespace, found.stamp_ms, due_ms - 1):
-            continue
-        by, why = found.actor or "somebody", f": {found.reason}" if found.reason else ""
-        what = {"job": "the job", "namespace": f"namespace {namespace}"}.get(kind, "everything")
-        said = f"{what} was paused by {by}{why}"
-        return Paused(gate, said, help_words, found.stamp_ms, {"audit": found.id})
-    if row is not None and row.state == "paused" and _pause_reason(store, era.job) == reasons.FAILURES:
-        return Paused("pause", "the job was paused after failures", help_words, None, {})
-    return Paused("pause", "it came due while it was paused", help_words, None, {})
-
-
 def of_none(store: Store, jobs: Sequence[int], about: Subject, at_ms: int | None, said: str) -> Chain:
-    """Of an instant that no trigger has: where the chain ends."""
-    links = [*defined(store, jobs[-1], at_ms, None), Link("schedule", False, said)]
+    """Of an instant that no trigger has: where the chain ends. Of jobs that had the name one after the other
+    it is the one of that time."""
+    stood = (job for job in reversed(jobs) if job_reads.revision_at(store, job, at_ms) is not None)
+    job = next(stood, None)
+    if job is None and (first := job_reads.revision(store, about.namespace, about.job, 1)) is not None:
+        unknown = Link("definition", False, "the job was not there yet: it was put later", first.stamp_ms)
+        return Chain((unknown,), about.command("job next {job}"))
+    links = [*defined(store, jobs[-1] if job is None else job, at_ms, None), Link("schedule", False, said)]
     if not links[-2].passed:
         return Chain(tuple(links[:-1]), about.command(GATES[links[-2].gate].help))
     return Chain(tuple(links), about.command("job next {job}"))
-
-
-def _audited(
-    store: Store, action: str, kind: str, name: str, namespace: str, after_ms: int | None, through_ms: int
-) -> Audited | None:
-    """The newest such decision of a person in (after, through]."""
-    wanted = audit_reads.Wanted(
-        actions=(action,), kind=kind, name=name, namespaces=[namespace],
-        since_ms=None if after_ms is None else after_ms + 1, until_ms=through_ms + 1,
-    )  # fmt: skip
-    found, _ = audit_reads.page(store, wanted, limit=1)
-    return found[0] if found else None
-
-
-def _pause_reason(store: Store, job: int) -> str:
-    row = job_rows.get(store, job)
-    return "" if row is None else row.pause_reason
 
 
 # -- parts of a chain -----------------------------------------------------------------------------

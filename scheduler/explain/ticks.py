@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from scheduler.explain import chains, conditions, deliveries
+from scheduler.explain import chains, conditions, deliveries, pausing
 from scheduler.explain.chains import NO_CHAIN, Chain, Subject
 from scheduler.explain.conditions import Condition
 from scheduler.explain.deliveries import Awaited
@@ -292,11 +292,11 @@ def _lacked(store: Store, era: Trigger, entry: Entry) -> str:
 
 def _who_paused(store: Store, era: Trigger, due_ms: int, decided_ms: int) -> str:
     """What was paused as a whole, and why; empty: it was the job alone."""
-    for pause in pauses.of(store, era.namespace):
-        if pause.since_ms <= decided_ms and due_ms < pause.end_ms:
-            what = f"namespace {pause.namespace}" if pause.namespace else "everything"
-            return f"{what} was paused: {pause.reason}"
-    return ""
+    pause = pausing.of_all(store, era.namespace, due_ms, decided_ms)
+    if pause is None:
+        return ""
+    what = f"namespace {pause.namespace}" if pause.namespace else "everything"
+    return f"{what} was paused: {pause.reason}"
 
 
 def _pending(

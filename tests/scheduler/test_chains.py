@@ -316,6 +316,47 @@ def test_a_pause_of_everything_is_told_too(story: Story) -> None:
     assert link(tick(story, 1), "pause_all").because == "everything was paused by ann: a move"
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_nobody_is_said_to_have_paused_what_the_failures_did(story: Story, whole: bool) -> None:
+    """Her pause has ended by itself, which no audit tells of."""
+    story.connect()
+    story.put(job(trigger=HOURLY, policies={"pause_after_failures": 1}))
+    until_ms = story.now_ms + HOUR_MS + 60_000
+    hers = (
+        c.Pause("default", "a move", until_ms, ANN)
+        if whole
+        else c.PauseJob("default", "j", ANN, "a move", until_ms)
+    )
+    story.tell_ok(hers)
+    later(story, 1)
+    assert "was paused by ann: a move" in link(tick(story, 1), "pause_all" if whole else "pause").because
+    later(story, 1, settle=False)
+    story.settle(exit_code=1)
+    later(story, 1)
+    assert link(tick(story, 3), "pause").because == "the job was paused after failures"
+    story.tell_ok(c.ResumeJob("default", "j", ANN))
+    assert link(tick(story, 3), "pause").because == "it came due while it was paused"
+
+
+def test_a_job_that_had_the_name_before_is_told_apart(story: Story) -> None:
+    story.put(job(trigger=HOURLY))
+    story.tell_ok(c.PauseJob("default", "j", ANN, "the old one"))
+    later(story, 1)
+    story.tell_ok(c.DeleteJob("default", "j"))
+    story.now_ms += 60_000
+    story.put(job(trigger=HOURLY))
+    story.tell_ok(c.Pause("default", "a move", None, c.Actor("bob")))
+    later(story, 1)
+
+    assert link(tick(story, 1), "pause").because == "the job was paused by ann: the old one"
+    assert link(tick(story, 2), "pause_all").because == "namespace default was paused by bob: a move"
+    assert "revision 1 counts" in at(story, START_MS + 1_000).chain.links[0].because
+    gone = at(story, START_MS + HOUR_MS + 30_000).chain.links
+    assert [(each.passed, each.because) for each in gone] == [(False, "the job was deleted")]
+    before = at(story, START_MS - HOUR_MS).chain
+    assert before.links[0].because == "the job was not there yet: it was put later"
+
+
 def test_the_leader_that_was_missing_is_told(story: Story) -> None:
     story.connect()
     story.put(job(trigger=HOURLY))

@@ -13,6 +13,7 @@ from scheduler.store.tables.ledger import COLUMNS, Entry
 
 Written = tuple[Entry, bytes]  #: an entry and its hash
 
+LOOKED_BACK_MAX = 1_000
 _SELECT = f"SELECT {COLUMNS}, hash FROM ledger"
 
 IN_THE_WAY = ("overlap", "buffer_full")
@@ -34,6 +35,16 @@ def of_trigger(store: Store, trigger: int, from_ms: int, to_ms: int, *, limit: i
         (trigger, from_ms, to_ms, limit),
     )
     return [each for each in _written(before) if each[0].last_ms > from_ms] + _written(rows)
+
+
+def ran_since(store: Store, trigger: int, since_ms: int, before_ms: int) -> bool:
+    """Whether one of the ticks before this instant was due, and ran, after that one; by the last of them."""
+    rows = store.rows(
+        "SELECT outcome, decided_ms FROM ledger WHERE trigger = ? AND first_ms > ? AND first_ms < ?"
+        " ORDER BY first_ms DESC LIMIT ?",
+        (trigger, since_ms, before_ms, LOOKED_BACK_MAX),
+    )
+    return any(outcome == "ran" and decided_ms > since_ms for outcome, decided_ms in rows)
 
 
 def of_events(store: Store, trigger: int, after: tuple[int, int], to_ms: int, limit: int) -> list[Written]:
