@@ -34,6 +34,7 @@ from scheduler.machine.rules.gates import (
     suspended,
 )
 from scheduler.machine.rules.graphs import build
+from scheduler.model.checks import is_check
 from scheduler.model.compiled import CompiledJob, CompiledTask
 from scheduler.store.connection import Store
 from scheduler.store.reads import tasks as task_reads
@@ -139,7 +140,7 @@ class _Asked:
         # One that was queued once needs nothing any more.
         run, graph = self._run, self._graph
         if task.state not in ("blocked", "held") or graph is None:
-            return TaskView(run, "", 0, 0, 0, 0)
+            return TaskView(run, "", 0, 0, 0, 0, is_check=is_check(task.name))
         if task.member:
             now = fanouts.get(self._store, task.of_group)
             assert now is not None

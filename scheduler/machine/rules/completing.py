@@ -43,6 +43,8 @@ def open_to(run: Run, task: Task, attempt: Attempt | None, compiled: CompiledTas
         return Outcome(Code.CONFLICT, f"run {run.id} is of the cluster before the restore: agents tell of it")
     if compiled.async_ms is None:
         return Outcome(Code.CONFLICT, f"{name} is not async: it ends with its process")
+    if compiled.fanout is not None and not task.member:
+        return Outcome(Code.CONFLICT, f"{name} is divided: say which of its members is meant")
     if attempt is None or (attempt.fence is None and attempt.state not in ATTEMPT_ENDS):
         return Outcome(Code.CONFLICT, f"{name} has not started")
     if attempt.state in ATTEMPT_ENDS:

@@ -369,7 +369,8 @@ def test_members_are_completed_one_by_one_and_its_join_waits(story: Story) -> No
     run = int(story.value(c.RunJob("default", "j", b"{}", story.now_ms), "run"))
     story.settle()
     assert [each.state for each in story.attempts(run)] == ["awaiting", "awaiting"]
-    assert code(story, complete(run)) == Code.CONFLICT  # which of them?
+    whole = story.one(complete(run))
+    assert (whole.code, "say which of its members" in whole.detail) == (Code.CONFLICT, True)
     story.tell_ok(complete(run, attempt=1, outputs=b'{"rows":1}'))
     story.tell_ok(complete(run, member="1", actor=ANN, outputs=b'{"rows":2}'))
     story.settle()

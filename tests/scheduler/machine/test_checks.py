@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scheduler.explain.findings import Cluster
+from scheduler.explain.findings import READY_WORD, Cluster
 from scheduler.explain.runs import explain_run
 from scheduler.model import JobError, canonical, parse_job
 from scheduler.plan import cut_off
@@ -70,6 +70,12 @@ def lacks(story: Story, number: int) -> list[str]:
     return [each.reason for each in told.gates if each.gate == "requires" and each.reason]
 
 
+def closed(story: Story, number: int) -> dict[str, list[str]]:
+    """The gates that keep its tasks back."""
+    told = explain_run(story.store, story.run(number), Cluster(story.now_ms, "a", True), story.compiled)
+    return {each.name: [gate.gate for gate in each.gates if gate.state != READY_WORD] for each in told.tasks}
+
+
 def state(story: Story, number: int) -> tuple[str, int]:
     row = story.run(number)
     return row.state, row.waiting
@@ -90,6 +96,7 @@ def test_a_run_waits_until_the_command_ends_well(story: Story) -> None:
     answer(story, 1)
     assert story.tasks(1) == {"@requires-0": "retry_wait", "main": "blocked"}
     assert lacks(story, 1) == ["it requires check 'test -e /ready' on pool default (asked once, exit code 1)"]
+    assert closed(story, 1) == {"@requires-0": ["retry"], "main": ["run"]}
     again(story, 29_999)
     assert asked(story) == ["failed"], "not before its time"
     again(story, 1)
