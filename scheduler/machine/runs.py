@@ -209,6 +209,8 @@ def _go_on(ctx: Context, run: Run) -> None:
         count = ctx.take_rows(run.unmade, least=1)
         starting.make(ctx, run, graph, range(made, made + count))
         walking.note(ctx, run._replace(unmade=run.unmade - count))
+        if count == run.unmade:
+            walking.note_if_over(ctx, run.id)
     elif run.walk == walks.KEEP_BACK:
         holding.go_on(ctx, run, begun=True)
     elif run.walk == walks.ADMIT:

@@ -35,6 +35,13 @@ def note(ctx: Context, run: Run) -> None:
     )
 
 
+def note_if_over(ctx: Context, run_id: int) -> None:
+    """The last of its tasks were made: where all others had ended before, no end of one lets it go on."""
+    run = run_rows.get(ctx.store, run_id)
+    if run is not None and run.finished_ms is None and run.open_tasks <= run.kept_last and not run.unfinished:
+        run_rows.set_unfinished(ctx.store, run_id)
+
+
 def begin(
     ctx: Context, run: Run, act: str, go_on: Callable[[Context, Run], None], *, after: int = 0
 ) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from scheduler.machine.context import ROOM
 from scheduler.model.outputs import outputs_of
 from scheduler.store.tables import outputs, reruns
 from scheduler.store.tables import tasks as task_rows
@@ -455,8 +457,17 @@ def test_a_run_of_another_job_is_begun_anew_or_taken_over_with_its_task(story: S
     assert (story.run(again).state, children(story)) == ("succeeded", 4)
 
 
-def test_where_what_is_done_finally_failed_alone_it_alone_is_done_again(story: Story) -> None:
+def in_slices(path: Path, room: int = 1) -> Story:
+    """One task of a run is made at a time."""
+    story = Story(path / "slices.db", room=room)
+    story.lead()
     story.connect()
+    return story
+
+
+@pytest.mark.parametrize("room", [1, ROOM])
+def test_where_what_is_done_finally_failed_alone_it_alone_is_done_again(tmp_path: Path, room: int) -> None:
+    story = in_slices(tmp_path, room)
     graph = {"a": {"noop": True}, "b": {"noop": True, "needs": ["a"]}, "clean": {"noop": True}}
     story.put({**job(tasks=graph), "finally": ["clean"]})
     old = run_job(story)
