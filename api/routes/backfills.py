@@ -49,6 +49,7 @@ _FLAGS = ("missing_only", "again", "closed")
 class _Asked(NamedTuple):
     job: Job
     command: StartBackfill
+    spec: bytes  #: of its trigger
     instants: list[int]
 
 
@@ -163,7 +164,7 @@ def _asked(services: Services, call: Call, name: str, document: dict[str, Any]) 
         refusal = filling.judge(store, job.id, command, now_ms)
     if refusal is not None:
         expect_ok(refusal, what=f"the backfill of {name}")
-    return _Asked(job, command, instants)
+    return _Asked(job, command, era.spec, instants)
 
 
 def _trigger(store: Store, job: Job, given: object) -> trigger_rows.Trigger:
@@ -228,7 +229,7 @@ def _dry(services: Services, asked: _Asked) -> dict[str, Any]:
     with services.scheduler.read() as store:
         row = _row(asked)
         for at_ms in asked.instants:
-            why = filling.leaves_out(store, row, at_ms)
+            why = filling.leaves_out(store, row, asked.spec, at_ms)
             left_out[why] += 1
             if not why:
                 runs.append(at_ms)

@@ -77,7 +77,7 @@ def advance_backfill(ctx: Context, command: AdvanceBackfill) -> Outcome:
             break
         ctx.room -= LOOKED
         at_ms, looked = instant_ms, looked + 1
-        if filling.leaves_out(ctx.store, row, instant_ms):
+        if filling.leaves_out(ctx.store, row, era.spec, instant_ms):
             left_out += 1
         else:
             _make(ctx, job, row, era.spec, instant_ms)

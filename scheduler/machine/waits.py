@@ -109,13 +109,14 @@ def rejudge_required(ctx: Context, command: RejudgeRequired) -> Outcome:
     ctx.room = ctx.room_whole
     found = required.next_ones(ctx.store, command.parent, requiring.LOOKED_MAX)
     last = judged = 0
+    seen: requirements.Seen = {}
     for last in found:
         required.look(ctx.store, command.parent, last)
         run, wait = run_rows.get(ctx.store, last), run_waits.get(ctx.store, last)
         judged += 1
         if run is not None and wait is not None and run.waiting == FOR_REQUIRES and not run.stopping:
             compiled = ctx.graph(run.job, run.namespace, run.name, run.revision).job
-            _judge_required(ctx, run, wait, compiled)
+            _judge_required(ctx, run, wait, compiled, seen)
         ctx.room -= JUDGED
         if ctx.room <= 0:
             break
@@ -124,10 +125,12 @@ def rejudge_required(ctx: Context, command: RejudgeRequired) -> Outcome:
     return done(judged=judged)
 
 
-def _judge_required(ctx: Context, run: Run, wait: RunWait, compiled: CompiledJob) -> None:
+def _judge_required(
+    ctx: Context, run: Run, wait: RunWait, compiled: CompiledJob, seen: requirements.Seen | None = None
+) -> None:
     requires = compiled.requires
     assert requires is not None, "its revision says what it requires"
-    judged = requirements.judge(ctx.store, run, requires, ctx.stamp_ms)
+    judged = requirements.judge(ctx.store, run, requires, ctx.stamp_ms, seen)
     ends_ms = requirements.gives_up_ms(requires, wait)
     is_over = judged.is_hopeless or (ends_ms is not None and ends_ms <= ctx.stamp_ms)
     if judged.is_met or (is_over and requires.on_timeout == "go"):

@@ -37,7 +37,7 @@ def lacking(store: Store, parent: str, state: str, day: int) -> str | None:
     if job is None:
         return None
     span = plan_days.span_of(namespaces.plan_days_of(store, namespace), day)
-    if (at_ms := _undecided(store, job.id, span, day)) is not None:
+    if (at_ms := _unended(store, job.id, span, day)) is not None:
         return f"the tick of {format_instant(at_ms)} has not come to its end"
     specs = triggers.moving(store, job.id, ERAS_MAX)
     reached = [reach_ms(spec, *span) for spec in specs.values()]
@@ -85,8 +85,8 @@ def _is_of(entry: Entry, specs: Mapping[int, bytes], span: tuple[int, int]) -> b
     return first < span[1] and last >= span[0]
 
 
-def _undecided(store: Store, job: int, span: tuple[int, int], day: int) -> int | None:
-    """A tick of the date that its trigger is yet to come to, that a person keeps, or whose run waits."""
+def _unended(store: Store, job: int, span: tuple[int, int], day: int) -> int | None:
+    """A tick of the date that its trigger is yet to come to, that a person keeps, or whose run goes on."""
     for era in triggers.undecided(store, job):
         assert era.next_due_ms is not None
         at_ms = first_ms(era.spec, span, era.next_due_ms)
@@ -95,7 +95,7 @@ def _undecided(store: Store, job: int, span: tuple[int, int], day: int) -> int |
     for tick in changed_ticks.of_job(store, job, TICKS_MAX):
         if tick.passed and tick.plan_day == day:
             return tick.at_ms
-    return run_rows.undecided_of(store, job, day)
+    return run_rows.unended_of(store, job, day)
 
 
 def _is_kept_so(store: Store, entry: Entry, state: str) -> bool:

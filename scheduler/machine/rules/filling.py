@@ -20,7 +20,7 @@ from scheduler.store.tables import backfills, changed_ticks, closed_dates, ledge
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.backfills import Backfill
-from scheduler.ticks import plan_days
+from scheduler.ticks import nominal_ms, plan_days
 from scheduler.words.causes import Kind
 from scheduler.words.commands import StartBackfill
 from scheduler.words.outcomes import Code, Outcome
@@ -114,8 +114,8 @@ def _undecided(store: Store, era: trigger_rows.Trigger, at_ms: int) -> Known | N
     return None
 
 
-def leaves_out(store: Store, row: Backfill, at_ms: int) -> str:
-    """Why it makes no run of this instant; empty: it makes one."""
+def leaves_out(store: Store, row: Backfill, spec: bytes, at_ms: int) -> str:
+    """Why it makes no run of this instant; empty: it makes one. `spec`: of its trigger as that is now."""
     known = look(store, row.job, row.key, at_ms)
     if known.what in (GOING, COMING):
         return known.what
@@ -123,12 +123,14 @@ def leaves_out(store: Store, row: Backfill, at_ms: int) -> str:
         return SUCCEEDED
     if known.what == UNKNOWN and row.missing_only:
         return UNKNOWN
-    if not row.closed and closed_on(store, row.namespace, at_ms) is not None:
+    if not row.closed and closed_on(store, row.namespace, spec, at_ms) is not None:
         return CLOSED
     return ""
 
 
-def closed_on(store: Store, namespace: str, at_ms: int) -> closed_dates.ClosedDate | None:
-    """The plan date of this instant, if that is closed."""
-    day = plan_days.day_of(namespaces.plan_days_of(store, namespace), at_ms)
+def closed_on(store: Store, namespace: str, spec: bytes, at_ms: int) -> closed_dates.ClosedDate | None:
+    """The plan date of this instant, if that is closed: that for which it was before a calendar moved it."""
+    stood_ms = nominal_ms(spec, at_ms)
+    given = namespaces.plan_days_of(store, namespace)
+    day = plan_days.day_of(given, at_ms if stood_ms is None else stood_ms)
     return closed_dates.get(store, namespace, day)

@@ -38,8 +38,14 @@ class Judged(NamedTuple):
     lacks: tuple[str, ...]  #: in words
 
 
-def judge(store: Store, run: Run, requires: Requires, now_ms: int) -> Judged:
+Seen = dict[tuple[str, str, int], str | None]
+"""What lacks of each tick of a date, by job, state and date: of very many runs that are judged one after the
+other, most ask the same, and it is the dearest of what they ask."""
+
+
+def judge(store: Store, run: Run, requires: Requires, now_ms: int, seen: Seen | None = None) -> Judged:
     met, gone, uses, lacks = 0, 0, list[int](), list[str]()
+    seen = {} if seen is None else seen
     for each in requires.each:
         if met == requires.need:
             break
@@ -52,7 +58,7 @@ def judge(store: Store, run: Run, requires: Requires, now_ms: int) -> Judged:
             met += 1
             continue
         serial = None if each.is_job else _notice(store, run, each, now_ms, uses)
-        lack = _lack(store, run, each) if each.is_job else "" if serial is not None else each.text
+        lack = _lack(store, run, each, seen) if each.is_job else "" if serial is not None else each.text
         if lack:
             asks = each.since == "plan_date" and requires.if_not_planned != "wait"
             if not asks or _planned(store, run, each):
@@ -85,10 +91,13 @@ def _asked(each: Requirement, task: Task | None) -> str:
     return f"{each.text} ({times}{code}{ended})"
 
 
-def _lack(store: Store, run: Run, each: Requirement) -> str:
+def _lack(store: Store, run: Run, each: Requirement, seen: Seen) -> str:
     """What of the runs of a job is not there, in words; empty: all is."""
     if each.is_of_all:
-        lack = day_ticks.lacking(store, each.parent, each.state, run.plan_day)
+        asked = each.parent, each.state, run.plan_day
+        if asked not in seen:
+            seen[asked] = day_ticks.lacking(store, *asked)
+        lack = seen[asked]
         return "" if lack == "" else f"{each.text}: {lack or 'there is none'}"
     return "" if _job(store, run, each) else each.text
 

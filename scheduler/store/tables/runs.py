@@ -252,11 +252,11 @@ def active(store: Store, job: int, key: str | None = None, *, limit: int) -> lis
     return [Run._make(row) for row in rows]
 
 
-def undecided_of(store: Store, job: int, plan_day: int) -> int | None:
-    """The first tick of a plan date whose run has not begun."""
+def unended_of(store: Store, job: int, plan_day: int) -> int | None:
+    """The first tick of a plan date whose run has not ended."""
     tick_ms: int | None = store.value(
         "SELECT tick_ms FROM runs INDEXED BY runs_active WHERE job = ? AND finished_ms IS NULL"
-        " AND decided = 0 AND tick_ms IS NOT NULL AND plan_day = ? ORDER BY id LIMIT 1",
+        " AND cause IN ('tick', 'catchup') AND plan_day = ? ORDER BY id LIMIT 1",
         (job, plan_day),
     )
     return tick_ms

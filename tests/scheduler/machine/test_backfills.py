@@ -11,6 +11,7 @@ from scheduler.machine.rules import filling
 from scheduler.plan.planner import wake_ms
 from scheduler.store.tables import backfills
 from scheduler.store.tables.backfills import Backfill
+from scheduler.ticks import schedule
 from scheduler.verify import verify
 from scheduler.words import commands as c
 from scheduler.words import events as e
@@ -335,6 +336,21 @@ def test_a_step_that_was_taken_already_is_refused(story: Story) -> None:
     story.tell_ok(step)
     assert story.one(step).code is Code.SUPERSEDED
     assert len(made(story)) == 1
+
+
+def test_what_a_calendar_moved_from_a_closed_date_is_left_out(story: Story) -> None:
+    story.now_ms = at(80)
+    trigger = {"cron": "0 9 * * 6", "id": "t", "calendar": {"exclude": ["free"], "nonworking": "after"}}
+    assert story.apply({"calendar": "free"}, job(trigger=trigger)).ok
+    saturday, monday = START_MS // (24 * HOUR_MS) + 1, at(73)
+    story.tell_ok(c.ClosePlan("default", saturday, "why"))
+    assert schedule(story.triggers()[0].spec).between(at(60), at(80)) == [monday]
+    backfill = begin(story, 70, 75)
+    story.settle()
+    assert (made(story), row(story, backfill).left_out) == ([], 1)
+    begin(story, 70, 75, closed=True)
+    story.settle()
+    assert made(story) == [(73, "succeeded")]
 
 
 @pytest.mark.parametrize("cause", ["tick", "backfill"])
