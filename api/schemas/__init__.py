@@ -415,7 +415,7 @@ start_backfill: dict[str, Any] = {
         schema=_fields(
             "from to",
             **{"from": {"type": "string"}},
-            to={"type": "string"}, trigger={"type": "string"}, missing_only={"type": "boolean"},
+            to={"type": "string"}, trigger={"type": ["string", "null"]}, missing_only={"type": "boolean"},
             again={"type": "boolean"}, closed={"type": "boolean"}, max_active=_whole(100),
             params={"type": ["object", "null"]}, reason=_text(500),
         ),

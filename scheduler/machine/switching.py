@@ -16,7 +16,18 @@ from scheduler.machine.context import Context, refused
 from scheduler.machine.steps import booting, staging
 from scheduler.machine.steps.admitting import ADMITTED_MAX
 from scheduler.machine.steps.requiring import LOOKED_MAX
-from scheduler.store.tables import attempts, boots, ends, listeners, quotas, required, runs, tasks, triggers
+from scheduler.store.tables import (
+    attempts,
+    backfills,
+    boots,
+    ends,
+    listeners,
+    quotas,
+    required,
+    runs,
+    tasks,
+    triggers,
+)
 from scheduler.store.tables import jobs as job_rows
 from scheduler.words import commands as c
 from scheduler.words.outcomes import Code, Outcome
@@ -39,7 +50,9 @@ def _of_job(ctx: Context, command: c.FireChanged | c.EndJobPause) -> None:
     _job(ctx, command.job)
 
 
-def _named(ctx: Context, command: c.RunJob | c.PauseJob | c.ResumeJob | c.ChangeTick) -> None:
+def _named(
+    ctx: Context, command: c.RunJob | c.PauseJob | c.ResumeJob | c.ChangeTick | c.StartBackfill
+) -> None:
     staging.settle(ctx, command.namespace, command.name)
 
 
@@ -82,6 +95,12 @@ def _runs(ctx: Context, ids: Iterable[int]) -> None:
 
 def _postponed(ctx: Context, command: c.FirePostponed | c.FireNotices | c.FireGathered) -> None:
     row = triggers.firing(ctx.store, command.trigger)
+    if row is not None:
+        _job(ctx, row.job)
+
+
+def _backfill(ctx: Context, command: c.AdvanceBackfill | c.CancelBackfill) -> None:
+    row = backfills.get(ctx.store, command.backfill)
     if row is not None:
         _job(ctx, row.job)
 
@@ -153,6 +172,9 @@ def _dependents(ctx: Context, command: c.FireDependents) -> None:
 TOUCHES: dict[type[c.Command], Callable[[Context, Any], None]] = {
     c.RunJob: _named,
     c.ChangeTick: _named,
+    c.StartBackfill: _named,
+    c.AdvanceBackfill: _backfill,
+    c.CancelBackfill: _backfill,
     c.FireChanged: _of_job,
     c.PauseJob: _named,
     c.ResumeJob: _named,

@@ -133,7 +133,7 @@ class CompiledJob(msgspec.Struct, frozen=True):
     @property
     def weight(self) -> int:
         """What it costs to keep, in tasks of about a KiB: few tasks may have long texts."""
-        edges = sum(len(task.needs) + len(task.asks) for task in self.tasks)
+        edges = sum([len(task.needs) + len(task.asks) for task in self.tasks])
         graph = len(self.tasks) + edges // 16
         return max(graph, self.spec_bytes >> 10)
 

@@ -291,7 +291,7 @@ async def test_a_query_parameter_that_is_given_twice_is_refused(client: httpx2.A
 async def test_a_body_that_nobody_reads_is_refused_and_nothing_is_done(client: httpx2.AsyncClient) -> None:
     await client.put("/v1/jobs/job", json=NOOP)
     for method, path in [
-        ("POST", "/v1/jobs/job/pause"),
+        ("POST", "/v1/jobs/job/resume"),
         ("DELETE", "/v1/jobs/job"),
         ("POST", "/v1/resume"),
         ("POST", "/v1/namespaces/default/resume"),

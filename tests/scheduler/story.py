@@ -112,6 +112,10 @@ class Story:
     def compare_kept(self) -> None:
         """What is kept in memory is what the tables say."""
         assert self.store.kept.differences(most=200) == []
+        self.check_endings()
+
+    def check_endings(self) -> None:
+        """Each is in the table that explanations are written by."""
         decided = "SELECT DISTINCT outcome, reason FROM ledger WHERE trigger > 0"
         for outcome, reason in self.store.rows(decided):
             assert reason in ENDINGS[outcome], "an ending that is in no table"

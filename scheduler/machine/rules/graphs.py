@@ -94,7 +94,7 @@ def build(job: CompiledJob) -> Graph:
         boxes=boxes,
         box_of=box_of,
         divided=tuple([place for place, task in enumerate(job.tasks) if task.fanout is not None]),
-        hands_on=any(task.async_ms is not None for task in job.tasks),
+        hands_on=bool([task for task in job.tasks if task.async_ms is not None]),
     )
 
 

@@ -63,9 +63,9 @@ def test_of_a_try_that_is_tried_again_nothing_is_kept(story: Story) -> None:
     ("outputs", "reason"),
     [
         (b'{"rwos":1}', f"{WRONG}: 'rwos' is none that the job declares"),
-        (b"[]", f"{WRONG}: the agent tells what is no object of values"),
-        (b'{"rows":[]}', f"{WRONG}: the agent tells what is no object of values"),
-        (b'{"rows":"\xff"}', f"{WRONG}: the agent tells what is no object of values"),
+        (b"[]", f"{WRONG}: they are no object of values"),
+        (b'{"rows":[]}', f"{WRONG}: they are no object of values"),
+        (b'{"rows":"\xff"}', f"{WRONG}: they are no object of values"),
         (b'{"rows":"a\\u0000"}', f"{WRONG}: a value holds a NUL character"),
         (b'{"rows":"%s"}' % (b"x" * BYTES_MAX), f"{WRONG}: {BYTES_MAX + 11} bytes, {BYTES_MAX} at most"),
     ],

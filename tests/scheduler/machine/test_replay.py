@@ -451,11 +451,16 @@ def check_locks(story: Story) -> None:
     live = store.rows(
         "SELECT t.id, t.run, t.selector FROM tasks t JOIN attempts a ON a.task = t.id AND a.live = 1"
     )
-    takes = [row for row in live if selectors.has_locks(row[2]) and selectors.parse(row[2]).locks]
-    with_own = [task for task, _, selector in takes if selectors.parse(selector).locks[-1].holder == "task"]
+    parsed = [(task, run, selectors.parse(selector)) for task, run, selector in live]
+    takes = [row for row in parsed if row[2].locks]
+    with_own = [  # a room on its agent too
+        task
+        for task, _, wanted in parsed
+        if wanted.agent_max or (wanted.locks and wanted.locks[-1].holder == "task")
+    ]
     of_tasks = store.rows("SELECT DISTINCT id FROM lock_holds WHERE holder = 'task' ORDER BY id")
     assert of_tasks == [(task,) for task in sorted(with_own)]
-    needs = {run for _, run, selector in takes if selectors.parse(selector).locks[0].holder != "task"}
+    needs = {run for _, run, wanted in takes if wanted.locks[0].holder != "task"}
     assert needs <= {run for (run,) in of_runs}
 
 
