@@ -34,12 +34,13 @@ SHARE = 0.05
 REST_MOST_S = 10.0  #: at once, before it looks whether it still holds the office
 BEFORE_ALL_MS = 0
 DETAIL_MAX = 300
+AGAIN_MAX = 10  #: differences that are looked at again, until one is still there
 
 log = logging.getLogger("cronclave.watch")
 
 
 class _GivenUp(Exception):
-    """The office is over, or the node ends."""
+    """The office is over, the node ends, or what was found does not stay."""
 
 
 class Watch:
@@ -122,14 +123,23 @@ class Watch:
         return found, True
 
     def _verified(self, from_ms: int, look_up: Callable[[Verification], None]) -> Verification:
-        """What is found is looked at a second time, alone."""
+        """What is found is looked at a second time, alone: what is gone by then does not count, and says
+        nothing of what was found behind it."""
         store, now_ms = self._open_store(), self._now_ms()
         found = verify(store, from_ms, now_ms, now_ms=now_ms, look_up=look_up)
         if found.ok or any(each.kind == "chain" for each in found.problems):
             return found
-        first = found.problems[0]
-        again = verify(store, first.instant_ms - 1, first.instant_ms, now_ms=now_ms)
-        return found if _is_in(first, again) else again
+        gone = 0
+        for problem in found.problems[:AGAIN_MAX]:
+            at_ms = problem.instant_ms
+            again = verify(store, at_ms - 1, at_ms, now_ms=self._now_ms(), look_up=look_up)
+            if _is_in(problem, again):
+                break
+            gone += 1
+        found.problems, found.problem_count = found.problems[gone:], found.problem_count - gone
+        if gone == AGAIN_MAX and not found.ok:
+            raise _GivenUp(f"{gone} differences were gone when they were looked at again, and there are more")
+        return found
 
 
 class _Found(Exception):

@@ -10,6 +10,7 @@ import re
 
 _PARAM = re.compile(r"\{params\.([A-Za-z_][A-Za-z0-9_]{0,63})\}")
 RENDERED_LETTERS_MAX = 200
+ANY = "\0"  #: no parameter has it: of a run whose parameters nobody knows, which is in the way of every other
 
 
 def parts_of(text: str) -> tuple[str, ...]:

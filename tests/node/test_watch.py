@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from api.ports import Proved
 from node.watch import Watch, _Spent
 from scheduler.store.connection import Store
 from scheduler.store.tables import differences
+from scheduler.verify import Problem, Verification, verify
 from scheduler.words import events as e
 from scheduler.words.commands import Command, TellProof
 from scheduler.words.outcomes import Outcome
@@ -180,3 +182,28 @@ def test_what_is_told_is_cut_and_where_it_moves_since_stays(story: Story) -> Non
     assert second is not None
     assert (second.since_ms, second.problems) == (first.since_ms, 2)
     assert not story.one(TellProof(story.epoch, 2, "missing", 1, START_MS, "no outcome")).ok
+
+
+def test_a_look_that_saw_a_difference_that_is_gone_is_no_look_without_any(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was seen behind it is looked at as well: else it were taken back."""
+    plant(story, "UPDATE triggers SET next_due_ms = next_due_ms + 50000")
+    story.now_ms += 30_000
+    leader = Leader(story)
+    watch = leader.watch
+    found = watch._verified(0, lambda _: None)
+    assert not found.ok
+    calls: list[int] = []
+
+    def once_more_before(store: Store, from_ms: int, to_ms: int, **more: Any) -> Verification:
+        made = verify(store, from_ms, to_ms, **more)
+        if not calls:
+            made.problems.insert(0, Problem("missing", 1, 1, START_MS + 20_000, 0, "by now decided"))
+            made.problem_count += 1
+        calls.append(from_ms)
+        return made
+
+    monkeypatch.setattr("node.watch.verify", once_more_before)
+    again = watch._verified(0, lambda _: None)
+    assert again.problems == found.problems

@@ -10,7 +10,7 @@ Rules of this file:
 from __future__ import annotations
 
 from scheduler.machine.context import Context
-from scheduler.model.overlap_key import rendered
+from scheduler.model.overlap_key import ANY, rendered
 from scheduler.store.tables import overlap_keys
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.runs import Run
@@ -26,7 +26,7 @@ def note(ctx: Context, run: int, job: int, parts: tuple[str, ...], params: str) 
 def adopt(ctx: Context, run: Run) -> None:
     """It is of the cluster before the restore."""
     if run.job and ctx.graphs.outline(run.job, run.namespace, run.name, run.revision).overlap_key:
-        overlap_keys.insert(ctx.store, run.id, run.job, overlap_keys.ANY)
+        overlap_keys.insert(ctx.store, run.id, run.job, ANY)
 
 
 def bring_in(ctx: Context, job: int, parts: tuple[str, ...]) -> None:
@@ -35,6 +35,6 @@ def bring_in(ctx: Context, job: int, parts: tuple[str, ...]) -> None:
         if overlap_keys.of(ctx.store, run.id) is not None:
             continue
         if run.cause == Kind.ORPHAN:
-            overlap_keys.insert(ctx.store, run.id, job, overlap_keys.ANY)
+            overlap_keys.insert(ctx.store, run.id, job, ANY)
         else:
             note(ctx, run.id, job, parts, run.params)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from scheduler.store.connection import Store
 
-ANY = "\0"  #: no parameter has it
 _TABLES = frozenset({"overlap_keys"})
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, TypedDict, Unpack
 
+from scheduler.model.overlap_key import ANY
 from scheduler.store.connection import Store
 from scheduler.store.kept import Table, while_none
-from scheduler.store.tables.overlap_keys import ANY
 from scheduler.words.lifecycle import RUN, RUN_ENDS, RunEvent
 
 

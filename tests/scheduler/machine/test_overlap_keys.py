@@ -11,7 +11,7 @@ import pytest
 
 from scheduler.explain.runs import of_run
 from scheduler.model import JobError, parse_job
-from scheduler.model.overlap_key import RENDERED_LETTERS_MAX, parts_of, rendered
+from scheduler.model.overlap_key import ANY, RENDERED_LETTERS_MAX, parts_of, rendered
 from scheduler.store.reads import attempts as attempt_reads
 from scheduler.store.tables import overlap_keys, terminated
 from scheduler.store.tables.restores import SPAN
@@ -124,7 +124,7 @@ def test_one_of_before_a_restore_is_in_the_way_of_every_key(story: Story, before
     story.now_ms += HOLD_MS
     ticks(story, 2)
     ticks(story, 1)
-    assert active(story) == [(overlap_keys.ANY, 0)], "nobody knows of which key it is"
+    assert active(story) == [(ANY, 0)], "nobody knows of which key it is"
     assert {each[2:] for each in story.ledger() if each[0] * 1_000 > HOLD_MS} == {("skipped", "overlap")}
     assert story.finish(SPAN // 2).ok
     assert active(story) == []
