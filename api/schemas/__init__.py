@@ -417,7 +417,7 @@ start_backfill: dict[str, Any] = {
             **{"from": {"type": "string"}},
             to={"type": "string"}, trigger={"type": ["string", "null"]}, missing_only={"type": "boolean"},
             again={"type": "boolean"}, closed={"type": "boolean"}, max_active=_whole(100),
-            params={"type": ["object", "null"]}, reason=_text(500),
+            params={"type": ["object", "null"]}, reason={"type": "string", "maxLength": 500},
         ),
     ),
 }  # fmt: skip
