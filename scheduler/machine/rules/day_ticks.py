@@ -20,7 +20,7 @@ from scheduler.store.tables import changed_ticks, jobs, ledger, namespaces, over
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.ledger import Entry
 from scheduler.ticks import nominal_ms, plan_days, reach_ms, schedule
-from scheduler.words.causes import TICKS
+from scheduler.words.causes import TICKS, Kind
 from scheduler.words.lifecycle import RUN_ENDS
 
 TICKS_MAX = 1_000
@@ -49,13 +49,15 @@ def lacking(store: Store, parent: str, state: str, day: int) -> str | None:
     if len(ticks) > TICKS_MAX or len(entries) > ENTRIES_MAX:
         return f"the job has more than {TICKS_MAX} ticks on a date"
     ended = required.ended_so(store, parent, state, day)
+    # In the order of instants, and of one in that of writing.
+    results = {each.key.rpartition("/")[0]: each.reason for each in entries if each.kind == Kind.RESULT}
     for entry in ticks:
         if entry.outcome in LEFT_OUT:
             continue
         said = f"the tick of {format_instant(entry.first_ms)}"
         if entry.outcome == "missed":
             return f"{said} was missed"
-        if entry.run not in ended and not _is_kept_so(store, entry, state):
+        if entry.run not in ended and not _is_known_so(store, entry, state, results):
             return f"{said} has not {'ended' if state == 'ended' else state} (run {entry.run})"
     return "" if ticks else None
 
@@ -98,10 +100,16 @@ def _unended(store: Store, job: int, span: tuple[int, int], day: int) -> int | N
     return run_rows.unended_of(store, job, day)
 
 
-def _is_kept_so(store: Store, entry: Entry, state: str) -> bool:
-    """By the run itself: it ended before anybody waited for ends of its job."""
+def _is_known_so(store: Store, entry: Entry, state: str, results: Mapping[str, str]) -> bool:
+    """Of one that ended before anybody waited for ends of its job: by what the ledger tells of results, by
+    the run itself, or, where that is gone, by its entry: without any result it ended well."""
+    told = results.get(f"{triggers.key_of(store, entry.trigger)}/{entry.first_ms}")
+    if told is not None:
+        return required.is_so(told, state)
     run = run_rows.get(store, entry.run)
-    if run is None or run.state not in RUN_ENDS:
+    if run is None:  # after a restore nobody knows
+        return not store.value("SELECT restores FROM state") and required.is_so("succeeded", state)
+    if run.state not in RUN_ENDS:
         return False
     verdict = overrides.get(store, run.id)
     return required.is_so(run.state if verdict is None else verdict.verdict, state)

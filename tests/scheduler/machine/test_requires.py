@@ -320,6 +320,25 @@ def test_each_tick_of_before_anybody_waited_counts(story: Story) -> None:
     assert state(story, made)[0] == "succeeded"
 
 
+@pytest.mark.parametrize(("exit_code", "repeated"), [(0, False), (1, False), (1, True)])
+def test_each_tick_of_which_the_run_is_gone_counts_as_the_ledger_tells(
+    story: Story, exit_code: int, repeated: bool
+) -> None:
+    hourly(story)
+    pass_hours(story, 0, exit_code, 0)
+    if repeated:
+        failed = story.store.value("SELECT id FROM runs WHERE name = 'load' AND state = 'failed'")
+        story.tell_ok(c.RerunRun(failed, b"{}", story.now_ms))
+        story.settle()
+    for (each,) in story.store.rows("SELECT id FROM runs WHERE name = 'load' ORDER BY id"):
+        story.tell_ok(c.Purge(story.epoch, story.job("load").id, each, 100))
+    put(story, ALL)
+    made = run(story)
+    story.settle()
+    is_met = repeated or not exit_code
+    assert state(story, made)[0] == ("succeeded" if is_met else "pending")
+
+
 def test_a_tick_that_a_person_holds_is_waited_for(story: Story) -> None:
     hourly(story)
     put(story, ALL)
