@@ -13,7 +13,7 @@ import { t, when } from "./words.js";
 export function Deleted({ name, path, types, back, says, audit, error, more, children }) {
   const { data } = useRead(`${path("revisions")}&limit=2`, { types });
   const [end, last] = data?.items || [];
-  const text = useRead(last ? `${path("definition")}&revision=${last.revision}` : null, { as: api.text, every: 0 });
+  const text = useRead(end?.deleted && last ? `${path("definition")}&revision=${last.revision}` : null, { as: api.text, every: 0 });
   if (!end?.deleted) return html`<h1>${name}</h1><${Loading} error=${error} />${more}`;
   return html`<div class="head"><h1>${name}</h1><${Status} state="deleted" /><span class="push"></span>${text.data ? html`<${Act} action=${back(text.data, { "If-None-Match": "*" })} />` : null}</div>
     <p class="note">${t(says, { by: end.actor, at: when(end.changed) })}</p>${children}
