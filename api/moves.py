@@ -1,5 +1,5 @@
-"""Which ticks an apply would move by the calendars and schedules in it, of jobs that are not, or other zone
-data of all jobs: a dry run tells."""
+"""Which ticks an apply would move by the calendars and schedules in it, of jobs that it does not change, or
+other zone data of all jobs: a dry run tells."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def moves(store: Store, command: Apply, now_ms: int, may_see: Callable[[str], bo
     kinds = {new.kind for new in command.objects} | {gone.kind for gone in command.deletions}
     if not kinds & {CALENDAR, SCHEDULE}:
         return {}
-    put = {(job.namespace, job.name) for job in command.jobs}
+    put = set(_edited(store, command))
     told: list[dict[str, Any]] = []
     cut = False
     for new in command.objects:
@@ -56,6 +56,15 @@ def moves(store: Store, command: Apply, now_ms: int, may_see: Callable[[str], bo
         for job in jobs[:LOOKED_MAX]:
             told += _told(store, _by_schedule(store, job, meant, now_ms, calendars), now_ms, may_see, put)
     return {"moves": told, "moves_cut": cut}
+
+
+def _edited(store: Store, command: Apply) -> Iterator[tuple[str, str]]:
+    """Jobs that the apply changes: what becomes of these is told of the job. A folder holds all, and most
+    are as they were."""
+    for job in command.jobs:
+        row = job_rows.find(store, job.namespace, job.name)
+        if row is None or bytes(row.spec) != job.spec:
+            yield job.namespace, job.name
 
 
 def moves_by_rules(

@@ -56,7 +56,9 @@ async def test_a_job_and_its_calendar_are_put_together_and_moved_by_an_edit(
     whole = (await client.post("/v1/apply?dry_run=true", json={"objects": [other]})).json()
     assert whole["moves"] == told["moves"]
     with_it = (await client.post("/v1/apply?dry_run=true", json={"objects": [other, dated()]})).json()
-    assert with_it["moves"] == [], "what becomes of a job that is in the apply is told of the job"
+    assert with_it["moves"] == [], "what becomes of a job that the apply changes is told of the job"
+    with_it = (await client.post("/v1/apply?dry_run=true", json={"objects": [other, yearly]})).json()
+    assert with_it["moves"] == told["moves"], "a folder holds all of them, and the job itself is as it was"
     assert await coming(client) == first
 
     assert (await client.put("/v1/calendars/off", json=other)).status_code == 200

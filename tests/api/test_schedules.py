@@ -53,6 +53,9 @@ async def test_a_job_and_its_schedule_are_put_together_and_moved_by_an_edit(
     whole = (await client.post("/v1/apply?dry_run=true", json={"objects": [other]})).json()
     assert whole["moves"] == told["moves"]
     with_it = (await client.post("/v1/apply?dry_run=true", json={"objects": [other, user()]})).json()
+    assert with_it["moves"] == told["moves"], "a folder holds all of them, and the job itself is as it was"
+    edited = {**user(), "description": "another"}
+    with_it = (await client.post("/v1/apply?dry_run=true", json={"objects": [other, edited]})).json()
     assert with_it["moves"] == []
     assert await coming(client) == first
 
