@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BEAT_S = 0.1
 RESEND_S = 0.7
 SLOTS = 50
-KINDS = ("exec", "noop", "shell")
+KINDS = ("exec", "noop", "shell", "shell.outputs", "shell.secrets")
 
 
 @dataclass(slots=True)

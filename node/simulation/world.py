@@ -22,6 +22,7 @@ zones     a tick is due by the zone data that its entry names, whatever nodes ha
 instants  what is said by `at`, by days from the end of a month and by working days is due then (`instants`)
 closed    nothing fires for closed plan dates, and single ticks go by what people said (`days`)
 held      what was paused or drained starts nothing, and boots have their runs (`operators`)
+completed what was handed on ended by the first word from outside, and kept its lock till then (`completions`)
 hands     who holds a task is known, and a verdict changes no end (`hands`)
 acked     a manual run or a job whose client saw "ok" is on every member at the end, once
 liveness  after healing, proposals are answered, runs end and ticks are decided again
@@ -34,7 +35,7 @@ from __future__ import annotations
 from cluster.hardening import ALL_ON, Hardening
 from cluster.simulation.machine import SimulatedState
 from cluster.simulation.world import EPOCH_MS, Node, Plan, Result, World
-from node.simulation import approvals, exits, fanouts, graphs, groups, inside, locks, openings
+from node.simulation import approvals, completions, exits, fanouts, graphs, groups, inside, locks, openings
 from node.simulation.agents import Agent
 from node.simulation.days import Days
 from node.simulation.effects import Outside
@@ -143,6 +144,7 @@ JOBS = [
         inside.NESTED,
         inside.NESTS,
         approvals.JOB,
+        completions.JOB,
         _job("manual", "allow", retry={"max": 1, "backoff": "constant", "first": "1s"}, notify=[NOTICE]),
     )
 ]
@@ -173,6 +175,7 @@ class JobsWorld(World):
         self.operators: Operators | None = None
         self.days: Days | None = None
         self.approvers: approvals.Approvers | None = None
+        self.completers: completions.Completers | None = None
         self.secrets: Secrets | None = None
         self.objects: Objects | None = None
         self.quotas: Quotas | None = None
@@ -222,7 +225,8 @@ class JobsWorld(World):
         if known[0] != state.hash:
             self.invariants.fail("hash", f"{node.name} and {known[1]} differ behind {state.raft_index}")
         listeners = (
-            self.operators, self.days, self.approvers, self.secrets, self.objects, self.zones,
+            self.operators, self.days, self.approvers, self.completers, self.secrets, self.objects,
+            self.zones,
         )  # fmt: skip
         for listener in listeners:
             if listener is not None:
@@ -241,6 +245,7 @@ class JobsWorld(World):
         self.operators = Operators(self, self.seed, [agent.name for agent in self._agents])
         self.days = Days(self, self.seed)
         self.approvers = approvals.Approvers(self, self.seed)
+        self.completers = completions.Completers(self, self.seed)
         self.secrets = Secrets(self, self.seed)
         self.objects = Objects(self, self.seed)
         self.quotas = Quotas(self, self.seed)
@@ -258,7 +263,8 @@ class JobsWorld(World):
                 self.are_put = self.are_put or outcomes[0].ok
 
             calendar, dated = self.instants.put(after_ms)
-            first = Apply((*locks.resources(after_ms), calendar), (*seeds, *dated), (), after_ms)
+            resources = (*locks.resources(after_ms), *completions.resources(after_ms))
+            first = Apply((*resources, calendar), (*seeds, *dated), (), after_ms)
             self.fronts[leader.name].propose([first], put)
         if not self.are_put:
             self.at(0.3, self._put_jobs)
@@ -383,9 +389,9 @@ class JobsWorld(World):
                 boots = {agent.installation: agent.boot for agent in self._agents if agent.boot}
                 for kind, problem in self.operators.judge(store, boots):
                     fail(kind, f"{node.name}: {problem}")
-            people = (self.days, self.secrets, self.objects, self.quotas, self.senders, self.zones)
+            people = (self.days, self.completers, self.secrets, self.objects, self.quotas)
             kinds = (self.exits, self.groups, self.fanouts, self.locks, self.instants, self.openings)
-            for each in (*kinds, *people):
+            for each in (*kinds, *people, self.senders, self.zones):
                 for kind, problem in each.judge(store) if each is not None else ():
                     fail(kind, f"{node.name}: {problem}")
 

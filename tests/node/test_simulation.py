@@ -75,6 +75,15 @@ def test_conditions_windows_and_substitutes_had_their_time() -> None:
     assert min(met.values()) > 0, met
 
 
+def test_what_was_handed_on_was_completed_from_outside() -> None:
+    found = [world.completers for world in (told(seed)[0] for seed in SEEDS) if world.completers is not None]
+    assert sum(each.completed for each in found) > 20
+    assert sum(each.awaited for each in found) > 20
+    assert sum(each.refused for each in found) > 20
+    assert sum(each.again for each in found) > 5
+    assert sum(each.expired for each in found) > 2
+
+
 def test_zone_data_was_moved_on_between_ticks() -> None:
     found = [world.zones for world in (told(seed)[0] for seed in SEEDS) if world.zones is not None]
     assert sum(each.retimed for each in found) > 2
