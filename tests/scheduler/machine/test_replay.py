@@ -63,6 +63,8 @@ STEPS = st.lists(
         st.tuples(st.just("task"), SMALL, SMALL),
         st.tuples(st.just("task"), SMALL, SMALL),
         st.tuples(st.just("answer"), SMALL, SMALL),
+        st.tuples(st.just("complete"), SMALL, SMALL, SMALL),
+        st.tuples(st.just("complete"), SMALL, SMALL, SMALL),
         st.tuples(st.just("rerun"), SMALL, SMALL),
         st.tuples(st.just("rerun"), SMALL, SMALL),
         st.tuples(st.just("lose"), SMALL),
@@ -147,6 +149,13 @@ def prepared(story: Story, name: str, values: Sequence[Any]) -> c.PreparedJob:
                 "approval": {"by": ["ann"] if values[0] % 2 else [], "expires": "3s", "four_eyes": True},
                 "needs": ["a"], "rule": "all_done", "allow_failure": True,
             },
+            "p": {
+                "run": "x", "async": {"timeout": "4s"}, "locks": ["pool"], "outputs": ["n"],
+                "retry": {"max": 1, "first": "1s"}, "exit": {"warn": [4], "skip": [99]},
+                "allow_failure": True,
+                **({"fanout": {"n": 2}} if values[0] % 4 == 1 else {}),
+            },
+            "q": {"noop": True, "needs": ["p"], "when": "p.succeeded"},
             "l": {"sleep": "2s", "needs": ["k"], "rule": "all_done"},
             "m": {"noop": True, "when": "k.failed or l.skipped"},
             "n": {
@@ -311,6 +320,8 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
             row = nth(story, "SELECT run FROM approvals ORDER BY open DESC, task DESC LIMIT 4", values[0])
             answer, who = ANSWERS[values[1] % len(ANSWERS)]
             return [] if row is None else [c.AnswerApproval(row[0], "o", answer, "why", actor=c.Actor(who))]
+        case "complete":
+            return completed(story, values)
         case "rerun":
             row = nth(story, "SELECT id FROM runs ORDER BY finished_ms IS NULL, id DESC LIMIT 8", values[0])
             fields = PARTS[values[1] % len(PARTS)]
@@ -343,6 +354,26 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
         case _:
             story.now_ms += values[0] * 500
             return story.plan()
+
+
+def completed(story: Story, values: Sequence[int]) -> list[c.Command]:
+    """Words about an attempt that hands its work on, its own or another's: the same ones meet again."""
+    last = (
+        "SELECT a.id, a.run, t.member FROM attempts a JOIN tasks t ON t.id = a.task AND t.name = 'p'"
+        " ORDER BY a.state <> 'awaiting', a.live DESC, a.id DESC LIMIT 4"
+    )
+    row = nth(story, last, values[0])
+    if row is None:
+        return []
+    attempt, run, member = row
+    if values[1] == 7:
+        return [c.ReportProgress(run, attempt, 10 * values[2], "at it")]
+    outcome = ("succeeded", "succeeded", "failed")[values[1] % 3]
+    outputs = b"" if outcome == "failed" else OUTPUTS[values[2] % len(OUTPUTS)]
+    word = (run, "p", outcome, f"word {values[2] % 3}", outputs)
+    if values[1] > 4:
+        return [c.CompleteTask(*word, member=member, actor=c.Actor("ann"))]
+    return [c.CompleteTask(*word, attempt=attempt)]
 
 
 def secret(name: str, what: int, which: int) -> c.Command:
@@ -413,12 +444,15 @@ def check_invariants(story: Story) -> None:
     assert (
         store.rows(
             "SELECT t.id FROM tasks t WHERE (t.state = 'active' AND t.wake_ms IS NULL AND t.name <> 'box'"
-            " AND NOT (t.name = 'n' AND t.member = '')) <>"
+            " AND NOT (t.name = 'n' AND t.member = '')"
+            # The whole of `p`, where that is divided, has no attempt ever.
+            " AND NOT (t.name = 'p' AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.task = t.id))) <>"
             " (SELECT count(*) FROM attempts a WHERE a.task = t.id AND a.live = 1)"
         )
         == []
     )
     check_locks(story)
+    check_completions(story)
     # What waits to be sent is counted.
     waiting = store.value("SELECT count(*) FROM outbox WHERE state = 'waiting'")
     assert story.machine.state.outbox_waiting == waiting
@@ -438,7 +472,7 @@ LOCKS: tuple[dict[str, Any], ...] = (
 
 def check_locks(story: Story) -> None:
     """Held is what holders have, by none who has ended, of a lock by one alone; a task has its own exactly
-    while an attempt of it is live."""
+    while an attempt of it is live, or awaits its completion."""
     store = story.store
     sums = "SELECT resource, sum(amount) FROM lock_holds GROUP BY resource HAVING sum(amount) > 0 ORDER BY 1"
     kept = store.rows("SELECT resource, held FROM resource_uses WHERE held <> 0 ORDER BY 1")
@@ -449,7 +483,8 @@ def check_locks(story: Story) -> None:
     ended = "SELECT id FROM lock_holds WHERE run IN (SELECT id FROM runs WHERE finished_ms IS NOT NULL)"
     assert store.rows(ended) == []
     live = store.rows(
-        "SELECT t.id, t.run, t.selector FROM tasks t JOIN attempts a ON a.task = t.id AND a.live = 1"
+        "SELECT t.id, t.run, t.selector FROM tasks t JOIN attempts a ON a.task = t.id"
+        " AND (a.live = 1 OR a.state = 'awaiting')"
     )
     parsed = [(task, run, selectors.parse(selector)) for task, run, selector in live]
     takes = [row for row in parsed if row[2].locks]
@@ -462,6 +497,23 @@ def check_locks(story: Story) -> None:
     assert of_tasks == [(task,) for task in sorted(with_own)]
     needs = {run for _, run, wanted in takes if wanted.locks[0].holder != "task"}
     assert needs <= {run for (run,) in of_runs}
+
+
+def check_completions(story: Story) -> None:
+    """What awaits a word is on no agent, in a task that goes on until an instant, and has none; what ended
+    behind a good process has one, or its time was over."""
+    store = story.store
+    awaits = (
+        "SELECT a.id FROM attempts a JOIN tasks t ON t.id = a.task"
+        " LEFT JOIN completions k ON k.attempt = a.id"
+    )
+    odd = "a.live = 1 OR t.state <> 'active' OR t.wake_ms IS NULL OR k.exited_ms IS NULL OR k.outcome <> ''"
+    assert store.rows(f"{awaits} WHERE a.state = 'awaiting' AND ({odd})") == []
+    told = "coalesce(k.outcome, '')"
+    assert store.rows(f"{awaits} WHERE t.name = 'p' AND a.state = 'succeeded' AND {told} <> 'succeeded'"
+                      " AND t.state <> 'skipped'") == []  # fmt: skip
+    assert store.rows(f"{awaits} WHERE t.name = 'p' AND a.state = 'timed_out' AND {told} <> ''"
+                      " AND k.exited_ms IS NOT NULL") == []  # fmt: skip
 
 
 def check_unfinished(story: Story) -> None:
@@ -557,7 +609,7 @@ WEIGHTS = {
     "put": 3, "stage": 2, "delete": 1, "pause": 1, "resume": 2, "run": 4, "connect": 4, "disconnect": 2,
     "claim": 6, "work": 10, "finish": 14, "running": 3, "cancel": 2, "resolve": 2, "lose": 2,
     "unreachable": 2, "lead": 1, "node": 1, "plan": 24, "purge": 1, "effect": 3, "secret": 4, "quota": 1,
-    "amount": 2, "hand": 2, "task": 2, "answer": 2, "fill": 2,
+    "amount": 2, "hand": 2, "task": 2, "answer": 2, "fill": 2, "complete": 6,
 }  # fmt: skip
 
 
