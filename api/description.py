@@ -270,6 +270,7 @@ def _kinds(status: int, path: str, method: str, operation: Mapping[str, Any]) ->
         "not-yaml": "application/yaml" in body.get("content", ()),
         "empty-body": bool(body.get("required")),
         "too-many-failures": path not in PUBLIC_PATHS,
+        "told-too-often": operation["operationId"] == "reportProgress",
         "behind": "min_index" in parameters,
         "founding": path not in PUBLIC_PATHS,
         "query-too-long": method not in _WRITES,

@@ -69,6 +69,11 @@ KINDS: dict[str, Kind] = {
         "Too many wrong tokens or signatures came from this address",
         "What is right is taken all the same; look for a client with an old token or secret.",
     ),
+    "told-too-often": Kind(
+        429,
+        "Progress is told too often",
+        "No harm is done: tell how far it is after Retry-After seconds, as it is by then.",
+    ),
     "too-many-requests": Kind(429, "Too many requests wait already", "Try again after Retry-After seconds."),
     "overloaded": Kind(503, "The node has too much to do", "Try again after Retry-After seconds."),
     "no-leader": Kind(

@@ -47,7 +47,9 @@ _HINTS = {
     "no-leader": "Nothing is lost: try again once a majority of the nodes runs. "
     "cronclave cluster status shows which do; lists with --stale show what a node last knew.",
 }  # fmt: skip
-_PASSING = frozenset({"no-leader", "behind", "overloaded", "unavailable", "too-many-requests"})
+_PASSING = frozenset(
+    {"no-leader", "behind", "overloaded", "unavailable", "told-too-often", "too-many-requests"}
+)
 
 
 def path_of(*parts: str | int, **query: object) -> str:

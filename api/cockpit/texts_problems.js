@@ -26,6 +26,7 @@ export default {
   "problem.query-too-long": ["The query took too long", "Die Abfrage dauerte zu lange"],
   "problem.revision-mismatch": ["It has changed since it was read", "Es wurde inzwischen geändert"],
   "problem.storage-low": ["The cluster is short of disk", "Dem Cluster fehlt Speicherplatz"],
+  "problem.told-too-often": ["Progress is told too often", "Der Fortschritt wird zu oft gemeldet"],
   "problem.too-large": ["The request is too large", "Die Anfrage ist zu groß"],
   "problem.too-many-failures": ["Too many wrong tokens or signatures came from this address", "Zu viele falsche Tokens oder Signaturen kamen von dieser Adresse"],
   "problem.too-many-requests": ["Too many requests wait already", "Es warten schon zu viele Anfragen"],

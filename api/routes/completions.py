@@ -131,7 +131,7 @@ def _refuse_progress(services: Services, refusal: Outcome, task: str) -> None:
     if refusal.code == Code.LIMIT:
         again_ms = int(str((refusal.value or {}).get("again_ms", 0)))
         after_s = max(1, -(-(again_ms - services.scheduler.now_ms()) // 1_000))
-        raise Problem("too-many-requests", refusal.detail, headers={"Retry-After": str(after_s)})
+        raise Problem("told-too-often", refusal.detail, headers={"Retry-After": str(after_s)})
     expect_ok(refusal, what=f"task {task[:100]}")
 
 

@@ -214,6 +214,8 @@ async def test_how_far_it_is_is_shown_and_not_told_all_the_time(
     soon = await submitted.say("progress", {"percent": 50})
     assert (again.status_code, soon.status_code, node.index) == (200, 429, index)  # nothing went into the log
     assert 1 <= int(soon.headers["retry-after"]) <= 5
+    said = soon.json()
+    assert (said["type"], said["title"]) == ("/problems/told-too-often", "Progress is told too often")
     told = (await submitted.attempt())["completion"]["progress"]
     assert (told["percent"], told["text"]) == (40, "copying")
     for body in ({}, {"percent": 101}, {"percent": True}, {"text": "x" * 201}, {"done": 1}):
