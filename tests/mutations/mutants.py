@@ -490,7 +490,7 @@ MUTANTS = (
     ),
     Mutant(
         "a-key-finds-nobody",
-        (("scheduler.store.tables.runs", "job = ? AND key = ?", "job = ? AND key = ? AND 0"),),
+        (("scheduler.store.tables.runs", "job = ? AND key IN (?, ?)", "job = ? AND key IN (?, ?) AND 0"),),
         QUIET,
         _says("dispatch: at-the-same-time"),
     ),
