@@ -64,6 +64,7 @@ def day_page(
         "from": rfc3339(max(0, day.from_ms)),
         "until": rfc3339(day.until_ms),
         "closed": closed_json(day.closed),
+        "closes": rfc3339(day.closes_ms),
         "items": items,
         "next_cursor": None if name is None else make_cursor(KIND, name),
     }

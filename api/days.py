@@ -19,7 +19,8 @@ class Day(NamedTuple):
     from_ms: int
     until_ms: int  #: the first instant that is not of it
     now_ms: int
-    closed: ClosedDate | None  #: by a person: nothing more fires for it
+    closed: ClosedDate | None  #: nothing more fires for it
+    closes_ms: int | None  #: when it closes by itself
 
     def has(self, at_ms: int) -> bool:
         return self.from_ms <= at_ms < self.until_ms
@@ -29,8 +30,11 @@ def day_of(store: Store, namespace: str, date: int | None, now_ms: int) -> Day:
     """Of this date; None: of the one that it is now."""
     given = namespaces.plan_days_of(store, namespace)
     date = plan_days.day_of(given, now_ms) if date is None else date
-    closed = closed_dates.get(store, namespace, date)
-    return Day(namespace, date, *plan_days.span_of(given, date), now_ms, closed)
+    closed, span = closed_dates.get(store, namespace, date), plan_days.span_of(given, date)
+    closing = None if closed else closed_dates.closing(store, namespace)
+    if closing is None or closing.at_ms is None or date < closing.before_day:
+        return Day(namespace, date, *span, now_ms, closed, None)
+    return Day(namespace, date, *span, now_ms, closed, span[1] + closing.after_ms)
 
 
 def closed_json(row: ClosedDate | None) -> dict[str, Any] | None:

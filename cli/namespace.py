@@ -52,6 +52,8 @@ def apply(client: Client, paths: tuple[str, ...], dry_run: bool) -> None:
             click.echo(f"  jobs that follow other defaults: {shown}{also}")
         if trial["follow_more"]:
             click.echo(f"  all of its jobs follow; {TRIED_MAX} of them were looked at")
+        if trial["closes_through"]:
+            click.echo(f"  plan dates up to {trial['closes_through']} close at once, by auto_close")
         if trial["outside"]:
             told = ", ".join(trial["outside"])
             click.echo(f"  jobs that use other pools or users, until they are put anew: {told}")

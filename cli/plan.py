@@ -73,6 +73,16 @@ def show(
     items, there_is_more = client.items(path, limit)
     output.show(form, items, COLUMNS, lambda: [_row(item) for item in sorted(items, key=_place)])
     output.more(there_is_more, len(items))
+    if form == "table":
+        click.echo(_whether_closed(client.get(f"{path}&limit=1")), err=True)
+
+
+def _whether_closed(day: dict[str, Any]) -> str:
+    said = f"plan date {day['date']}, {day['from']} to {day['until']}, is"
+    if closed := day["closed"]:
+        by = f" by {closed['actor']}" if closed["actor"] else ""
+        return f"{said} closed{by}: {closed['reason']}"
+    return f"{said} open" + (f" until {day['closes']}, when it closes by itself" if day["closes"] else "")
 
 
 @plan.command("close", epilog="Example: cronclave plan close 2026-12-24 --reason 'bank holiday' -n finance")

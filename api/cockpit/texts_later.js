@@ -285,6 +285,7 @@ export default {
   "plan.closeDid": ["{date} is closed", "{date} ist geschlossen"],
   "plan.closeIt": ["Close {date} of {namespace}?", "{date} von {namespace} schließen?"],
   "plan.closeSays": ["Nothing more fires for this date of {namespace}: its ticks and events are skipped. What was made for it goes on.", "Für diesen Tag von {namespace} zündet nichts mehr: Termine und Ereignisse werden ausgelassen. Was dafür begonnen ist, läuft weiter."],
+  "plan.closes": ["closes by itself", "schließt von selbst"],
   "plan.closed": ["closed", "geschlossen"],
   "plan.day": ["The day", "Der Tag"],
   "plan.end": ["End", "Ende"],

@@ -37,9 +37,9 @@ from scheduler.store.connection import Store
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads import namespaces as reads
 from scheduler.store.reads.bounds import LOOKED_MAX
+from scheduler.store.tables import closed_dates, zones
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import namespaces as rows
-from scheduler.store.tables import zones
 from scheduler.store.tables.pauses import ALL, Pause
 from scheduler.ticks import plan_days, zone
 from scheduler.ticks.zone_files import pinned
@@ -144,7 +144,8 @@ async def put_namespace(request: Request, namespace: str) -> Response:
         command = PutNamespace(
             namespace, json_text(given.public()), given.pools, given.quotas.jobs, precondition(call),
             call.actor, key, body, given.quotas.active_runs, given.quotas.starts_per_minute, planned.days,
-            _defaults(given), given.run_as, given.before or "", given.after or "", *planned[1:],
+            _defaults(given), given.run_as, given.before or "", given.after or "",
+            planned.tz, planned.begin, planned.rules, given.plan.auto_close_ms,
         )  # fmt: skip
         follow = await in_thread(_following, services, command)
         if trial:
@@ -174,7 +175,7 @@ class _Planned(NamedTuple):
 
 
 def _planned(services: Services, plan: Plan) -> _Planned:
-    if plan == Plan():
+    if plan.is_utc:
         return _Planned()
     with services.scheduler.read() as store:
         rules = zone_rules(zones.current(store), plan.tz) if plan.names_zone else ""
@@ -232,6 +233,7 @@ def _trial(services: Services, command: PutNamespace, follow: Following) -> dict
         same = row is not None and bytes(row.spec) == command.spec
         change = "created" if row is None else "unchanged" if same else "changed"
         wanted = job_reads.Wanted(namespaces=(command.name,))
+        through = _closes_through(store, command, services.scheduler.now_ms())
         outside: list[str] = []
         if command.pools or command.users:
             for job in job_reads.page(store, wanted, limit=LOOKED_MAX)[0]:
@@ -242,7 +244,17 @@ def _trial(services: Services, command: PutNamespace, follow: Following) -> dict
     return {
         "dry_run": True, "name": command.name, "change": change, "revision": revision, "outside": outside,
         "follow": follow.jobs, "follow_more": follow.more,
+        "closes_through": None if through is None else plan_days.text_of(through),
     }  # fmt: skip
+
+
+def _closes_through(store: Store, command: PutNamespace, now_ms: int) -> int | None:
+    """The newest plan date that is over for long enough, where it is not closed by itself yet."""
+    if command.close_after_ms is None:
+        return None
+    before = plan_days.day_of(command.plan_days, now_ms - command.close_after_ms)
+    closing = closed_dates.closing(store, command.name)
+    return None if closing is not None and before <= closing.before_day else before - 1
 
 
 @router.delete(

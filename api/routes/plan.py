@@ -76,9 +76,7 @@ async def close_plan(request: Request, date: str) -> Response:
     reason = reason_of(document, HINT)
     need_fields(document, ("reason",), HINT)
     if call.flag("dry_run"):
-        now_ms = services.scheduler.now_ms()
-        row = ClosedDate(call.namespace, day, now_ms, reason, call.principal.name)
-        return _answer(services, call, day, dry=row)
+        return _foretell_closed(services, call, day, reason)
     command = ClosePlan(call.namespace, day, reason, call.actor)
     expect_ok(await services.scheduler.propose(command), what=f"the plan of {date}", hint=_LISTED)
     return _answer(services, call, day)
@@ -101,14 +99,18 @@ async def open_plan(request: Request, date: str) -> Response:
     return _answer(services, call, day)
 
 
-def _answer(services: Services, call: Call, day: int, *, dry: ClosedDate | None = None) -> Response:
-    if dry is not None:
-        _need_namespace(services, call)
-        with services.scheduler.read() as store:
-            full = closing.judge(store, call.namespace, day, dry.at_ms)
-        if full is not None:
-            expect_ok(full, what="the plan")
-        return json_response(_date_json(call, day, dry))
+def _foretell_closed(services: Services, call: Call, day: int, reason: str) -> Response:
+    _need_namespace(services, call)
+    now_ms = services.scheduler.now_ms()
+    with services.scheduler.read() as store:
+        full = closing.judge(store, call.namespace, day, now_ms)
+    if full is not None:
+        expect_ok(full, what="the plan")
+    row = ClosedDate(call.namespace, day, now_ms, reason, call.principal.name)
+    return json_response(_date_json(call, day, row))
+
+
+def _answer(services: Services, call: Call, day: int) -> Response:
     with services.scheduler.read() as store:
         return json_response(_date_json(call, day, closed_dates.get(store, call.namespace, day)))
 

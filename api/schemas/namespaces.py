@@ -12,6 +12,7 @@ from api.schemas.replies import Instant, Pause, Reply
 class Plan(Reply):
     tz: str = Field(examples=["Europe/Berlin"])
     begin: str = Field(examples=["06:00"])
+    auto_close: str | None = Field(default=None, description="after the end of a date", examples=["1d"])
 
 
 class Quotas(Reply):
@@ -59,4 +60,8 @@ class NamespaceDryRun(Reply):
     revision: int = Field(description="as it is; 0: nobody declared it")
     follow: list[str] = Field(description="jobs that would follow other defaults, of the first 1,000")
     follow_more: bool = Field(description="there are more jobs than were judged")
+    closes_through: str | None = Field(
+        description="all plan dates up to this one would close by themselves at once; null: none do",
+        examples=["2026-12-24"],
+    )
     outside: list[str] = Field(description="jobs that use other pools or users, the first 20 of 2,000")

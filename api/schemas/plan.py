@@ -23,9 +23,9 @@ class Expected(Reply):
 
 
 class Closed(Reply):
-    since: Instant
+    since: Instant | None = Field(description="null: it closed by itself, as its namespace says")
     reason: str = Field(examples=["bank holiday"])
-    actor: str
+    actor: str = Field(description="empty: nobody")
 
 
 class PlanDate(Reply):
@@ -94,5 +94,6 @@ class PlanLine(Reply):
 class Plan(PlanDate):
     from_: Instant = Field(alias="from", description="when the date begins")
     until: Instant = Field(description="when the next one does")
+    closes: Instant | None = Field(description="when it closes by itself; null: it is closed, or never does")
     items: list[PlanLine]
     next_cursor: str | None

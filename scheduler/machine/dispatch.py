@@ -72,6 +72,7 @@ APPLY: dict[type[Any], Callable[[Context, Any], Outcome]] = {
     c.StartBackfill: backfills.start_backfill,
     c.AdvanceBackfill: backfills.advance_backfill,
     c.CancelBackfill: backfills.cancel_backfill,
+    c.CloseDates: plans.close_dates,
     c.ClosePlan: plans.close_plan,
     c.OpenPlan: plans.open_plan,
     c.RunJob: runs.run_job,

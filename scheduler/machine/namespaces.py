@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from scheduler.machine.context import Context, done, refused
 from scheduler.machine.rules import allowances, pins, revisions
-from scheduler.machine.steps import editing, editing_objects, redating
+from scheduler.machine.steps import editing, editing_objects, plan_dates, redating
 from scheduler.machine.steps import quotas as quota_steps
 from scheduler.machine.steps.editing import Edit
 from scheduler.store.tables import jobs as job_rows
@@ -26,6 +26,7 @@ COUNTED_MAX = 1_000
 REVISED_MAX = 100
 STARTS_MAX = 6_000
 AROUND_MAX = 4_096
+CLOSE_AFTER_MAX_MS = 366 * 86_400_000
 
 
 def put_namespace(ctx: Context, command: PutNamespace) -> Outcome:
@@ -41,6 +42,8 @@ def put_namespace(ctx: Context, command: PutNamespace) -> Outcome:
     ):
         said = f"its plan dates were found by other rules of {command.plan_tz} than are in force"
         return refused(Code.SUPERSEDED, said)
+    if command.close_after_ms is not None and not 0 <= command.close_after_ms <= CLOSE_AFTER_MAX_MS:
+        return refused(Code.INVALID, f"plan dates close {CLOSE_AFTER_MAX_MS} ms after their end at most")
     try:
         defaults = command.defaults.decode()
     except UnicodeDecodeError:
@@ -73,6 +76,7 @@ def put_namespace(ctx: Context, command: PutNamespace) -> Outcome:
             json_text(around).decode() if any(around) else "", command.plan_tz, command.plan_begin,
         ),
     )  # fmt: skip
+    plan_dates.declare_auto_close(ctx, command.name, command.close_after_ms)
     limited = command.active_max is not None or command.starts_max is not None
     if limited and not (stored is not None and stored.limits_runs):
         quota_steps.begin_counting(ctx, command.name)
@@ -122,6 +126,7 @@ def delete_namespace(ctx: Context, command: DeleteNamespace) -> Outcome:
         return refused(Code.REFERRED, f"namespace {command.name} has {held}")
     namespaces.forget(ctx.store, command.name)
     quota_steps.forget_starts(ctx, command.name)
+    plan_dates.declare_auto_close(ctx, command.name, None)
     return done(revision=editing_objects.delete(ctx, _edit(ctx, command), stored))
 
 

@@ -1,15 +1,17 @@
-"""Plan dates of a namespace are closed, and opened again. What that means is `rules.gates.closed`."""
+"""Plan dates of a namespace are closed, by people or by themselves, and opened again. What that means is
+`rules.gates.closed`."""
 
 from __future__ import annotations
 
 from scheduler.machine.context import OK, Context, refused
 from scheduler.machine.rules import closing
+from scheduler.machine.steps import plan_dates
 from scheduler.store.tables import closed_dates, namespaces
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables.closed_dates import ClosedDate
 from scheduler.ticks import plan_days
 from scheduler.words import events as e
-from scheduler.words.commands import ClosePlan, OpenPlan
+from scheduler.words.commands import CloseDates, ClosePlan, OpenPlan
 from scheduler.words.outcomes import Code, Outcome
 
 REASON_LETTERS_MAX = 500
@@ -24,7 +26,7 @@ def close_plan(ctx: Context, command: ClosePlan) -> Outcome:
     if full := closing.judge(ctx.store, command.namespace, command.day, ctx.stamp_ms):
         return full
     before = closed_dates.get(ctx.store, command.namespace, command.day)
-    at_ms = ctx.stamp_ms if before is None else before.at_ms
+    at_ms = ctx.stamp_ms if before is None or before.at_ms is None else before.at_ms
     row = ClosedDate(command.namespace, command.day, at_ms, command.reason, command.actor.name)
     closed_dates.put(ctx.store, row)
     ctx.state.closed_dates = int(closed_dates.any_of_all(ctx.store))
@@ -42,6 +44,14 @@ def open_plan(ctx: Context, command: OpenPlan) -> Outcome:
         ctx.state.closed_dates = int(closed_dates.any_of_all(ctx.store))
         ctx.emit(e.PlanOpened(command.namespace, command.day, command.actor.name))
     _note(ctx, command, "open" if before is None else "closed", "open")
+    return OK
+
+
+def close_dates(ctx: Context, command: CloseDates) -> Outcome:
+    row = closed_dates.closing(ctx.store, command.namespace)
+    if row is None or row.at_ms is None or not row.at_ms == command.at_ms <= ctx.stamp_ms:
+        return refused(Code.SUPERSEDED, f"no plan date of {command.namespace} closes by itself now")
+    plan_dates.close_over(ctx, row)
     return OK
 
 

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationError, WithJsonSchema
 
 from scheduler.model import notify
 from scheduler.model.bounds import check_bounds
 from scheduler.model.defaults import Defaults
-from scheduler.model.fields import Model, Name, TimeOfDay, User, as_tuple, type_name
+from scheduler.model.fields import (
+    DURATIONS_HINT,
+    Model,
+    Name,
+    TimeOfDay,
+    User,
+    as_tuple,
+    check_duration,
+    type_name,
+)
 from scheduler.model.notice import Notice
 from scheduler.model.parse import PLANNED as PLANNED_OF_JOBS
 from scheduler.model.policies import Policies
 from scheduler.model.problems import JobError, Problem, Refused, pointer_of
+from scheduler.model.quantities import format_duration
 from scheduler.model.translating import Vocabulary, translated
 from scheduler.model.work.run import check_script
 from scheduler.ticks import zones
@@ -22,6 +32,7 @@ JOBS_MAX = 10_000_000
 RUNS_MAX = 10_000_000
 STARTS_MAX = 6_000
 AROUND_MAX = 4_096
+CLOSE_AFTER_MIN_MS, CLOSE_AFTER_MAX_MS = 60_000, 366 * 86_400_000
 AROUND = "lines for a shell that run on the agent with each attempt,"
 
 
@@ -42,11 +53,34 @@ def _lines(value: Any) -> Any:
     return check_script(value) if isinstance(value, str) else value
 
 
+def _open(value: Any) -> int:
+    lasts_ms = check_duration(value)
+    if not CLOSE_AFTER_MIN_MS <= lasts_ms <= CLOSE_AFTER_MAX_MS:
+        hint = "what is late is skipped when its date is closed: leave it time, such as 1d"
+        raise Refused("a plan date closes from 1m to 366d after its end", hint)
+    return lasts_ms
+
+
+OpenMs = Annotated[
+    int, BeforeValidator(_open), PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema({"type": "string", "description": f"duration, {DURATIONS_HINT}"}),
+]  # fmt: skip
+
+
 class Plan(Model):
     """The days by which its jobs are planned."""
 
     tz: Annotated[str, BeforeValidator(_zone)] = "UTC"
     begin: Annotated[TimeOfDay, Field(description="when a day begins")] = "00:00"
+    auto_close_ms: Annotated[
+        OpenMs | None,
+        Field(alias="auto_close", description="so long after its end a date closes by itself; none: never"),
+    ] = None  # fmt: skip
+
+    @property
+    def is_utc(self) -> bool:
+        """Whether its days are those that hold without a declaration."""
+        return (self.tz, self.begin) == ("UTC", "00:00")
 
     @property
     def names_zone(self) -> bool:

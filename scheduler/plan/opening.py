@@ -16,7 +16,7 @@ from scheduler.ticks import nominal_ms, plan_days
 def skipped_by(store: Store, job: CompiledJob, trigger: DueTrigger) -> Callable[[int], str] | None:
     """Why a tick of the trigger is skipped, whenever it is decided; empty: it is not. None: nothing is."""
     openings, closed = job.openings, closed_dates.of(store, job.namespace)
-    if openings is None and not closed:
+    if openings is None and not closed.is_any:
         return None
     tz = "" if openings is None or openings.admission is None else openings.admission.tz
     zone = zones.in_force(store, tz)
@@ -24,10 +24,10 @@ def skipped_by(store: Store, job: CompiledJob, trigger: DueTrigger) -> Callable[
 
     def reason(tick_ms: int) -> str:
         due_ms, day = tick_ms + trigger.jitter_ms, None
-        if closed:
+        if closed.is_any:
             stood_ms = nominal_ms(trigger.spec, tick_ms)
             day = plan_days.day_of(dates, tick_ms if stood_ms is None else stood_ms)
-        closed_day = day if day in closed else None
+        closed_day = day if closed.has(day) else None
         verdict = gates.judge(gates.FIRE, FireView(openings, zone, due_ms, due_ms, closed_day))
         return verdict.reason if isinstance(verdict, Never) else ""
 

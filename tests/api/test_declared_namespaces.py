@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import httpx2
 import pytest
 
+EARLY = "what is late is skipped when its date is closed: leave it time, such as 1d"
 PATH = "/v1/namespaces/finance"
 DECLARED: dict[str, Any] = {
     "description": "money", "owner": "ann", "plan": {"tz": "Europe/Berlin", "begin": "06:00"},
@@ -111,6 +112,10 @@ TOLD = (
         ({"before": "true\r\n"}, "/before", None),
         ({"plan": {"tz": "Europe/Berlln"}}, "/plan/tz", None),
         ({"plan": {"begin": "24:00"}}, "/plan/begin", None),
+        ({"plan": {"auto_close": 1}}, "/plan/auto_close", 'such as "90s" or "1h30m"'),
+        ({"plan": {"auto_close": "30s"}}, "/plan/auto_close", EARLY),
+        ({"plan": {"auto_close": "367d"}}, "/plan/auto_close", EARLY),
+        ({"plan": {"auto_clos": "1d"}}, "/plan/auto_clos", "did you mean auto_close?"),
         ({"namespace": "web"}, "/namespace", None),
     ],
 )

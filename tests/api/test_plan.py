@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any
 
 import httpx2
@@ -371,3 +372,28 @@ async def test_a_dry_run_tells_what_was_said_of_ticks_that_are_none_any_more(
     assert {each["at"] for each in dry.json()["dropped"]} == {noon, late}
     same = await client.put("/v1/jobs/a?dry_run=true", json={**NOOP, "triggers": daily})
     assert "dropped" not in same.json()
+
+
+async def test_dates_close_by_themselves_and_the_plan_tells_when(client: httpx2.AsyncClient) -> None:
+    await put(client, "a", triggers=[{"at": f"{DAY}T12:00:00Z", "id": "noon"}])
+    today = (await client.get("/v1/plan")).json()
+    before = (date.fromisoformat(today["date"]) - timedelta(days=1)).isoformat()
+    body, path = {"plan": {"auto_close": "1m"}}, "/v1/namespaces/default"
+
+    dry = (await client.put(f"{path}?dry_run=true", json=body)).json()
+    declared = (await client.put(path, json=body)).json()
+    again = (await client.put(f"{path}?dry_run=true", json=body)).json()
+    shown = (await client.get("/v1/plan", params={"date": before})).json()
+    coming = (await client.get("/v1/plan", params={"date": DAY})).json()
+    refused = await client.post("/v1/jobs/a/runs", json={"plan_date": before})
+    opened = await client.post(f"/v1/plan/{before}/open")
+
+    assert today["closes"] is None
+    assert declared["plan"] == {"tz": "UTC", "begin": "00:00", "auto_close": "1m"}
+    assert dry["closes_through"] in (before, today["date"])
+    assert again["closes_through"] in (None, today["date"])  # a new day may have begun
+    assert shown["closed"] == {"since": None, "reason": "by itself (plan.auto_close)", "actor": ""}
+    assert shown["closes"] is None
+    assert (coming["closed"], coming["closes"]) == (None, coming["until"].replace("00:00Z", "01:00Z"))
+    assert refused.status_code == 409
+    assert opened.json()["closed"] is None

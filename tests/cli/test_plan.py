@@ -82,3 +82,22 @@ async def test_single_ticks_are_held_skipped_moved_and_released(cronclave: Comma
     assert coming.err == "the tick at 2099-12-25T10:00:00Z is moved to 2099-12-25T11:00:00Z\n"
     assert moved.out.endswith("is moved to 2099-12-25T11:00:00Z\n")
     assert (given.code, skipped.code, released.code, none.code) == (0, 0, 0, 3)
+
+
+async def test_dates_that_close_by_themselves_are_told_with_the_plan(cronclave: Command) -> None:
+    assert (await cronclave("job", "apply", "-", stdin=JOBS)).code == 0
+    declared = "namespace: default\nplan: {auto_close: 2h}\n"
+
+    before = await cronclave("plan", "show", "2099-12-25")
+    foretold = await cronclave("namespace", "apply", "-", "--dry-run", stdin=declared)
+    assert (await cronclave("namespace", "apply", "-", stdin=declared)).code == 0
+    past = await cronclave("plan", "show", "2026-01-02")
+    coming = await cronclave("plan", "show", "2099-12-25")
+    data = await cronclave("plan", "show", "2099-12-25", "-o", "json")
+
+    day = "plan date 2099-12-25, 2099-12-25T00:00:00Z to 2099-12-26T00:00:00Z, is open"
+    assert before.err == f"{day}\n"
+    assert foretold.out.splitlines()[1].endswith(" close at once, by auto_close")
+    assert past.err.endswith("is closed: by itself (plan.auto_close)\n")
+    assert coming.err == f"{day} until 2099-12-26T02:00:00Z, when it closes by itself\n"
+    assert data.err == ""

@@ -25,9 +25,27 @@ def plans(story: Recorder) -> None:
     for each in (0, 1):
         story.tell_ok(c.OpenPlan("default", day + each, BEN))
     _ticks(story)
+    _closing_by_itself(story)
     story.tell_ok(c.DeleteJob("default", "dated"), c.DeleteJob("web", "web-dated"))
     story.tell_ok(c.OpenPlan("web", day + 30))
     story.plan_and_apply()
+
+
+def _closing_by_itself(story: Recorder) -> None:
+    """Dates close with their end, which comes in an hour; one is opened again, and in the end none closes
+    any more."""
+    day, ends_ms = story.now_ms // 86_400_000, story.now_ms + HOUR_MS
+    story.put(job("shut-job", namespace="shut"))
+    plan = {"plan_tz": "UTC", "plan_begin": "10:00", "plan_days": ((ends_ms - 86_400_000, day),)}
+    story.tell_ok(c.PutNamespace("shut", b'{"namespace":"shut"}', close_after_ms=0, actor=ADA, **plan))  # type: ignore[arg-type]
+    story.tell_ok(c.PutNamespace("late", b'{"namespace":"late"}', close_after_ms=HOUR_MS))
+    story.tell_ok(c.OpenPlan("shut", day - 1, BEN), c.OpenPlan("late", day - 3, BEN))
+    story.tell(c.RunJob("shut", "shut-job", b"{}", story.now_ms, plan_day=day - 2))
+    story.now_ms = ends_ms
+    story.tell(*story.plan())
+    story.tell(c.CloseDates(story.epoch, "shut", story.now_ms))
+    story.tell_ok(c.PutNamespace("shut", b"{}"), c.ClosePlan("shut", day - 1, "again", ADA))
+    story.tell_ok(c.DeleteJob("shut", "shut-job"))
 
 
 def _ticks(story: Recorder) -> None:

@@ -179,6 +179,12 @@ class Teller:
         else:
             self._tell(c.OpenPlan("default", plan_days.parse(day), c.Actor("ada")))
 
+    def namespace(self, _: str, auto_close: str = "") -> None:
+        """`default` is declared: its plan dates close so long after their end."""
+        after_ms = parse_duration_ms(auto_close) if auto_close else None
+        spec = b"%d" % self.story.seq
+        self._tell(c.PutNamespace("default", spec, close_after_ms=after_ms, actor=c.Actor("ada")))
+
     def tick(self, _: str, act: str, job: str, trigger: str, at: str, to: str = "") -> None:
         """Something is said of one coming tick of today."""
         day_ms = self.story.now_ms // DAY_MS * DAY_MS
@@ -309,7 +315,7 @@ WORDS: dict[str, Callable[..., None]] = {
     "claim": Teller.claim, "finish": Teller.finish, "restore": Teller.restore, "journal": Teller.journal,
     "lead": Teller.lead, "show": Teller.show, "object": Teller.object, "secret": Teller.secret,
     "deliver": Teller.deliver, "post": Teller.post, "hand": Teller.hand, "override": Teller.override,
-    "rerun": Teller.rerun, "date": Teller.date, "tick": Teller.tick,
+    "rerun": Teller.rerun, "date": Teller.date, "namespace": Teller.namespace, "tick": Teller.tick,
     "complete": Teller.complete, "progress": Teller.progress,
 }  # fmt: skip
 

@@ -6,7 +6,7 @@ import { jobAt, runAt } from "../parts/jobs.js";
 import { Lanes } from "../parts/lanes.js";
 import { answer } from "../parts/reason.js";
 
-const EVENTS = ["run_created", "run_started", "run_ended", "job_put", "job_deleted", "paused", "resumed", "plan_closed", "plan_opened", "tick_changed"];
+const EVENTS = ["run_created", "run_started", "run_ended", "job_put", "job_deleted", "paused", "resumed", "plan_closed", "plan_dates_closed", "plan_opened", "tick_changed"];
 const LINES = 500, EACH = 50, LANES = 40, DAY_MS = 86400000;
 const ms = (text) => text ? Date.parse(text) : null;
 const beside = (day, days) => new Date(Date.parse(`${day}T00:00:00Z`) + days * DAY_MS).toISOString().slice(0, 10);
@@ -58,7 +58,7 @@ function Day({ one, again }) {
   const items = [...one.items].sort((a, b) => (ms(a.at) ?? Infinity) - (ms(b.at) ?? Infinity) || a.job.localeCompare(b.job));
   const lanes = lanesOf(items);
   return html`<div class="title"><div class="head"><h2>${one.date}</h2>${one.closed ? html`<${Status} state="paused">${t("plan.closed")}</${Status}>` : null}<span class="push"></span><${Act} action=${act} /></div>
-    ${one.closed ? html`<p class="banner-of">${one.closed.reason} <span class="note">${one.closed.actor} · <${When} at=${one.closed.since} /></span></p>` : null}
+    ${one.closed ? html`<p class="banner-of">${one.closed.reason} ${one.closed.since ? html`<span class="note">${one.closed.actor} · <${When} at=${one.closed.since} /></span>` : null}</p>` : one.closes ? html`<p class="note">${t("plan.closes")} <${When} at=${one.closes} /></p>` : null}
     <p class="note">${whole(one.from)} – ${whole(one.until)} · ${tn("plan.lines", items.length)}${one.next_cursor ? ` ${t("plan.more")}` : ""}</p></div>
     ${lanes.length ? html`<section class="card"><${Lanes} from=${ms(one.from)} to=${ms(one.until)} lanes=${lanes} label=${t("plan.day")} /></section>` : null}
     ${items.length ? html`<div class="frame" tabindex="0" role="group" aria-label=${t("plan.title")}><table><thead><tr><th scope="col">${t("plan.tick")}</th><th scope="col">${t("job.job")}</th><th scope="col">${t("plan.outcome")}</th><th scope="col" class="wide">${t("plan.start")}</th><th scope="col" class="wide">${t("plan.end")}</th><th scope="col">${t("plan.why")}</th><th scope="col"><span class="unseen">${t("audit.action")}</span></th></tr></thead>

@@ -38,6 +38,7 @@ const TYPES = [
   "overload_ended",
   "paused",
   "plan_closed",
+  "plan_dates_closed",
   "plan_opened",
   "resumed",
   "round_begun",

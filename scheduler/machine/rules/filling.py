@@ -59,10 +59,10 @@ def judge(store: Store, job: int, command: StartBackfill, now_ms: int) -> Outcom
 def _judge_dates(store: Store, command: StartBackfill) -> Outcome | None:
     given = namespaces.plan_days_of(store, command.namespace)
     first, last = (plan_days.day_of(given, ms) for ms in (command.from_ms + 1, command.to_ms))
-    days = sorted(day for day in closed_dates.of(store, command.namespace) if first <= day <= last)
-    if not days:
+    day = closed_dates.of(store, command.namespace).first_of(first, last)
+    if day is None:
         return None
-    date = plan_days.text_of(days[0])
+    date = plan_days.text_of(day)
     hint = "Say closed (--closed) where its runs are meant all the same, or open the date: plan open."
     return Outcome(Code.CONFLICT, f"plan date {date} is closed", {"hint": hint, "plan_date": date})
 

@@ -20,6 +20,7 @@ from scheduler.plan.passes import (
     backfills,
     backlog,
     changed,
+    closings,
     deadlines,
     deadlocks,
     defaults,
@@ -68,6 +69,7 @@ DUE: tuple[Pass, ...] = (
     nodes,
     pauses,
     job_pauses,
+    closings,
     restore,
     leases,
     drains,
@@ -111,6 +113,7 @@ PASSES: tuple[Pass, ...] = (*DUE, *SPARE, *NEVER_CUT)
 
 WORKS_ON: dict[Pass, frozenset[str]] = {
     job_pauses: frozenset({"job_pauses"}),
+    closings: frozenset({"closings"}),
     redates: frozenset({"redates"}),
     backfills: frozenset({"backfills"}),
     changed: frozenset({"changed_ticks"}),

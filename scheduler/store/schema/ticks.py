@@ -104,6 +104,19 @@ STATEMENTS: tuple[str, ...] = (
     # Plan dates for which nothing more fires (store.closed_dates).
     "CREATE TABLE closed_dates (namespace TEXT NOT NULL, day INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
     " reason TEXT NOT NULL, actor TEXT NOT NULL, PRIMARY KEY (namespace, day)) WITHOUT ROWID",
+    # Namespaces whose plan dates close by themselves (store.closed_dates).
+    """
+    CREATE TABLE closings (
+        namespace TEXT PRIMARY KEY,
+        after_ms INTEGER NOT NULL,          -- so long after the end of a date
+        before_day INTEGER NOT NULL,        -- all before this date are closed
+        at_ms INTEGER                       -- when this one closes; NULL: no more closes by itself
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX closings_at ON closings (at_ms, namespace) WHERE at_ms IS NOT NULL",
+    # Of those the ones that a person opened again.
+    "CREATE TABLE reopened_dates (namespace TEXT NOT NULL, day INTEGER NOT NULL,"
+    " PRIMARY KEY (namespace, day)) WITHOUT ROWID",
     # Triggers that count from the end of their job's last run (store.delays).
     """
     CREATE TABLE delays (

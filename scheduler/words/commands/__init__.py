@@ -82,6 +82,7 @@ from scheduler.words.commands.objects import PreparedObject as PreparedObject
 from scheduler.words.commands.pauses import EndPause as EndPause
 from scheduler.words.commands.pauses import Pause as Pause
 from scheduler.words.commands.pauses import Resume as Resume
+from scheduler.words.commands.plans import CloseDates as CloseDates
 from scheduler.words.commands.plans import ClosePlan as ClosePlan
 from scheduler.words.commands.plans import OpenPlan as OpenPlan
 from scheduler.words.commands.proofs import TellProof as TellProof

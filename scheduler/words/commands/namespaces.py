@@ -28,6 +28,7 @@ class PutNamespace(ByPerson, Keyed):
     plan_tz: str = ""  #: the zone of its plan dates; empty: UTC
     plan_begin: str = ""
     plan_rules: str = ""  #: pin of the rules by which `plan_days` were found; empty: of no zone
+    close_after_ms: int | None = None  #: so long after its end a plan date closes by itself; None: never
 
 
 @command(97, edits=True)

@@ -1,8 +1,8 @@
-"""Plan dates are closed, and opened again."""
+"""Plan dates are closed, by people and by themselves, and opened again."""
 
 from __future__ import annotations
 
-from scheduler.words.record import NOBODY, Actor, ByPerson, command
+from scheduler.words.record import NOBODY, Actor, ByPerson, ByPlanner, command
 
 
 @command(152)
@@ -22,3 +22,11 @@ class OpenPlan(ByPerson):
     namespace: str
     day: int
     actor: Actor = NOBODY
+
+
+@command(149)
+class CloseDates(ByPlanner):
+    """The plan dates of a namespace that are over for as long as it says (`plan.auto_close`) close."""
+
+    namespace: str
+    at_ms: int  #: when the next one of them was to

@@ -57,6 +57,7 @@ from scheduler.words.events.objects import ObjectPut as ObjectPut
 from scheduler.words.events.pauses import Paused as Paused
 from scheduler.words.events.pauses import Resumed as Resumed
 from scheduler.words.events.plans import PlanClosed as PlanClosed
+from scheduler.words.events.plans import PlanDatesClosed as PlanDatesClosed
 from scheduler.words.events.plans import PlanOpened as PlanOpened
 from scheduler.words.events.proofs import DifferenceFound as DifferenceFound
 from scheduler.words.events.proofs import DifferenceGone as DifferenceGone

@@ -20,3 +20,11 @@ class PlanOpened(Event):
     namespace: str
     day: int
     actor: str
+
+
+@event(66)
+class PlanDatesClosed(Event):
+    """All up to this one are closed by themselves, but those that a person opened."""
+
+    namespace: str
+    day: int

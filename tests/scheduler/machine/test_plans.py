@@ -9,12 +9,14 @@ import pytest
 
 from scheduler.explain.findings import Cluster
 from scheduler.explain.ticks import explain_instant
-from scheduler.store.tables import closed_dates, results
+from scheduler.plan import wake_ms
+from scheduler.store.tables import closed_dates, namespaces, results
 from scheduler.verify import verify
 from scheduler.words import commands as c
 from scheduler.words import events as e
 from scheduler.words.outcomes import Code
 from scheduler.words.record import Actor
+from tests.scheduler.machine import test_restores
 from tests.scheduler.story import START_MS, Story, job
 
 HOUR_MS = 3_600_000
@@ -175,9 +177,120 @@ def test_of_very_many_closed_dates_the_oldest_that_is_over_is_forgotten_and_no_o
     for day in range(TODAY - 2, TODAY + 3):
         close(story, day)
     closed = frozenset(range(TODAY, TODAY + 3))
-    assert closed_dates.of(story.store, "default") == closed
+    assert closed_dates.of(story.store, "default").days == closed
 
     for day in (TODAY + 3, TODAY - 1):  # today would be open again; the other would not be closed
         assert story.one(c.ClosePlan("default", day, "why")).code == Code.LIMIT
     close(story, TODAY)  # it is closed: it gets another reason
-    assert closed_dates.of(story.store, "default") == closed
+    assert closed_dates.of(story.store, "default").days == closed
+
+
+# -- dates that close by themselves ------------------------------------------------------------------------
+
+
+def auto_close(story: Story, after_ms: int | None = 2 * HOUR_MS, **plan: Any) -> None:
+    story.tell_ok(c.PutNamespace("default", b"%d" % story.seq, close_after_ms=after_ms, **plan))
+
+
+def closed_text(story: Story, day: int) -> str | None:
+    row = closed_dates.get(story.store, "default", day)
+    return None if row is None else row.reason
+
+
+def test_a_date_closes_by_itself_so_long_after_its_end(story: Story) -> None:
+    put(story, catchup={"mode": "all", "window": "2d", "max": 100}, overlap="allow")
+    auto_close(story)
+    assert story.events[-1] == e.PlanDatesClosed("default", TODAY - 1)  # it is eight: that ended long ago
+    assert (closed_text(story, TODAY), closed_text(story, TODAY - 1)) == (None, closed_dates.BY_ITSELF)
+    assert closed_text(story, 3) == closed_dates.BY_ITSELF
+
+    story.now_ms = MIDNIGHT_MS + 2 * HOUR_MS - 1
+    story.plan_and_apply()
+    assert closed_text(story, TODAY) is None
+    story.tell_ok(c.PauseJob("default", "j"))
+    assert wake_ms(story.store) == MIDNIGHT_MS + 2 * HOUR_MS
+    story.now_ms += 1
+    story.settle()
+    assert closed_text(story, TODAY) == closed_dates.BY_ITSELF
+    refused = story.one(c.RunJob("default", "j", b"{}", story.now_ms, plan_day=TODAY))
+    assert refused.detail == "plan date 2027-01-15 is closed: by itself (plan.auto_close)"
+    sound(story)
+
+
+def test_what_is_late_for_a_date_that_closed_meanwhile_is_skipped_by_the_next_leader(story: Story) -> None:
+    put(story, catchup={"mode": "all", "window": "5d", "max": 100}, overlap="allow")
+    auto_close(story)
+    story.now_ms = MIDNIGHT_MS + 26 * HOUR_MS + 60_000  # nobody led for a day and more
+    story.lead()
+    for _ in range(40):
+        story.settle()
+
+    told = by_hour(story)
+    assert {told[hour] for hour in range(1, 16)} == {("skipped", "plan_closed")}  # of the first date
+    assert {told[hour] for hour in range(16, 40)} == {("skipped", "plan_closed")}  # of the second
+    assert {told[hour] for hour in range(40, 43)} == {("ran", "")}
+    sound(story)
+
+
+def test_one_that_a_person_opens_stays_open_and_one_that_he_closed_keeps_his_reason(story: Story) -> None:
+    put(story)
+    close(story, TODAY - 1, "bank holiday")
+    auto_close(story)
+    story.tell_ok(c.OpenPlan("default", TODAY - 2, Actor("ann")))
+    assert [closed_text(story, TODAY - back) for back in (1, 2, 3)] == [
+        "bank holiday", None, closed_dates.BY_ITSELF,
+    ]  # fmt: skip
+    story.now_ms = MIDNIGHT_MS + 3 * HOUR_MS
+    story.settle()
+    assert closed_text(story, TODAY - 2) is None
+    close(story, TODAY - 2, "done now")
+    story.tell_ok(c.OpenPlan("default", TODAY - 1))
+    assert [closed_text(story, TODAY - back) for back in (0, 1, 2)] == [
+        closed_dates.BY_ITSELF, None, "done now",
+    ]  # fmt: skip
+
+
+def test_what_has_closed_stays_so_when_the_namespace_says_otherwise(story: Story) -> None:
+    put(story)
+    auto_close(story)
+    auto_close(story, 72 * HOUR_MS)
+    assert closed_text(story, TODAY - 1) == closed_dates.BY_ITSELF
+    auto_close(story, None)
+    story.now_ms = MIDNIGHT_MS + 100 * HOUR_MS
+    assert not [each for each in story.plan() if isinstance(each, c.CloseDates)]
+    story.settle()
+    assert (closed_text(story, TODAY), closed_text(story, TODAY - 1)) == (None, closed_dates.BY_ITSELF)
+    auto_close(story)
+    assert closed_text(story, TODAY) == closed_dates.BY_ITSELF
+
+
+def test_its_end_is_that_of_the_namespaces_own_dates_also_when_they_come_to_be_others(story: Story) -> None:
+    put(story)
+    ten = {"plan_tz": "UTC", "plan_begin": "10:00", "plan_days": ((MIDNIGHT_MS - 14 * HOUR_MS, TODAY),)}
+    auto_close(story, 1 * HOUR_MS, **ten)  # it is eight: yesterday's ends at ten
+    assert (closed_text(story, TODAY - 1), closed_text(story, TODAY - 2)) == (None, closed_dates.BY_ITSELF)
+    later = ((MIDNIGHT_MS - 12 * HOUR_MS, TODAY),)
+    namespaces.plan(story.store, "UTC", "10:00", later)  # as a Retime does
+    story.now_ms = MIDNIGHT_MS - 13 * HOUR_MS
+    story.settle()
+    assert closed_text(story, TODAY - 1) is None  # that was too early by the new ones
+    story.now_ms = MIDNIGHT_MS - 11 * HOUR_MS
+    story.settle()
+    assert closed_text(story, TODAY - 1) == closed_dates.BY_ITSELF
+
+
+def test_commands_that_come_too_early_too_late_or_for_nobody_are_refused(story: Story) -> None:
+    put(story)
+    assert story.one(c.CloseDates(story.epoch, "default", 0)).code == Code.SUPERSEDED
+    auto_close(story)
+    for at_ms in (story.now_ms, MIDNIGHT_MS + 2 * HOUR_MS):
+        assert story.one(c.CloseDates(story.epoch, "default", at_ms)).code == Code.SUPERSEDED
+    assert story.one(c.PutNamespace("default", b"{}", close_after_ms=-1)).code == Code.INVALID
+
+
+def test_nothing_closes_while_a_restore_waits_for_what_ran(story: Story) -> None:
+    put(story)
+    auto_close(story)
+    test_restores.restore(story, lead=True)
+    story.now_ms = MIDNIGHT_MS + 3 * HOUR_MS
+    assert not [each for each in story.plan() if isinstance(each, c.CloseDates)]

@@ -215,7 +215,13 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
             active, starts = values[0] % 4 or None, values[1] or None
             spec = b'{"quotas":[%d,%d]}' % (values[0], values[1])
             users = ((), ("batch",), ("web",))[values[0] % 3]
-            return [c.PutNamespace("default", spec, active_max=active, starts_max=starts, users=users)]
+            limits: dict[str, Any] = {"active_max": active, "starts_max": starts, "users": users}
+            if values[1] % 2:  # its plan dates close by themselves, the next one soon
+                day = story.now_ms // 86_400_000
+                began_ms = story.now_ms - 86_400_000 + 1_500
+                limits |= {"plan_tz": "UTC", "plan_begin": "10:00", "plan_days": ((began_ms, day),)}
+                limits["close_after_ms"] = 1_000 * values[0]
+            return [c.PutNamespace("default", spec, **limits)]
         case "change_tick":
             act = ("hold", "release", "skip", "move", "give")[values[0] % 5]
             found = nth(story, "SELECT key, next_due_ms FROM triggers WHERE until_ms IS NULL"
