@@ -251,4 +251,5 @@ export const TEXTS = {
   "when.due": ["due", "fällig"],
   "when.in": ["in {span}", "in {span}"],
   "when.now": ["now", "jetzt"],
+  "why.title": ["Why", "Warum"],
 };

@@ -437,9 +437,10 @@ async def test_a_run_shows_what_its_conditions_came_to_and_what_was_written(
 
     page = await tab(f"{url}cockpit/runs/{run}?task=extract")
     conditions = page.get_by_role("region", name="Conditions of its tasks")
-    await expect(conditions.locator("tbody tr").first).to_contain_text("full")
-    await expect(conditions.locator("tbody tr").first).to_contain_text("false")
-    await expect(conditions.locator("tr", has_text="extract.outputs.rows").last).to_contain_text("42")
+    whole = conditions.locator(".tree > li").first
+    await expect(conditions).to_contain_text("full")
+    await expect(whole.locator("> .status")).to_have_text("false")
+    await expect(whole.locator(".tree > li", has_text="extract.outputs.rows").last).to_contain_text("42")
     await expect(page.locator("body")).to_contain_text("What it gives to the tasks after it")
     assert await violations(page) == []
 

@@ -6,10 +6,12 @@ import { Deleted } from "../parts/deleted.js";
 import { boxesOf, TaskGraph } from "../parts/graph.js";
 import { deleteJob, JobState, putJob, runJob, toggleJob } from "../parts/job_actions.js";
 import { cliOf, nameOf, pathOf, runAt } from "../parts/jobs.js";
+import { Instant, localOf } from "../parts/instants.js";
 import { Revisions } from "../parts/revisions.js";
 import { seriesOf } from "../parts/series.js";
 import { cellsOf, Strip } from "../parts/strip.js";
 import { RunHead, RunRow } from "../parts/run_rows.js";
+import { Awaits, Chain, whyAt, whyPath } from "../parts/why.js";
 
 const CELLS = 400, RUNS = 200, SHOWN = 8, TAKEN_SHOWN = 100;
 const asText = { as: api.text, every: 0 };
@@ -20,7 +22,7 @@ function Ledger({ job }) {
   const { data, error } = useRead(`${pathOf(job, "cells")}&limit=${CELLS}`, { types: mine(job) });
   const cells = useMemo(() => data && cellsOf(data), [data]);
   return html`<section aria-labelledby="ledger-title"><div class="head"><h2 id="ledger-title">${t("job.ledger")}</h2><span class="note">${t("job.ledgerWhat")}</span></div>
-    <div class="card">${!cells ? html`<${Loading} error=${error} />` : cells.length ? html`<${Strip} cells=${cells} label=${t("job.ledger")} />` : html`<p class="note">${t("job.noLedger")}</p>`}</div></section>`;
+    <div class="card">${!cells ? html`<${Loading} error=${error} />` : cells.length ? html`<${Strip} cells=${cells} label=${t("job.ledger")} why=${(at) => whyAt(job, at)} />` : html`<p class="note">${t("job.noLedger")}</p>`}</div></section>`;
 }
 
 function Charts({ job }) {
@@ -49,22 +51,17 @@ function Coming({ job }) {
   const { data, error } = useRead(`${pathOf(job, "next")}&count=${SHOWN}`, { types: mine(job) });
   return html`<section aria-labelledby="next-title"><h2 id="next-title">${t("job.next")}</h2><div class="card">${!data ? html`<${Loading} error=${error} />` : html`
     ${data.paused || data.pauses.length ? html`<p><${Status} state="paused">${t("job.nextPaused")}</${Status}></p>` : null}
-    ${data.items.length ? html`<ol class="coming">${data.items.map((tick) => html`<li key=${`${tick.at} ${tick.trigger}`}><time datetime=${tick.at}>${whole(tick.at)}</time> <span class="note"><${Until} at=${tick.due} /></span></li>`)}</ol>` : html`<p class="note">${noNext(job)}</p>`}`}</div></section>`;
+    ${data.items.length ? html`<ol class="coming">${data.items.map((tick) => html`<li key=${`${tick.at} ${tick.trigger}`}><a class="plain" href=${whyAt(job, tick.at)}><time datetime=${tick.at}>${whole(tick.at)}</time></a> <span class="note"><${Until} at=${tick.due} /></span></li>`)}</ol>` : html`<p class="note">${noNext(job)}</p>`}`}</div></section>`;
 }
 
-// What a trigger without instants waits for: a delivery or a notice, or ends of other jobs, of which some may have come.
-const Heard = (one) => html`<li key=${`${one.trigger} ${one.plan_date}`}><${Status} state=${one.verdict || (one.value ? "ready" : "waits")} title=${one.trigger} /> <span>${one.after ? html`<code>${one.after}</code>${one.plan_date ? ` ${one.plan_date}` : ""}` : html`<${Said}>${one.said}</${Said}>`}
-  ${one.lacks?.length ? html` <span class="note">${t("job.lacks", { what: one.lacks.join(", ") })}</span>` : null}${(one.gates || []).filter((gate) => gate.state !== "ready").map((gate) => html` <${Said} class="note">${gate.reason}</${Said}>`)}</span></li>`;
-
-// What the next tick has to pass, as the cluster asks it itself, and what else may make a run.
+// What the next tick has to pass, as the cluster asks it itself, and what else may make a run. Any other instant has a page of its own.
 function Why({ job }) {
-  const { data } = useRead(pathOf(job, "explain"), { types: mine(job), every: 5000 });
-  const tick = data?.ticks[0], heard = [...(data?.awaits || []), ...(data?.conditions || [])];
-  const closed = (tick?.gates || []).filter((gate) => gate.state !== "ready");
-  const copy = html`<${Copy} text=${cliOf("explain", job)}>CLI</${Copy}>`;
-  return html`${tick ? html`<section aria-labelledby="why-title"><div class="head"><h2 id="why-title">${t("job.why")}</h2><span class="note"><${When} at=${tick.at} /></span></div><div class="card why">
-    ${closed.length ? html`<ul class="gates">${closed.map((gate) => html`<li key=${gate.gate}><${Status} state=${gate.state} title=${gate.gate}>${word("gate", gate.gate)}</${Status}> <span><${Said}>${gate.reason}</${Said}>${gate.opens ? html` <span class="note">${t("job.opens")} <${Said}>${gate.opens}</${Said}></span>` : null}</span></li>`)}</ul>` : html`<p><${Status} state="ok">${tick.said || t("job.whyNothing")}</${Status}></p>`}
-    ${copy}</div></section>` : null}${heard.length ? html`<section aria-labelledby="awaits-title"><h2 id="awaits-title">${t("job.awaits")}</h2><div class="card why"><ul class="gates">${heard.map(Heard)}</ul>${copy}</div></section>` : null}`;
+  const { data, error } = useRead(whyPath(job), { types: mine(job), every: 5000 });
+  const tick = data?.ticks[0];
+  return html`<section aria-labelledby="why-title"><div class="head"><h2 id="why-title">${t("job.why")}</h2>${tick ? html`<a class="note" href=${whyAt(job, tick.at)}><${When} at=${tick.at} /></a>` : null}</div><div class="card why">
+    ${data ? html`<${Chain} told=${tick || data} outcome=${tick ? tick.outcome : "waits"} job=${job} />` : html`<${Loading} error=${error} />`}
+    <${Instant} id="instant" label=${t("why.another")} value=${localOf(new Date().toISOString())} set=${(instant) => go(whyAt(job, instant))} /></div></section>
+    ${data ? html`<${Awaits} told=${data} />` : null}`;
 }
 
 // What holds for it since its namespace says so, and not it itself.

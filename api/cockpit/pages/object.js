@@ -5,6 +5,7 @@ import { Deleted } from "../parts/deleted.js";
 import { nameOf } from "../parts/jobs.js";
 import { cliOf, deleteObject, KINDS, objectAt, pathOf, putObject, Referrer } from "../parts/objects.js";
 import { Revisions } from "../parts/revisions.js";
+import { AskWhy } from "../parts/why.js";
 import { Year } from "../parts/year.js";
 
 const mine = (one) => (event) => (event.type === "object_put" || event.type === "object_deleted") && event.kind === KINDS[one.kind] && event.namespace === one.namespace && event.name === one.name;
@@ -56,8 +57,8 @@ function Came({ one, what, types, heads, row, none, lead }) {
     : html`<p class="note">${t(none)}</p>`}</div></section>`;
 }
 
-const Takers = ({ one, what, none, lead }) => html`<${Came} one=${one} what=${what} types=${takes(one)} none=${none} lead=${lead} heads=${["run", "job", "task", "taken", "since"]}
-  row=${(each) => [html`<a href=${at("runs", String(each.run))}>#${each.run}</a>`, html`<a href=${at("jobs", each.namespace, each.job)}>${nameOf({ namespace: each.namespace, name: each.job })}</a>`, each.task || t("objects.whole"), each.amount, html`<${When} at=${each.since} />`]} />`;
+const Takers = ({ one, what, none, lead, why = null }) => html`<${Came} one=${one} what=${what} types=${takes(one)} none=${none} lead=${lead} heads=${["run", "job", "task", "taken", "since", ...(why ? ["why"] : [])]}
+  row=${(each) => [html`<a href=${at("runs", String(each.run))}>#${each.run}</a>`, html`<a href=${at("jobs", each.namespace, each.job)}>${nameOf({ namespace: each.namespace, name: each.job })}</a>`, each.task || t("objects.whole"), each.amount, html`<${When} at=${each.since} />`, ...(why ? [why(each)] : [])]} />`;
 
 // What only this kind has, beside its facts: what other systems sent to a hook in the last day, what stands on a board, who has some of a resource.
 const CAME = {
@@ -67,7 +68,7 @@ const CAME = {
   boards: (one) => html`<${Came} one=${one} what="notices" types=${told(one, "notice_posted", "notice_deleted")} heads=${["key", "came", "owner", "expires"]} none="objects.noNotices"
     row=${(each) => [html`<code>${each.key}</code>`, html`<${When} at=${each.posted} />`, each.poster, html`<${When} at=${each.expires} />`]} />`,
   resources: (one) => html`<${Takers} one=${one} what="holders" none="objects.noHolders" lead=${({ amount, free, period }) => t(period ? "objects.left" : "objects.free", { n: free, of: amount, period })} />
-    <${Takers} one=${one} what="waiters" none="objects.noWaiters" />`,
+    <${Takers} one=${one} what="waiters" none="objects.noWaiters" why=${(each) => html`<${AskWhy} run=${each.run} task=${each.task} />`} />`,
 };
 
 const auditOf = (one) => api.may("admin", one.namespace) ? `${at("audit")}?name=${encodeURIComponent(one.name)}&namespace=${encodeURIComponent(one.namespace)}&kind=${KINDS[one.kind]}` : null;

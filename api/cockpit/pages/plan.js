@@ -1,10 +1,11 @@
 // The plan of a day of one namespace: its ticks along the day and in a table, what became of them or is expected; the date closed and
 // opened, and single ticks held, let go and left out.
 
-import { Act, api, at, clock, Copy, command, html, Loading, lookOf, Said, Search, setQuery, Status, t, tn, useOffers, useQuery, useRead, When, whole } from "../house.js";
+import { Act, at, clock, Copy, command, html, Loading, lookOf, Said, Search, setQuery, Status, t, tn, useOffers, useQuery, useRead, When, whole } from "../house.js";
 import { jobAt, runAt } from "../parts/jobs.js";
 import { Lanes } from "../parts/lanes.js";
-import { answer } from "../parts/reason.js";
+import { actsOn, whyOf } from "../parts/tick_actions.js";
+import { whyAt } from "../parts/why.js";
 
 const EVENTS = ["run_created", "run_started", "run_ended", "job_put", "job_deleted", "paused", "resumed", "plan_closed", "plan_dates_closed", "plan_opened", "tick_changed"];
 const LINES = 500, EACH = 50, LANES = 40, DAY_MS = 86400000;
@@ -13,7 +14,6 @@ const beside = (day, days) => new Date(Date.parse(`${day}T00:00:00Z`) + days * D
 
 // -- what is done here ---------------------------------------------------------------------------
 
-const whyOf = () => answer(t("agents.reason"), { first: t("pause.reason", { name: api.session.get()?.name }) });
 const dateOf = (one, act) => ({ capability: "operate", namespace: one.namespace, method: "POST", path: `/v1/plan/${one.date}/${act}?namespace=${encodeURIComponent(one.namespace)}`, dry: true });
 function close(one, done, undo = true) {
   const reason = whyOf();
@@ -22,13 +22,6 @@ function close(one, done, undo = true) {
 }
 const open = (one, done, undo = true) => ({ ...dateOf(one, "open"), text: t("plan.open"), title: t("plan.openIt", one), says: t("plan.openSays", one), done, did: t("plan.openDid", one),
   cli: command("plan", "open", one.date, "--namespace", one.namespace), undo: undo ? close(one, done, false) : null });
-
-function change(line, act, done) {
-  const reason = whyOf(), of = { name: line.job, at: whole(line.at) };
-  return { text: t(`plan.${act}`), title: t(`plan.${act}It`, of), says: t(`plan.${act}Says`), capability: "operate", namespace: line.namespace, method: "PATCH", dry: true, done,
-    path: `/v1/jobs/${encodeURIComponent(line.job)}/ticks/${line.at}?namespace=${encodeURIComponent(line.namespace)}`, body: () => ({ [act]: true, trigger: line.trigger, reason: reason.value() }), fields: () => reason.field(),
-    cli: () => command("plan", act, line.job, line.at, "--namespace", line.namespace, "--trigger", line.trigger, "--reason", reason.value()), undo: act === "release" ? null : change(line, "release", done) };
-}
 
 // -- what is seen --------------------------------------------------------------------------------
 
@@ -46,11 +39,11 @@ function lanesOf(items) {
 }
 
 const about = (instant) => instant ? html`${"≈\u00a0"}<${When} at=${instant} />` : "–";
-const Row = ({ line, again }) => html`<tr><td>${line.at ? html`<${When} at=${line.at} />` : "–"}</td><td><a class="who plain" href=${jobAt({ namespace: line.namespace, name: line.job })}>${line.job}</a> <span class="note">${line.trigger}</span></td>
+const Row = ({ line, again }) => html`<tr><td>${line.at ? html`<a class="plain" href=${whyAt({ namespace: line.namespace, name: line.job }, line.at)}><${When} at=${line.at} /></a>` : "–"}</td><td><a class="who plain" href=${jobAt({ namespace: line.namespace, name: line.job })}>${line.job}</a> <span class="note">${line.trigger}</span></td>
   <td>${line.more ? "…" : line.at ? html`<${Status} state=${stateOf(line)} />` : html`<span class="note">${t("plan.rests")}</span>`}${line.run ? html` <a href=${runAt(line.run)}>#${line.run}</a>` : null}</td>
   <td class="wide">${line.started ? html`<${When} at=${line.started} />` : about(line.expected?.start)}</td><td class="wide">${line.finished ? html`<${When} at=${line.finished} />` : about(line.expected?.end)}</td>
   <td><${Said}>${line.said || line.reason || line.waits.join("; ")}</${Said}></td>
-  <td>${line.outcome !== "pending" || line.run || line.forecast === null ? null : line.changed && line.changed.act !== "go" ? html`<${Act} action=${change(line, "release", again)} />` : ms(line.at) > Date.now() ? html`<${Act} action=${change(line, "hold", again)} /> <${Act} action=${change(line, "skip", again)} />` : null}</td></tr>`;
+  <td>${line.outcome !== "pending" || line.run || line.forecast === null ? null : actsOn(line, again, { isHeld: Boolean(line.changed) && line.changed.act !== "go" }).map((action) => html`<${Act} key=${action.text} action=${action} /> `)}</td></tr>`;
 
 function Day({ one, again }) {
   const act = one.closed ? open(one, again) : close(one, again);

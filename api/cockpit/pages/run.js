@@ -1,6 +1,6 @@
 // One run: what it is and waits for, its graph and when each attempt ran, and what its tasks wrote.
 
-import { Act, at, between, command, Facts, go, html, Loading, Said, span, Status, t, useNow, useQuery, useRead, When, word } from "../house.js";
+import { Act, at, between, command, Copy, Facts, go, html, Loading, Said, span, Status, t, useNow, useQuery, useRead, When, word } from "../house.js";
 import { answers, Approval } from "../parts/approvals.js";
 import { completing, Completion } from "../parts/completions.js";
 import { boxesOf, TaskGraph } from "../parts/graph.js";
@@ -11,8 +11,9 @@ import { FAILED, firstOf, groupsOf, roundOf, spansOf } from "../parts/run_tasks.
 import { named } from "../parts/run_rows.js";
 import { Members } from "../parts/task_members.js";
 import { Timeline } from "../parts/timeline.js";
+import { AskWhy, Chain, Tree, whyAt } from "../parts/why.js";
 
-const ATTEMPTS_SHOWN = 200, AGENT_EVENTS = ["agent_connected", "agent_disconnected"];
+const ATTEMPTS_SHOWN = 200, TASKS_SHOWN = 20, AGENT_EVENTS = ["agent_connected", "agent_disconnected"];
 
 const cancelRun = (run) => ({
   text: t("run.cancel"), title: t("run.cancelIt", { run: run.id }), capability: "run", namespace: run.namespace, method: "POST", path: `/v1/runs/${run.id}/cancel`, danger: true,
@@ -50,25 +51,18 @@ const again = (run) => ({
   done: (made) => go(runAt(made.id)),
 });
 
-// Why it does not go on, as the cluster judges it now.
-function Waits({ run }) {
-  const found = useRead(run.finished ? null : `/v1/runs/${run.id}/explain`, { types: (event) => event.run === run.id, every: 5000 });
-  const closed = (gates) => (gates || []).find((gate) => gate.state !== "ready");
-  const told = [found.data, ...(found.data?.tasks || []).slice(0, 20)].filter(Boolean).map((one) => [one.task, closed(one.gates)]).filter(([, gate]) => gate?.reason);
-  if (run.finished || !told.length) return null;
-  return html`<section aria-labelledby="waits-title"><h2 id="waits-title">${t("run.waits")}</h2><ul class="plain-list card">${told.map(([task, gate]) => html`<li key=${task || ""}>
-    <${Status} state=${gate.state} title=${gate.gate}>${word("gate", gate.gate)}</${Status}> ${task ? html`<span class="who">${task}</span>` : null} <${Said}>${gate.reason}</${Said}>${gate.opens_at ? html` <span class="note"><${When} at=${gate.opens_at} /></span>` : null}</li>`)}</ul></section>`;
-}
-
-// What each task's condition came to, part by part.
-function Conditions({ run }) {
-  const { data } = useRead(`/v1/runs/${run.id}/explain`, { types: (event) => event.run === run.id, every: 0 });
-  if (!data?.whens?.length) return null;
-  const came = (value) => value === null ? t("run.isUnknown") : value === true ? t("run.isTrue") : value === false ? t("run.isFalse") : String(value);
-  return html`<section><h2>${t("run.conditions")}</h2><div class="scroll card" tabindex="0" role="region" aria-label=${t("run.conditions")}>
-    <table><thead><tr>${["task", "state", "condition", "is"].map((name) => html`<th scope="col" key=${name}>${t(`run.${name}`)}</th>`)}</tr></thead>
-    <tbody>${data.whens.map((when) => when.parts.map((part, place) => html`<tr key=${`${when.task} ${place}`}><td>${place ? "" : when.task}</td><td>${place ? "" : html`<${Status} state=${when.state} />`}</td>
-      <td><code>${"\u2003".repeat(part.depth)}${part.text}</code></td><td>${came(part.value)}</td></tr>`))}</tbody></table></div></section>`;
+// Why it exists, what it waits for and what it came to; of each task that waits, by which gate and what helps.
+function Why({ run }) {
+  const { data, error } = useRead(`/v1/runs/${run.id}/explain`, { types: (event) => event.run === run.id, every: run.finished ? 0 : 5000 });
+  if (!data) return error ? html`<${Loading} error=${error} />` : null;
+  const closed = (gates) => gates.find((gate) => gate.state !== "ready");
+  const tasks = data.tasks.map((one) => [one, closed(one.gates)]).filter(([, gate]) => gate?.reason), outcome = data.chain.at(-1)?.gate === "outcome" ? run.state : null;
+  return html`<section aria-labelledby="waits-title"><h2 id="waits-title">${t(run.finished ? "run.why" : "run.waits")}</h2><div class="card why">
+    <${Chain} told=${data} gates=${[...data.gates, ...data.tasks.flatMap((one) => one.gates)]} outcome=${outcome} job=${named(run)} />
+    ${tasks.length > 1 ? html`<ul class="waiting-tasks">${tasks.slice(0, TASKS_SHOWN).map(([one, gate]) => html`<li key=${`${one.task} ${one.member}`}><${Status} state=${gate.state} title=${gate.gate}>${word("gate", gate.gate)}</${Status}> <p><span class="who">${one.task}${one.member ? ` (${one.member})` : ""}</span> <${Said}>${gate.reason}</${Said}>${gate.opens_at ? html` <span class="note"><${When} at=${gate.opens_at} /></span>` : null}</p>
+      ${one.help ? html`<${Copy} text=${one.help}>CLI</${Copy}>` : null}</li>`)}</ul>` : null}</div></section>
+    ${data.condition ? html`<section aria-labelledby="condition-title"><h2 id="condition-title">${t("run.madeBy")}</h2><div class="card"><${Tree} parts=${data.condition.parts} /></div></section>` : null}
+    ${data.whens.length ? html`<section aria-labelledby="conditions-title"><h2 id="conditions-title">${t("run.conditions")}</h2><ul class="card conditions">${data.whens.map((when) => html`<li key=${when.task}><span class="who">${when.task}</span> <${Status} state=${when.state} /><${Tree} parts=${when.parts} /></li>`)}</ul></section>` : null}`;
 }
 
 // What a task is that has no output of its own, and where to look for it.
@@ -95,7 +89,7 @@ export default function Run({ run: id }) {
   const now = useNow(run && !run.finished ? 1000 : 60000);
   if (!run) return html`<h1>${t("run.title", { run: id })}</h1><${Loading} error=${error} />`;
   const all = Object.entries(run.tasks).flatMap(([task, { attempts }]) => attempts.map((attempt) => ({ task, ...attempt })));
-  const defined = definition.data?.definition || definition.data || {}, named_ = defined.tasks || {}, boxes = boxesOf(defined);
+  const defined = definition.data?.definition || definition.data || {}, boxes = boxesOf(defined);
   const tasks = Object.entries(run.tasks).map(([name, task]) => ({ name, state: task.attempts.some((each) => each.unreachable) ? "unreachable" : task.state === "active" ? "running" : task.warned ? "warned" : task.state,
     needs: boxes.get(name)?.needs || [], group: task.group, catches: boxes.get(name)?.catches, isLast: boxes.get(name)?.isLast, note: task.members ? `${task.members.succeeded}/${task.members.all}` : task.taken_from ? `#${task.taken_from}` : task.attempts.length > 1 ? `${task.attempts.length}×` : task.state === "skipped" ? task.reason : "" }));
   const task = run.tasks[query.task] ? query.task : firstOf(run);
@@ -119,16 +113,15 @@ export default function Run({ run: id }) {
     ${run.override ? html`<p class="banner-of">${t("run.countsAs")} <${Status} state=${run.override.as} /> ${run.override.by ? t("run.heldBy", { by: run.override.by }) : ""} <${When} at=${run.override.at} />: ${run.override.reason}</p>` : null}
     ${run.rest ? html`<p class="banner-of">${t("run.restEnded")} <${Status} state=${run.rest.state} /> <${When} at=${run.rest.ended} />${run.rest.reason ? `: ${run.rest.reason}` : ""}</p>` : null}
     ${run.hold ? html`<p class="banner-of"><${Status} state=${run.state} /> ${run.hold.by ? t("run.heldBy", { by: run.hold.by }) : ""} <${When} at=${run.hold.since} />${run.hold.reason ? `: ${run.hold.reason}` : ""}</p>` : null}
-    <${Facts} of=${[[t("run.tickName"), run.tick && html`<${When} at=${run.tick} />`], [t("run.planDate"), run.plan_date], [t("run.cause"), word("cause", run.cause)],
+    <${Facts} of=${[[t("run.tickName"), run.tick && html`<a class="plain" href=${whyAt(named(run), run.tick)}><${When} at=${run.tick} /></a>`], [t("run.planDate"), run.plan_date], [t("run.cause"), word("cause", run.cause)],
       [t("rerun.of"), run.rerun && html`<a href=${runAt(run.rerun.of)}>#${run.rerun.of}</a>`], [t("rerun.by"), run.reruns.length ? run.reruns.map((other) => html`<a key=${other} href=${runAt(other)}>#${other}</a> `) : null], [t("run.trigger"), run.trigger],
       [t("run.parent"), run.parent && html`<a href=${runAt(run.parent.run) + (run.parent.task && `?task=${encodeURIComponent(run.parent.task)}`)}>${t("run.title", { run: run.parent.run })}${run.parent.task && `, ${run.parent.task}`}</a>`],
       [t("run.children"), begun.length ? begun.map(([name, one]) => html`<a key=${name} href=${runAt(one.run)}>${name}: ${t("run.title", { run: one.run })}</a> `) : null],
       [t("run.created"), html`<${When} at=${run.created} />`], [t("run.started"), run.started && html`<${When} at=${run.started} />`], [t("run.duration"), took],
       [t("run.exitCode"), run.exit_code], [t("run.revision"), run.revision], [t("run.actor"), run.actor],
       [t("run.params"), Object.keys(run.params).length ? html`<code>${Object.entries(run.params).map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`).join(" ")}</code>` : null]]} />
-    <${Waits} run=${run} />
+    <${Why} run=${run} />
     ${tasks.length > 1 ? html`<section aria-labelledby="graph-title"><h2 id="graph-title">${t("run.graph")}</h2><div class="card"><${TaskGraph} tasks=${tasks} href=${toTask} current=${task} /></div></section>` : null}
-    ${[...Object.values(named_), ...Object.values(defined.groups || {})].some((each) => each.when) ? html`<${Conditions} run=${run} />` : null}
     ${Object.values(spans).some((each) => each.length) ? html`<section aria-labelledby="time-title"><h2 id="time-title">${t("run.timeline")}</h2><div class="card">
       <${Timeline} rows=${tasks.map(({ name, needs }) => ({ name, attempts: spans[name], ready: Math.max(Date.parse(run.tasks[run.tasks[name].group]?.started || 0), ...needs.map((need) => Date.parse(run.tasks[need]?.finished || 0))) }))} from=${from} to=${to} now=${now} href=${toTask} />
       ${all.length ? html`<details class="table-of"><summary>${t("run.attempts", { n: all.length })}</summary>
@@ -142,6 +135,7 @@ export default function Run({ run: id }) {
       ${task ? handsOnTask(run, task).map((action) => html`<${Act} key=${action.path} action=${action} />`) : null}
       ${tries.length > 1 ? html`<nav class="tries" aria-label=${t("run.tries")}>${tries.slice(-12).map((each) => html`<a key=${each.id} href=${toAttempt({ task, ...each })} aria-current=${each === attempt ? "true" : undefined}>
         <${Status} state=${each.unreachable ? "unreachable" : each.state}>${tryOf(run.tasks[task], each)}</${Status}></a>`)}</nav>` : null}</div>
+      ${task && !run.finished && !run.tasks[task].finished && (!divided || member) && (tasks.length > 1 || member) ? html`<${AskWhy} key=${`${task} ${member}`} run=${run.id} task=${task} member=${divided ? member : ""} />` : null}
       ${task && run.tasks[task].approval ? html`<${Approval} asked=${run.tasks[task].approval} />` : null}
       ${attempt?.completion ? html`<${Completion} known=${attempt.completion} ended=${attempt.finished} />` : null}
       ${task && run.tasks[task].outputs ? html`<h3>${t("run.outputs")}</h3><${Facts} of=${Object.entries(run.tasks[task].outputs).map(([name, value]) =>

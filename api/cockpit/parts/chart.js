@@ -2,21 +2,13 @@
 // The same numbers in words stand under it, for those who do not see it.
 
 import { html, useEffect, useRef, useState } from "./html.js";
+import { dress } from "./lazy.js";
 import { clock, date, number, t } from "./words.js";
 
 const HEIGHT = 170, EDGE = 32; // half of the last time below it
 let library = null;
 
-function load() {
-  library ??= new Promise((done, fail) => {
-    const style = document.createElement("link");
-    style.rel = "stylesheet";
-    style.href = "/assets/vendor/uplot.css";
-    document.head.append(style);
-    import("../vendor/uplot.js").then((found) => done(found.default), (error) => { library = null; fail(error); });
-  });
-  return library;
-}
+const load = () => library ??= Promise.all([import("../vendor/uplot.js"), dress("/assets/vendor/uplot.css")]).then(([found]) => found.default, (error) => { library = null; throw error; });
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 

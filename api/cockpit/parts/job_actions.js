@@ -22,16 +22,20 @@ function Param({ name, param, value, set }) {
     ${param.description ? html`<p class="note">${param.description}</p>` : null}</div>`;
 }
 
+// What was typed, as the API takes it; fields that were left empty are not said.
+export const filled = (params, given) => Object.fromEntries(Object.entries(given).filter(([name, text]) => params[name] && text !== "").map(([name, text]) => [name, typed(params[name], text)]));
+export const Params = ({ of, given, changed }) => Object.entries(of).map(([name, param]) => html`<${Param} key=${name} name=${name} param=${param} value=${given[name] ?? ""} set=${(text) => { given[name] = text; changed(); }} />`);
+
 export function runJob(job) {
   const params = Object.entries(job.params || {});
   const given = {};
-  const filled = () => Object.fromEntries(Object.entries(given).filter(([, text]) => text !== "").map(([name, text]) => [name, typed(job.params[name], text)]));
-  const fields = ({ changed }) => html`${params.map(([name, param]) => html`<${Param} key=${name} name=${name} param=${param} value=${given[name] ?? ""} set=${(text) => { given[name] = text; changed(); }} />`)}`;
+  const values = () => filled(job.params, given);
+  const fields = ({ changed }) => html`<${Params} of=${job.params} given=${given} changed=${changed} />`;
   return {
     text: t("job.run"), title: t("job.runNow", { name: nameOf(job) }), capability: "run", method: "POST", path: pathOf(job, "runs"),
-    body: () => params.length ? { params: filled() } : {}, dry: !params.some(([, param]) => param.required), fields: params.length ? fields : null,
+    body: () => params.length ? { params: values() } : {}, dry: !params.some(([, param]) => param.required), fields: params.length ? fields : null,
     says: params.length ? t("job.runParams", { name: nameOf(job) }) : t("job.runSays", { name: nameOf(job) }), did: t("job.runDid", { name: nameOf(job) }),
-    cli: () => cliOf("run", job, ...Object.entries(filled()).flatMap(([name, value]) => ["--param", `${name}=${value}`])), done: (run) => go(runAt(run.id)),
+    cli: () => cliOf("run", job, ...Object.entries(values()).flatMap(([name, value]) => ["--param", `${name}=${value}`])), done: (run) => go(runAt(run.id)),
   };
 }
 

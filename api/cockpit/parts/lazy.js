@@ -16,5 +16,18 @@ export function lazy(load) {
   };
 }
 
-// The same with the texts that nothing before it needs.
-export const later = (load) => lazy(() => Promise.all([load(), import("../texts_later.js")]).then(([file, texts]) => { learn(texts.default); return file; }));
+// A style sheet, once.
+const sheets = new Map();
+export function dress(href) {
+  if (!sheets.has(href)) {
+    sheets.set(href, new Promise((done, fail) => {
+      const link = document.createElement("link");
+      Object.assign(link, { rel: "stylesheet", href, onload: done, onerror: () => { sheets.delete(href); link.remove(); fail(new Error(href)); } });
+      document.head.append(link);
+    }));
+  }
+  return sheets.get(href);
+}
+
+// The same with the texts and looks that nothing before it needs.
+export const later = (load) => lazy(() => Promise.all([load(), import("../texts_later.js"), dress("/assets/style_later.css")]).then(([file, texts]) => { learn(texts.default); return file; }));

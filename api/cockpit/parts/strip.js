@@ -21,7 +21,8 @@ export function cellsOf(table) {
 const stateOf = (cell) => cell.outcome === "ran" && cell.state ? cell.state : cell.outcome;
 const wordsOf = (cell) => [when(cell.at), word("state", cell.outcome), cell.reason, cell.outcome === "ran" && cell.state ? word("state", cell.state) : null].filter(Boolean).join(", ");
 
-export function Strip({ cells, label }) {
+// `why`: where an instant of it is explained.
+export function Strip({ cells, label, why }) {
   const [chosen, choose] = useState(null);
   const box = useRef(null);
   const at = chosen === null ? cells.length - 1 : Math.min(chosen, cells.length - 1);
@@ -52,5 +53,6 @@ export function Strip({ cells, label }) {
       ${cell.started ? html`<span class="note">${t("strip.started", { at: clock(cell.started), late: span(Math.max(0, cell.started - (cell.due ?? cell.at))) })}</span>` : null}
       ${cell.started && cell.finished ? html`<span class="note">${t("strip.took", { span: span(cell.finished - cell.started) })}</span>` : null}
       ${cell.more ? html`<span class="note">${t("strip.more", { n: number(cell.more) })}</span>` : null}
-      ${cell.run ? html`<a href=${runAt(cell.run)}>${t("run.title", { run: cell.run })}</a>` : null}</p>` : html`<p class="told note">${t("strip.how")}</p>`}</div>`;
+      ${cell.run ? html`<a href=${runAt(cell.run)}>${t("run.title", { run: cell.run })}</a>` : null}
+      ${why ? html`<a href=${why(cell.at)}>${t("why.why")}</a>` : null}</p>` : html`<p class="told note">${t("strip.how")}</p>`}</div>`;
 }
