@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from api.instants import rfc3339
@@ -40,12 +41,13 @@ def changes_json(row: Changed) -> dict[str, Any]:
     return {"created": rfc3339(row.created_ms), "changed": rfc3339(row.changed_ms), "actor": row.actor}
 
 
-def revision_json(row: Revised) -> dict[str, Any]:
+def revision_json(row: Revised, read: Callable[[bytes], Any] = json.loads) -> dict[str, Any]:
+    """`read`: the definition of its text."""
     return {
         "revision": row.revision,
         "changed": rfc3339(row.stamp_ms),
         "index": row.idx,
         "actor": row.actor,
         "deleted": bool(row.deleted),
-        "definition": None if row.deleted else json.loads(row.spec or b"null"),
+        "definition": None if row.deleted or not row.spec else read(row.spec),
     }

@@ -28,7 +28,6 @@ INLINE_BYTES = 8 << 10  #: a body up to this is judged in the loop: some millise
 
 _ENCODER = msgspec.json.Encoder()
 """One for all: to make one costs as much as a small document."""
-_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LONG_NUMBERS = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 T = TypeVar("T")
@@ -110,12 +109,6 @@ async def read_reply(read: Callable[[], Mapping[str, Any]], *, line: Line = READ
     """The reply of a read that may be long, encoded in the thread as well."""
     body = await line.run(lambda: encode(read()))
     return Response(body, media_type="application/json")
-
-
-def without(document: bytes, fields: frozenset[str]) -> bytes:
-    """A JSON object without these fields; the others are passed over and copied, not read."""
-    found = _FIELDS.decode(document)
-    return _ENCODER.encode({name: value for name, value in found.items() if name not in fields})
 
 
 def encode(document: Mapping[str, Any]) -> bytes:

@@ -82,8 +82,7 @@ def job_facts(
 
 
 def job_bytes(facts: Mapping[str, Any], spec: bytes) -> bytes:
-    """The job's JSON: the definition's canonical bytes (an object that has `job` and `namespace`) are
-    spliced in as they are stored, which spares parsing and writing them."""
+    """The job's JSON. `spec`: its definition, an object that has `job` and `namespace`."""
     return encode(facts)[:-1] + b"," + spec[1:]
 
 

@@ -179,7 +179,7 @@ def _send(
                     if where is not None:
                         _place(failure, sent, where)
                     raise
-                # The server measures with all defaults filled in; it has taken nothing.
+                # The server measures what it writes down, which may be more; it has taken nothing.
                 half = len(body) // 2
                 slices[:0] = [body[:half], body[half:]]
                 continue

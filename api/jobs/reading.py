@@ -13,10 +13,11 @@ from api.instants import rfc3339
 from api.near import near_miss
 from api.problems import Problem
 from api.services import Services
-from api.threads import READS, beside, encode, without
+from api.threads import READS, beside, encode
 from api.views import job_bytes, job_facts, run_facts, run_json, runs_json
 from scheduler.machine.rules.selectors import Selector, asked_of
 from scheduler.model import Job
+from scheduler.model.unsaid import whole_text
 from scheduler.store.connection import Store
 from scheduler.store.reads import attempts as attempt_reads
 from scheduler.store.reads import fanouts as fanout_reads
@@ -96,7 +97,7 @@ def job_documents(
                 last_run=last_runs.get(row.id),
                 pauses=[pause for pause in paused if pause.namespace in (ALL, row.namespace)],
             ),
-            without(row.spec, LONG) if brief else row.spec,
+            whole_text(row.spec, LONG if brief else frozenset()),
         )
         for row in rows
     ]
@@ -154,7 +155,7 @@ def new_job_document(
         last_run=None,
         pauses=[pause for pause in standing_now if pause.namespace in (ALL, job.namespace)],
     )
-    return job_bytes(facts, made.spec)
+    return job_bytes(facts, whole_text(made.spec))
 
 
 def gone_job_document(job: Job, spec: bytes, revision: int, actor: str, at_ms: int) -> bytes:
@@ -167,7 +168,7 @@ def gone_job_document(job: Job, spec: bytes, revision: int, actor: str, at_ms: i
         "created": rfc3339(at_ms), "changed": rfc3339(at_ms), "actor": actor, "source": None,
         "active_runs": 0, "failures": 0, "next_tick": None, "last_tick": None, "last_run": None,
     }  # fmt: skip
-    return job_bytes(facts, spec)
+    return job_bytes(facts, whole_text(spec))
 
 
 def standing(store: Store, services: Services) -> list[Pause]:

@@ -60,9 +60,9 @@ class _Asked(NamedTuple):
 
 @router.post("/v1/apply", operation_id="applyJobs", openapi_extra=schemas.apply_jobs)
 async def apply_jobs(request: Request) -> Response:
-    """Create or change up to 1,000 jobs and objects of every kind, all or none, as one command of 1 MiB with
-    all defaults filled in. They may refer to each other. `prune` deletes what the source owns and does not
-    name any more. Replies with what was created, changed, unchanged, deleted.
+    """Create or change up to 1,000 jobs and objects of every kind, all or none, as one command of 1 MiB.
+    They may refer to each other. `prune` deletes what the source owns and does not name any more. Replies
+    with what was created, changed, unchanged, deleted.
 
     With `stage`: lay down a slice of up to 100,000 of them, which `commit` switches live, all or none; with
     `dry_run` it says what all of them together would change, with `prune` what would go too."""

@@ -25,10 +25,11 @@ from api.reasons import need_fields, reason_of
 from api.references import need_references, need_targets
 from api.revisions import revision_json
 from api.services import Services, services_of
-from api.threads import in_thread, judge_body, read_reply
+from api.threads import beside, encode, in_thread, judge_body, read_reply
 from api.tick_pages import shared_json
 from api.views import pause_json
 from scheduler.machine.rules.changing import OF_JOB_MAX
+from scheduler.model.unsaid import whole
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.tables import changed_ticks, delays, pauses
 from scheduler.store.tables import triggers as trigger_rows
@@ -83,7 +84,8 @@ async def get_job(
             old = job_reads.revision(store, call.namespace, name, revision)
         if old is None:
             raise Problem("not-found", f"job {name[:200]!r} has no revision {revision}")
-        return json_response(revision_json(old), headers={"ETag": f'"{revision}"'})
+        told = await beside(len(old.spec), lambda: encode(revision_json(old, whole)))
+        return Response(told, headers={"ETag": f'"{revision}"'}, media_type="application/json")
     row, document = await job_answer(services, call.namespace, name)
     return Response(document, headers={"ETag": f'"{row.revision}"'}, media_type="application/json")
 
@@ -206,7 +208,7 @@ async def list_revisions(request: Request, name: str, cursor: Cursor = None, lim
             if not rows and before is None:
                 find_job(store, call.namespace, name)
         cursor = make_cursor("revisions", rows[-1].revision) if more else None
-        return {"items": [revision_json(row) for row in rows], "next_cursor": cursor}
+        return {"items": [revision_json(row, whole) for row in rows], "next_cursor": cursor}
 
     return await read_reply(read)
 

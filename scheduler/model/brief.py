@@ -14,24 +14,25 @@ from scheduler.model.objects.parsing import parse_object
 from scheduler.model.parse import parse_job
 from scheduler.model.problems import JobError
 from scheduler.model.server_facts import definition_of
+from scheduler.model.unsaid import whole
 
 
 def brief(spec: bytes, format: int) -> dict[str, Any]:
     """The job of these canonical bytes, without what may be left out; the whole where that would not be the
     same job to a state of this format."""
-    whole: dict[str, Any] = json.loads(spec)
+    shape = whole(spec)
     try:
-        short = parse_job(whole, format=format).model_dump(
+        short = parse_job(shape, format=format).model_dump(
             mode="json", by_alias=True, exclude_none=True, exclude_defaults=True
         )
-        if FIELD in whole:  # it would not be the same job elsewhere: its namespace gives the rest
-            words = own_words(whole, short)
+        if FIELD in shape:  # it would not be the same job elsewhere: its namespace gives the rest
+            words = own_words(shape, short)
             return {name: words[name] for name in ("job", *words)}
         if canonical(parse_job(short, format=format), format=format) == spec:
             return {name: short[name] for name in ("job", *short)}
     except JobError:  # of an earlier version, which took what is refused today
         pass
-    return whole
+    return shape
 
 
 def resolved_anew(spec: bytes, given: Given | None, format: int) -> Job:

@@ -24,9 +24,10 @@ from scheduler.model.required import Requires, compiled_requires
 from scheduler.model.schedule_names import KIND, words_key
 from scheduler.model.scopes import OUTER, Scope, Scopes
 from scheduler.model.secret_uses import SecretUse, compiled_uses
+from scheduler.model.unsaid import filled
 from scheduler.model.when import asked_beside
 from scheduler.model.work import compiled_work
-from scheduler.words.json_text import json_text
+from scheduler.words.json_text import json_text, json_value
 
 WEIGHT_MAX = 100_000
 """Of the compiled jobs that anything keeps (`CompiledJob.weight`): some 100 MB if all of them are large."""
@@ -203,7 +204,7 @@ class CompiledJob(msgspec.Struct, frozen=True):
 def compile_job(spec: bytes) -> CompiledJob:
     """The job of these canonical bytes. Raises ValueError for bytes that `canonical` did not make."""
     try:
-        return _job(_DECODE(spec), len(spec))
+        return _job(filled(json_value(spec)), len(spec))
     except (KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise ValueError(f"not a canonical job: {error!r}") from error
 
@@ -336,7 +337,7 @@ def _task(
     namespace: str,
 ) -> CompiledTask:
     place, retry = task["on"], task.get("retry")
-    timeout_ms = _optional_ms(task.get("timeout"))
+    timeout_ms = parse_duration_ms(task["timeout"]) if "timeout" in task else None
     async_ms = parse_duration_ms(task["async"]["timeout"]) if "async" in task else None
     if async_ms is not None:  # which is for all of it, its process too
         timeout_ms = async_ms if timeout_ms is None else min(timeout_ms, async_ms)
@@ -447,5 +448,3 @@ def _optional_ms(text: str | None) -> int | None:
 def _text(value: object) -> str:
     return json_text(value).decode() if value else "{}"
 
-
-_DECODE = msgspec.json.Decoder().decode

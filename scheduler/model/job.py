@@ -1,8 +1,8 @@
 """The public job: what people write, checked and with all defaults filled in.
 
-`canonical(job)` is its one text: sorted keys, no blanks, defaults written out, the short form as the task
-`main`. Equal jobs have equal bytes, and the bytes parse back to the same job. Fields without a value are
-left out.
+`canonical(job)` is its one text: sorted keys, no blanks, the short form as the task `main`, without fields
+that have no value, and without what goes without saying (`unsaid`). Equal jobs have equal bytes, and the
+bytes parse back to the same job.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from scheduler.model.scopes import Scopes
 from scheduler.model.task import Task
 from scheduler.model.trigger import Trigger
 from scheduler.model.triggers import KINDS, Kind
+from scheduler.model.unsaid import lean
 from scheduler.ticks import anchored, jitter_ms, schedule
 from scheduler.words.commands import PreparedJob, PreparedTrigger
 from scheduler.words.json_text import json_text
@@ -239,7 +240,7 @@ def canonical(job: Job, *, format: int | None = None) -> bytes:
     number = formats.newest() if format is None else format
     text = job.texts.get(number)
     if text is None:
-        text = job.texts[number] = json_text(without(job.public(), number))
+        text = job.texts[number] = json_text(lean(without(job.public(), number)))
     return text
 
 

@@ -170,7 +170,7 @@ def parse_job(
         problems += [_of_task(each, short) for each in (*in_turn, *spread)]
         size = len(canonical(job, format=format))
         if size > CANONICAL_BYTES_MAX:
-            detail = f"the job has {size} bytes with all defaults filled in, {CANONICAL_BYTES_MAX} at most"
+            detail = f"the job has {size} bytes without defaults, {CANONICAL_BYTES_MAX} at most"
             hint = "keep long scripts in files on the agents, or make several jobs of it"
             problems.append(Problem("", detail, hint))
     if taken and problems:

@@ -1,7 +1,7 @@
 """How large a command may be, measured as it is written down.
 
 Rules:
-1. What is measured is the encoded command, with all defaults filled in: a small body may become a large one.
+1. What is measured is the encoded command: a small body may become a large one.
 2. What is too large, or cannot be written down at all, is refused before it is proposed, with its size and
    the limit. A dry run measures the very command that it stands for.
 3. A command is never cut here: it is one act, all or none. Whoever can send less at once has to.
@@ -27,7 +27,7 @@ def written(command: Command) -> bytes | Outcome:
     if len(encoded) > COMMAND_BYTES_MAX:
         return Outcome(
             Code.TOO_LARGE,
-            f"{len(encoded)} bytes with all defaults filled in, {COMMAND_BYTES_MAX} at most",
+            f"{len(encoded)} bytes as it is written down, {COMMAND_BYTES_MAX} at most",
             {"bytes": len(encoded), "bytes_max": COMMAND_BYTES_MAX},
         )
     return encoded

@@ -15,8 +15,8 @@ from tests.api.single_node import SingleNode
 
 
 def wide(name: str) -> dict[str, Any]:
-    """50 KB as it is written, 350 KB with all defaults filled in."""
-    return {"job": name, "tasks": {f"t{number}": {"noop": True} for number in range(2_500)}}
+    """52 KB as it is written, twice of that in its command: there its triggers are a second time."""
+    return {"job": name, "noop": True, "triggers": seconds(100)}
 
 
 def long(size: int) -> dict[str, Any]:
@@ -25,17 +25,22 @@ def long(size: int) -> dict[str, Any]:
     return {"job": "long", "tasks": {**scripts, "rest": {"run": "y" * (size % 60_000 + 1)}}}
 
 
-def crowd() -> dict[str, Any]:
-    """A job that is small enough, whose triggers are in its command a second time."""
+def seconds(count: int) -> list[dict[str, Any]]:
+    """So many triggers that are due each second, in many words."""
     sixty, days = ",".join(map(str, range(60))), ",".join(map(str, range(1, 32)))
     hours = ",".join(map(str, range(24)))
-    triggers = [{"id": f"t{n}", "cron": f"{sixty} {sixty} {hours} {days} * *"} for n in range(100)]
+    return [{"id": f"t{n}", "cron": f"{sixty} {sixty} {hours} {days} * *"} for n in range(count)]
+
+
+def crowd() -> dict[str, Any]:
+    """A job that is small enough, whose triggers are in its command a second time."""
+    triggers = seconds(100)
     return {**long(994_000 - len(json.dumps(triggers))), "triggers": triggers}
 
 
 TOO_LARGE: list[tuple[str, str, dict[str, Any]]] = [
-    ("POST", "/v1/apply", {"jobs": [wide(f"wide-{n}") for n in range(3)]}),
-    ("POST", "/v1/apply", {"jobs": [{"job": f"j{n}", "run": "x" * 614} for n in range(ITEMS_MAX)]}),
+    ("POST", "/v1/apply", {"jobs": [wide(f"wide-{n}") for n in range(12)]}),
+    ("POST", "/v1/apply", {"jobs": [{"job": f"j{n}", "run": "x" * 990} for n in range(ITEMS_MAX)]}),
     ("POST", "/v1/jobs/wants/runs", {"params": {f"p{n}": "é" * 8_000 for n in range(40)}}),
 ]
 

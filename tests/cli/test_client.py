@@ -131,8 +131,8 @@ async def test_a_write_that_two_connections_did_not_survive_is_not_sent_a_third_
 
 
 def large_jobs(names: str) -> str:
-    """50 KB each as they are written, 350 KB with all defaults filled in."""
-    tasks = {f"t{number}": {"noop": True} for number in range(2_500)}
+    """300 KB each."""
+    tasks = {f"t{number}": {"run": "x" * 60_000} for number in range(5)}
     return "\n---\n".join(json.dumps({"job": name, "tasks": tasks}) for name in names)
 
 

@@ -22,7 +22,7 @@ class PreparedJob(Record):
 
     namespace: str
     name: str
-    spec: bytes  #: canonical JSON of the whole job, all defaults filled in
+    spec: bytes  #: canonical JSON of the job, without what goes without saying
     triggers: tuple[PreparedTrigger, ...]
     if_revision: int | None = None  #: refuse unless the job's revision is this; 0: must not exist
     refers: tuple[tuple[str, str, str], ...] = ()  #: to which objects: (kind, namespace, name), each once

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 
 from scheduler.model import parse_job, prepare
 from scheduler.model.given import Given
+from scheduler.model.unsaid import whole
 from scheduler.plan.passes import defaults as following
 from scheduler.plan.planner import wake_ms
 from scheduler.store.tables import jobs, namespaces
@@ -51,7 +51,7 @@ def shown(story: Story, name: str) -> tuple[int, str | None, str]:
     """Revision, timeout of its task and overlap."""
     row = jobs.find(story.store, "finance", name)
     assert row is not None
-    spec = json.loads(row.spec)
+    spec = whole(row.spec)
     return row.revision, spec["tasks"]["main"].get("timeout"), spec["policies"]["overlap"]
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from scheduler.model import JobError, canonical, compile_job, parse_job, prepare
 from scheduler.model.param_values import check_params, declared_params
+from scheduler.model.unsaid import whole
 from scheduler.ticks import schedule
 
 AFTER_MS = 1_796_000_000_000  # 2026-11-30T00:53:20Z
@@ -71,7 +72,7 @@ def test_the_short_form_equals_the_long_form() -> None:
 
 
 def test_defaults_are_filled_in() -> None:
-    shape = json.loads(canonical(parse_job({"job": "a", "run": "x", "triggers": {"cron": "0 2 * * *"}})))
+    shape = whole(canonical(parse_job({"job": "a", "run": "x", "triggers": {"cron": "0 2 * * *"}})))
     assert shape["policies"]["overlap"] == "skip"
     assert shape["policies"]["catchup"] == {"mode": "latest", "grace": "1m", "window": "1d", "max": 100}
     assert (shape["policies"]["on_lost"], shape["policies"]["priority"]) == ("wait", 50)

@@ -14,6 +14,7 @@ from scheduler.model import JobError, canonical, parse_job
 from scheduler.model.brief import brief, resolved_anew
 from scheduler.model.given import Given
 from scheduler.model.namespace import parse_namespace
+from scheduler.model.unsaid import whole
 
 FORMAT = 1
 DEFAULTS: dict[str, Any] = {
@@ -35,8 +36,7 @@ def given(shape: dict[str, Any], revision: int = 7) -> Given:
 
 
 def job(document: dict[str, Any], shape: dict[str, Any] = DEFAULTS) -> dict[str, Any]:
-    whole: dict[str, Any] = json.loads(canonical(parsed(document, shape)))
-    return whole
+    return whole(canonical(parsed(document, shape)))
 
 
 def parsed(document: dict[str, Any], shape: dict[str, Any] = DEFAULTS) -> Any:
@@ -108,7 +108,7 @@ def test_what_was_read_can_be_sent_back_and_what_was_changed_in_it_is_its_own() 
 def test_other_defaults_reach_what_it_took_and_nothing_of_its_own() -> None:
     spec = canonical(parsed({"run": "x", "timeout": "5m", "on": {"pool": "web"}}))
     other = {"timeout": "1h", "retry": {"max": 9}, "on": {"pool": "gpu", "labels": {"arch": "arm"}}}
-    now = json.loads(canonical(resolved_anew(spec, given(other, 8), FORMAT)))
+    now = whole(canonical(resolved_anew(spec, given(other, 8), FORMAT)))
     task = now["tasks"]["main"]
     assert (task["timeout"], task["retry"]["max"], task["env"]) == ("5m", 9, {})
     assert task["on"] == {"pool": "web", "labels": {"arch": "arm"}}
@@ -119,7 +119,7 @@ def test_other_defaults_reach_what_it_took_and_nothing_of_its_own() -> None:
 
 def test_one_of_before_there_were_any_takes_them_where_it_says_what_holds_anyway() -> None:
     spec = canonical(parse_job({"job": "j", "namespace": "finance", "run": "x", "timeout": "5m"}))
-    now = json.loads(canonical(resolved_anew(spec, given(DEFAULTS), FORMAT)))
+    now = whole(canonical(resolved_anew(spec, given(DEFAULTS), FORMAT)))
     assert (now["policies"]["overlap"], now["tasks"]["main"]["timeout"]) == ("queue_one", "5m")
 
 

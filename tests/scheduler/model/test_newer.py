@@ -9,6 +9,7 @@ import pytest
 
 from scheduler import formats
 from scheduler.model import JobError, canonical, compile_job, parse_job
+from scheduler.model.unsaid import whole
 
 SHORT = {"job": "j", "run": "true", "stdin": "x"}
 LONG = {"job": "j", "tasks": {"a": {"run": "true", "stdin": "x"}, "b": {"noop": True}}}
@@ -18,8 +19,8 @@ LONG = {"job": "j", "tasks": {"a": {"run": "true", "stdin": "x"}, "b": {"noop": 
 def _later_fields(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if these had come with formats 2 and 3."""
     later = [
-        formats.Format(2, "", job_fields=("/tasks/*/stdin", "/tasks/*/grace", "/policies/overlap=allow")),
-        formats.Format(3, "", job_fields=("/description", "/triggers/*/jitter")),
+        formats.Format(2, "", job_fields=("/tasks/*/stdin", "/triggers/*/tz", "/policies/overlap=allow")),
+        formats.Format(3, "", job_fields=("/description", "/triggers/*/jitter", "/triggers/*/dst")),
     ]
     monkeypatch.setattr(formats, "FORMATS", [formats.FORMATS[0], *later])
 
@@ -58,15 +59,14 @@ def test_what_an_older_format_has_is_taken() -> None:
 
 
 def test_defaults_are_left_out_of_the_text_below_the_format() -> None:
-    job = parse_job({"job": "j", "tasks": {"a": {"noop": True}}, "triggers": {"every": "1m"}}, format=1)
+    job = parse_job({"job": "j", "tasks": {"a": {"noop": True}}, "triggers": {"cron": "@daily"}}, format=1)
     texts = {format: json.loads(canonical(job, format=format)) for format in (1, 2, 3)}
-    assert "description" in texts[3]
-    assert "grace" in texts[3]["tasks"]["a"]
-    assert "description" not in texts[2]
-    assert "grace" in texts[2]["tasks"]["a"]
-    assert "grace" not in texts[1]["tasks"]["a"]
-    assert texts[1]["policies"]["overlap"] == "skip"  # the field is old, only a value is new
+    assert texts[3]["triggers"][0]["dst"] == "cron"
+    assert "dst" not in texts[2]["triggers"][0]
+    assert "tz" in texts[2]["triggers"][0]
+    assert "tz" not in texts[1]["triggers"][0]
     assert canonical(job) == canonical(job, format=3)
+    assert whole(canonical(job, format=1))["policies"]["overlap"] == "skip", "only a value is new"
 
 
 def test_every_field_of_this_version_belongs_to_an_active_format() -> None:
