@@ -64,6 +64,7 @@ def put_namespace(ctx: Context, command: PutNamespace) -> Outcome:
     around = [command.before, command.after]
     stored = namespaces.allowance(ctx.store, command.name)
     defaults_revision, revised = (stored.defaults_revision, stored.revised) if stored else (0, None)
+    late = stored.late if stored else 0
     if defaults != (stored.defaults if stored else ""):
         defaults_revision, revised = int(str(told["revision"])), ""
     if command.plan_tz:
@@ -72,7 +73,7 @@ def put_namespace(ctx: Context, command: PutNamespace) -> Outcome:
         ctx.store,
         Allowance(
             command.name, command.jobs_max, pools, command.active_max, command.starts_max, defaults,
-            defaults_revision, revised, json_text(list(command.users)).decode(),
+            defaults_revision, revised, late, json_text(list(command.users)).decode(),
             json_text(around).decode() if any(around) else "", command.plan_tz, command.plan_begin,
         ),
     )  # fmt: skip
@@ -93,6 +94,8 @@ def revise_jobs(ctx: Context, command: ReviseJobs) -> Outcome:
     row = namespaces.allowance(ctx.store, command.namespace)
     if row is None or row.defaults_revision != command.defaults or row.revised is None:
         return refused(Code.SUPERSEDED, "the defaults are others by now, or all jobs follow them")
+    if row.late != command.late:
+        return refused(Code.SUPERSEDED, "a job has come since that was sent under other defaults")
     if superseded := pins.judge(ctx.store, command.jobs, pins.put_with(())):
         return superseded
     for new in command.jobs:

@@ -108,7 +108,7 @@ def put(ctx: Context, edit: Edit, judged: Judged, last_revision: int) -> dict[st
     if job is not None and is_same:
         return _report(job.id, new, job.revision, created=False, changed=False)
     if new.defaults != namespaces.defaults_revision(ctx.store, new.namespace):
-        namespaces.set_revised(ctx.store, new.namespace, "")  # it was sent under others: it follows yet
+        namespaces.begin_anew(ctx.store, new.namespace)
     last = last_revision if job is None else job.revision
     revision = last + 1
     if job is None:

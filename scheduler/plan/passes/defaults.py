@@ -30,7 +30,11 @@ def plan(view: View) -> list[ReviseJobs]:
         made = _anew(view, row, revision, spec)
         if made is not None:
             changed.append(made)
-    return [ReviseJobs(view.epoch, row.name, row.defaults_revision, tuple(changed), through, done)]
+    return [
+        ReviseJobs(
+            view.epoch, row.name, row.defaults_revision, tuple(changed), through, done, row.late
+        )
+    ]  # fmt: skip
 
 
 def wake(outlook: Outlook) -> int | None:

@@ -13,6 +13,7 @@ STATEMENTS: tuple[str, ...] = (
         starts_max INTEGER,                 -- and begin within a minute
         defaults TEXT NOT NULL, defaults_revision INTEGER NOT NULL, -- for its jobs, and with which revision
         revised TEXT,                       -- jobs up to this name follow these; NULL: all do
+        late INTEGER NOT NULL,              -- how often one was put that was sent under others
         users TEXT NOT NULL,                -- JSON list of those that its tasks may run as; of nothing: any
         around TEXT NOT NULL,               -- JSON [before, after] of each attempt; empty: nothing
         plan_tz TEXT NOT NULL, plan_begin TEXT NOT NULL -- of what; empty: of UTC's dates

@@ -27,6 +27,7 @@ class Allowance(NamedTuple):
     defaults: str  #: JSON, as `model.defaults` reads it; empty: none
     defaults_revision: int  #: with which they became these; 0: it never had any
     revised: str | None  #: jobs up to this name are what they are under these; None: all
+    late: int  #: how often one was put that was sent under others: whoever looked before has not seen it
     users: str  #: JSON list of those that its tasks may run as; of nothing: any
     around: str  #: JSON [before, after], for a shell on the agents; empty: nothing runs around attempts
     plan_tz: str  #: the zone of its plan dates; empty: UTC
@@ -98,8 +99,13 @@ def defaults_revision(store: Store, name: str) -> int:
 
 
 def set_revised(store: Store, name: str, through: str | None) -> None:
-    """How far its jobs have followed its defaults; empty: none has."""
+    """How far its jobs have followed its defaults; None: all have."""
     store.write("UPDATE namespaces SET revised = ? WHERE name = ?", (through, name))
+
+
+def begin_anew(store: Store, name: str) -> None:
+    """A job came that was sent under other defaults: it follows yet."""
+    store.write("UPDATE namespaces SET revised = '', late = late + 1 WHERE name = ?", (name,))
 
 
 def unrevised(store: Store) -> Allowance | None:

@@ -49,3 +49,4 @@ class ReviseJobs(ByPlanner):
     jobs: tuple[PreparedJob, ...]  #: that change, with the revision that they were read at
     through: str  #: the last one that was looked at
     done: bool  #: there are no more
+    late: int  #: how many had come late when it looked (`store.tables.namespaces`)

@@ -98,6 +98,16 @@ def test_who_was_put_under_others_meanwhile_follows_too(story: Story) -> None:
     assert shown(story, "late") == (2, "1h", "skip")
 
 
+def test_who_was_put_under_others_follows_though_the_planner_saw_it_not(story: Story) -> None:
+    declare(story, FIRST)
+    (command,) = [each for each in story.plan() if isinstance(each, c.ReviseJobs)]
+    assert command.done, "there was no job when it looked"
+    put(story, "late", Given(0, {}))
+    assert story.one(command).code == "superseded"
+    settled(story)
+    assert shown(story, "late") == (2, "5m", "queue_one")
+
+
 def test_a_job_that_somebody_put_in_between_stays_as_it_was_put(story: Story) -> None:
     put(story, "a")
     revision = declare(story, FIRST)
