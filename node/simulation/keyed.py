@@ -40,7 +40,7 @@ def judge(store: Store) -> list[tuple[str, str]]:
         found.append(("keyed", f"{number} runs of {key} go on at once"))
     for name, number in store.rows(
         "SELECT name, count(*) FROM runs WHERE name = 'forced' AND started_ms IS NOT NULL"
-        " AND finished_ms IS NULL GROUP BY name HAVING count(*) > 1"
+        " AND finished_ms IS NULL AND cause <> 'backfill' GROUP BY name HAVING count(*) > 1"
     ):
         found.append(("keyed", f"{number} runs of {name} go on at once"))
     for (run,) in store.rows(
