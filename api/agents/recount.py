@@ -17,6 +17,7 @@ from scheduler.words.commands import Adopt, RanAttempt
 
 AT_ONCE = 100
 PAGES_MAX = 10_000
+TRIES_MAX = 1_000
 CLOCKS_MS = 300_000
 """What ended up to so long before the backup is told as well: clocks of hosts differ."""
 
@@ -73,14 +74,25 @@ def recount(
                 restore.number, hello.installation, hello.name, hello.zone, hello.pool, tuple(part), last,
                 told.running if last else (),
             )  # fmt: skip
-            outcome = yield from ask(Commit(adopt))
-            if isinstance(outcome, NoOutcome):
-                return outcome.detail
-            if not outcome.ok:
-                return f"what it ran is refused: {outcome.detail or outcome.code}"
+            refusal = yield from _tell(adopt)
+            if refusal is not None:
+                return refusal
         if not told.more:
             return None
     return f"more than {PAGES_MAX} pages"
+
+
+def _tell(adopt: Adopt) -> Talk[str | None]:
+    """Until it is judged: tasks of large runs may have to be made first, some with each try."""
+    for _ in range(TRIES_MAX):
+        outcome = yield from ask(Commit(adopt))
+        if isinstance(outcome, NoOutcome):
+            return outcome.detail
+        if not outcome.ok:
+            return f"what it ran is refused: {outcome.detail or outcome.code}"
+        if not (outcome.value or {}).get("again"):
+            return None
+    return "what it ran is of runs whose tasks are still being made"
 
 
 def _rows(told: p.Ran) -> list[RanAttempt] | None:

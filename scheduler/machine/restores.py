@@ -2,7 +2,8 @@
 
 Rules of this file (docs/decisions/0013-a-restore-is-a-new-cluster.md; phases in `store.restores`):
 
-1. The hold counts from the first leader of the new cluster. What was due before it waits.
+1. The hold counts from the first leader of the new cluster. What was due before it waits. With it ends the
+   time of what agents told before its task was there: it is shown beside that.
 2. After the hold nothing that may have run is started, unless the operator chose --catchup: ticks that
    nobody told of are missed(restored), runs that had not started expire, and so do tasks that waited in runs
    that had. Jobs of `on_lost: retry` said that running twice is no harm: their waiting tasks go on.
@@ -14,7 +15,8 @@ from __future__ import annotations
 
 from scheduler.machine.context import OK, Context, refused
 from scheduler.machine.rules import walks
-from scheduler.machine.steps import stopping
+from scheduler.machine.steps import orphans, stopping
+from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import restores
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import triggers as trigger_rows
@@ -23,6 +25,8 @@ from scheduler.words.causes import Kind
 from scheduler.words.commands import EndHold, EndRestore, GiveUpRun
 from scheduler.words.lifecycle import KEPT_BACK, RUN_ENDS
 from scheduler.words.outcomes import Code, Outcome
+
+EARLY_MAX = 100  #: shown by one command
 
 
 def _in_phase(ctx: Context, epoch: int, number: int, phase: str) -> Restore | Outcome:
@@ -36,7 +40,14 @@ def end_hold(ctx: Context, command: EndHold) -> Outcome:
     restore = _in_phase(ctx, command.epoch, command.restore, HOLDING)
     if isinstance(restore, Outcome):
         return restore
-    restores.set_phase(ctx.store, restore.number, SETTLING)
+    left = restores.early(ctx.store, EARLY_MAX)
+    for early in left:
+        restores.drop_early(ctx.store, early)
+        agent = agent_rows.get(ctx.store, early.agent)
+        if agent is not None:
+            orphans.add_beside(ctx, agent, orphans.ran_attempt(early.ran))
+    if len(left) < EARLY_MAX:  # else the planner proposes it again
+        restores.set_phase(ctx.store, restore.number, SETTLING)
     return OK
 
 

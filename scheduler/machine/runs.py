@@ -12,16 +12,12 @@ from scheduler.machine.context import OK, ROW, Context, done, refused
 from scheduler.machine.rules import hands, selectors, verdicts, walks
 from scheduler.machine.steps import (
     admitting,
-    closing,
+    continuing,
     ends,
     firing,
-    holding,
     locking,
     plan_dates,
-    starting,
     stopping,
-    telling,
-    walking,
 )
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
@@ -29,7 +25,6 @@ from scheduler.store.tables import closed_dates, holds, pauses, run_waits
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
-from scheduler.store.tables import tells as tell_rows
 from scheduler.store.tables.runs import Run
 from scheduler.ticks import plan_days
 from scheduler.words.causes import Cause, Kind
@@ -46,7 +41,6 @@ from scheduler.words.commands import (
 from scheduler.words.lifecycle import RUN_ENDS
 from scheduler.words.outcomes import Code, Outcome
 
-TELLS_MAX = 300  #: looked at in one step
 LOOKED_MAX = 20  #: tasks of a run that wait, of which one may wait for a resource
 DEADLINE_ANEW_MS_MIN = 10_000
 
@@ -195,34 +189,6 @@ def go_on(ctx: Context, command: Continue) -> Outcome:
             run = run_rows.get(ctx.store, run_id)
             if run is None or not run.unfinished:
                 break
-            _go_on(ctx, run)
+            continuing.go_on(ctx, run)
             ctx.room -= ROW  # for the step itself, whatever it came to
     return OK
-
-
-def _go_on(ctx: Context, run: Run) -> None:
-    """One part of what a run has left to do: tasks are made first, then a walk is done, then dependents are
-    told. It ends at least one task's part, or marks the run as finished: a Continue never spins."""
-    if run.unmade:
-        graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
-        made = len(graph.job.tasks) - run.unmade
-        count = ctx.take_rows(run.unmade, least=1)
-        starting.make(ctx, run, graph, range(made, made + count))
-        walking.note(ctx, run._replace(unmade=run.unmade - count))
-        if count == run.unmade:
-            walking.note_if_over(ctx, run.id)
-    elif run.walk == walks.KEEP_BACK:
-        holding.go_on(ctx, run, begun=True)
-    elif run.walk == walks.ADMIT:
-        admitting.go_on(ctx, run, begun=True)
-    elif run.walk:
-        stopping.go_on(ctx, run, begun=True)
-    elif run.stopping:
-        tell_rows.drop(ctx.store, run.id)
-        walking.note(ctx, run)
-    else:
-        graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
-        stored = tell_rows.of_run(ctx.store, run.id, TELLS_MAX)
-        skipped = telling.tell(ctx, run, graph, stored, stored=True)
-        walking.note(ctx, run)
-        closing.close_if_done(ctx, run, run.open_tasks - skipped)

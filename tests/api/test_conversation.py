@@ -256,6 +256,8 @@ def test_after_a_restore_it_tells_what_it_ran_before_it_is_welcomed(facts: Facts
     assert isinstance(adopts.then, Commit)
     assert isinstance(adopts.then.command, Adopt)
     assert (len(adopts.then.command.attempts), adopts.then.command.last) == (100, False)
+    again = talk.answer(Outcome(Code.OK, value={"again": True}))
+    assert again.then == adopts.then, "tasks of what it told had to be made first"
     assert isinstance(talk.answer(Outcome(Code.OK)).then, Commit)
     next_page = dataclasses.replace(question, page=1)
     assert talk.answer(Outcome(Code.OK)) == Step((Push(next_page),), Read(HELLO_S))

@@ -354,9 +354,19 @@ def wake(ctx: Context, run: Run, graph: Graph, whole: Task) -> None:
         let_go(ctx, run, graph, whole._replace(wake_ms=None), now)
 
 
-def adopt(ctx: Context, member: Task) -> None:
-    """An agent tells after a restore that it had its turn before."""
+def adopt(ctx: Context, run: Run, graph: Graph, member: Task) -> None:
+    """An agent tells after a restore that it had its turn before: that of one that was only queued, where no
+    more may go at a time."""
     now = fanouts.get(ctx.store, member.of_group)
+    fanout = graph.of(run, member).fanout
     assert now is not None
+    assert fanout is not None
+    is_full = fanout.parallel_max and now.going >= fanout.parallel_max
+    later = task_rows.last_queued(ctx.store, now.first_task, now.first_task + now.next) if is_full else None
+    if later is not None:
+        task_rows.move(ctx.store, later, TaskEvent.KEPT_BACK)
+        task_rows.note_turn(ctx.store, later.id, None)
+        clock.count(ctx, run, graph, -1)
+        now = fanouts.change(ctx.store, now, going=now.going - 1, next=later.id - now.first_task)
     fanouts.change(ctx.store, now, going=now.going + 1)
     task_rows.note_turn(ctx.store, member.id, ctx.stamp_ms)

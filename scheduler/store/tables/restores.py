@@ -42,6 +42,14 @@ STATEMENTS = (
     """,
     # Agents that may have run something since the backup and have not told yet.
     "CREATE TABLE IF NOT EXISTS awaited (agent INTEGER PRIMARY KEY)",
+    # What agents told of before its task was there: an attempt each, as it was told.
+    """
+    CREATE TABLE IF NOT EXISTS told_early (
+        run INTEGER NOT NULL, task TEXT NOT NULL, round INTEGER NOT NULL, attempt INTEGER NOT NULL,
+        agent INTEGER NOT NULL, ran BLOB NOT NULL,
+        PRIMARY KEY (run, task, round, attempt)
+    ) WITHOUT ROWID
+    """,
     # Ticks that an agent's journal proved ran and that have no entry in the ledger yet.
     "CREATE INDEX IF NOT EXISTS runs_orphans ON runs (job, tick_ms, id)"
     " WHERE cause = 'orphan' AND decided = 0",
@@ -116,6 +124,55 @@ def awaited(store: Store) -> int:
 
 def reported(store: Store, agent: int) -> None:
     store.write("DELETE FROM awaited WHERE agent = ?", (agent,))
+
+
+class Early(NamedTuple):
+    """An attempt that an agent told of, whose task was not there yet."""
+
+    run: int
+    task: str
+    round: int
+    attempt: int
+    agent: int
+    ran: bytes  #: a RanAttempt
+
+
+_EARLY = f"SELECT {', '.join(Early._fields)} FROM told_early"
+
+
+def keep_early(store: Store, early: Early) -> None:
+    marks = ", ".join("?" * len(Early._fields))
+    store.write(f"INSERT OR REPLACE INTO told_early ({', '.join(Early._fields)}) VALUES ({marks})", early)
+
+
+def drop_early(store: Store, early: Early) -> None:
+    store.write(
+        "DELETE FROM told_early WHERE run = ? AND task = ? AND round = ? AND attempt = ?", early[:4]
+    )
+
+
+def early(store: Store, limit: int) -> list[Early]:
+    """The first of all."""
+    rows = store.rows(f"{_EARLY} ORDER BY run, task, round, attempt LIMIT ?", (limit,))
+    return [Early._make(row) for row in rows]
+
+
+def next_early(store: Store, run: int, task: str, round: int) -> Early | None:
+    """Of a run, the first that is of none of the tasks and rounds up to this one."""
+    row = store.row(
+        f"{_EARLY} WHERE run = ? AND (task, round) > (?, ?) ORDER BY task, round, attempt LIMIT 1",
+        (run, task, round),
+    )
+    return None if row is None else Early._make(row)
+
+
+def early_of(store: Store, run: int, task: str, round: int, limit: int) -> list[Early]:
+    """The first of one task and round."""
+    rows = store.rows(
+        f"{_EARLY} WHERE run = ? AND task = ? AND round = ? ORDER BY attempt LIMIT ?",
+        (run, task, round, limit),
+    )
+    return [Early._make(row) for row in rows]
 
 
 class ProvenRun(NamedTuple):

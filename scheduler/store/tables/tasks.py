@@ -138,7 +138,8 @@ def set_reason(store: Store, task: int, reason: str) -> None:
     store.kept.update(TABLE, task, (reason, task), reason=reason)
 
 
-def note_turn(store: Store, task: int, queued_ms: int) -> None:
+def note_turn(store: Store, task: int, queued_ms: int | None) -> None:
+    """None: its turn is still to come."""
     store.kept.update(TABLE, task, (queued_ms, task), queued_ms=queued_ms)
 
 
@@ -154,6 +155,16 @@ def first_in_turn(store: Store, whole: int, first: int, *, connected: bool) -> T
         f"SELECT {columns} FROM tasks t INDEXED BY tasks_turn{agents} WHERE t.of_group = ? AND t.id >= ?"
         f" AND {_WAITS_FOR_TURN} ORDER BY t.id LIMIT 1",
         (whole, first),
+    )
+    return None if row is None else Task._make(row)
+
+
+def last_queued(store: Store, first: int, end: int) -> Task | None:
+    """Of the tasks with ids from `first` on to before `end`, the last that is queued and was never given."""
+    row = store.row(
+        f"SELECT {COLUMNS} FROM tasks WHERE id >= ? AND id < ? AND +state = 'queued' AND attempts = 0"
+        " ORDER BY id DESC LIMIT 1",
+        (first, end),
     )
     return None if row is None else Task._make(row)
 
