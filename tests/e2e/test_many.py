@@ -1,6 +1,6 @@
 """Many hosts and few licences. A licence pool of three under fifty jobs, while leaders die: what payloads
 wrote themselves shows three at work and never four. Work on all web servers and databases,
-one of which is away."""
+one of which is away. A lock that is held while a person is asked."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from bench.cluster import PROJECT, Agent, Cluster, wait_for
 from chaos.programs import write_toml
 from chaos.senders import secret_of
-from tests.e2e.cluster import DEADLINE_S, command_line, knob, run_of, wait_run
+from tests.e2e.cluster import DEADLINE_S, command_line, knob, run_of, start_run, wait_run
 from tests.e2e.test_namespaces import lose_the_leader
 
 pytestmark = pytest.mark.cluster
@@ -202,3 +203,67 @@ def test_web_servers_restart_two_at_a_time_and_a_database_that_is_away_is_waited
             "db-3": "expired",
         }
         assert "report of v1.5.0" not in site.lines(late["id"])
+
+
+# -- a lock over a block, and a prompt in it ---------------------------------------------------------------
+
+PROMPT = PROJECT / "docs/examples/js7-prompt/jobs.yaml"
+BOARD = "/v1/resources/switchboard"
+
+
+def repair(cluster: Cluster, folder: Path, *, expires: str = "30m") -> None:
+    """The example, whose tasks note in our folder that they were at the switchboard."""
+    resource, job = yaml.safe_load_all(PROMPT.read_text())
+    for task, what in (("open", "S"), ("mend", "E"), ("close", "E")):
+        work = job["tasks"][task]
+        work["run"] = f"{LINE.format(what, folder / 'board')}; {work['run']}"
+    job["tasks"]["go-ahead"]["approval"]["expires"] = expires
+    file = folder / "jobs.yaml"
+    file.write_text(yaml.safe_dump_all([resource, job]))
+    applied = command_line(cluster, "apply", str(file))
+    assert applied.returncode == 0, applied.stderr
+    assert "waits for a person" in applied.stderr, "a lock over a question is warned of"
+
+
+def at_the_board(cluster: Cluster, what: str) -> list[int]:
+    return [int(item["run"]) for item in cluster.client.items(f"{BOARD}/{what}")]
+
+
+def test_a_lock_over_a_block_is_held_while_a_person_is_asked_and_given_back_when_nobody_answers(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    def asks(run: int) -> bool:
+        return bool(run_of(cluster, run)["tasks"]["go-ahead"]["state"] == "active")
+
+    def waits(run: int) -> bool:
+        return at_the_board(cluster, "waiters") == [run]
+
+    repair(cluster, tmp_path)
+    first = start_run(cluster, "repair")
+    wait_for(lambda: asks(first), DEADLINE_S, "the first to ask")
+    second = start_run(cluster, "repair")
+    wait_for(lambda: waits(second), DEADLINE_S, "the second to wait for the lock")
+    lose_the_leader(cluster)
+    assert at_the_board(cluster, "holders") == [first], "whoever leads"
+    said = command_line(cluster, "run", "explain", str(second)).stdout
+    assert f"held by run {first} of default/repair" in said
+    assert asks(first)
+    answered = command_line(cluster, "run", "approve", str(first))
+    assert answered.returncode == 0, answered.stderr
+    assert wait_run(cluster, first)["tasks"]["mend"]["state"] == "succeeded"
+    wait_for(lambda: asks(second), DEADLINE_S, "the second to ask")
+    assert at_the_board(cluster, "holders") == [second]
+    assert command_line(cluster, "run", "reject", str(second)).returncode == 0
+    tasks = wait_run(cluster, second)["tasks"]
+    states = [tasks[name]["state"] for name in ("go-ahead", "mend", "close")]
+    assert states == ["failed", "skipped", "succeeded"]
+
+    repair(cluster, tmp_path, expires="2s")
+    third, fourth = (start_run(cluster, "repair") for _ in "34")
+    ends = [wait_run(cluster, run)["tasks"] for run in (third, fourth)]
+    assert [tasks["go-ahead"]["state"] for tasks in ends] == ["expired", "expired"]
+    assert [tasks["close"]["state"] for tasks in ends] == ["succeeded", "succeeded"]
+    assert (at_the_board(cluster, "holders"), at_the_board(cluster, "waiters")) == ([], [])
+    lines = (tmp_path / "board").read_text().splitlines()
+    assert len(lines) == 8
+    assert at_once(lines) == 1, "one at a time was at the switchboard"

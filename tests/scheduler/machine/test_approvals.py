@@ -252,6 +252,23 @@ def test_who_repeats_a_run_asked_for_it(story: Story) -> None:
     story.tell_ok(approve(again, ANN))
 
 
+def test_who_repeats_a_tick_asked_for_it_whoever_gave_it_parameters(story: Story) -> None:
+    """As with a run by hand: the second pair of eyes is that of who did not ask for this one."""
+    at, params = {"at": "2027-01-15T08:01:00Z", "id": "at"}, {"sum": {"type": "integer", "default": 1}}
+    story.connect()
+    story.put(job(tasks=four_eyes(), trigger=at, params=params), actor=CARL)
+    given = b'{"sum":9}'
+    story.tell_ok(c.ChangeTick("default", "j", "at", START_MS + MINUTE_MS, "give", params=given, actor=ANN))
+    pass_time(story, 1)
+    story.tell_ok(reject(1, BOB))
+    story.settle()
+    again = int(story.value(c.RerunRun(1, given, story.now_ms, actor=BOB), "run"))
+    story.settle()
+    assert row(story, again).barred == "bob"
+    assert code(story, approve(again, BOB)) == Code.NOT_ALLOWED
+    story.tell_ok(approve(again, ANN))
+
+
 # -- time --------------------------------------------------------------------------------------------
 
 
