@@ -217,11 +217,11 @@ def test_what_was_about_to_be_purged_is_no_orphan(tmp_path: Path, monkeypatch: p
     story.close()
     assert len(story.copies) > 3
     for path in story.copies:
-        story = restored(path)
-        tell(story, *told)
-        settle(story)
-        assert ends_of(story) in (ends, [])
-        story.close()
+        later = restored(path)
+        tell(later, *told)
+        settle(later)
+        assert ends_of(later) in (ends, [])
+        later.close()
 
 
 def test_what_no_task_came_for_is_shown_beside_its_run(story: Story) -> None:
