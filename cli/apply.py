@@ -7,10 +7,12 @@ from collections.abc import Callable
 import click
 
 from cli.client import Client
+from cli.completing import namespaces
 from cli.examples import examples
 from cli.exits import USAGE, Failure
-from cli.options import FILE_OR_FOLDER, connected, formatted, namespaced
+from cli.options import FILE_OR_FOLDER, connected, formatted, namespaced, reaching
 from cli.output import show
+from cli.places import PLACE, made_of
 
 PATHS = click.argument("paths", nargs=-1, required=True, metavar="FILE|DIR|-…", type=FILE_OR_FOLDER)
 
@@ -100,17 +102,55 @@ def apply_files(
     epilog=examples(
         "cronclave diff plan/  # what apply would change, line by line",
         "cronclave diff plan/ --source git --prune  # and what it would delete",
+        "cronclave diff --from monday.db  # what became since that backup",
+        "cronclave diff --from -2h --to -1h --data /var/lib/cronclave  # by the log of this machine's node",
     ),
 )
-@PATHS
+@click.argument("paths", nargs=-1, metavar="[FILE|DIR|-]…", type=FILE_OR_FOLDER)
+@click.option("--from", "start", type=PLACE, help="What became since: an index, an instant, a backup.")
+@click.option("--to", "end", type=PLACE, help="And until then.  [default: the latest]")
+@made_of
 @sourced
-@namespaced
-@connected
+@click.option(
+    "-n", "--namespace", metavar="NAME", shell_complete=namespaces,
+    help="Of documents that name none; with --from: of this one alone.  [default: default; with --from: all]",
+)
+@formatted
+@reaching
 def diff(
-    client: Client, paths: tuple[str, ...], source: str, prune: bool, prune_max: int | None,
+    reach: Callable[[], Client], paths: tuple[str, ...], start: str | None, end: str | None,
+    backups: tuple[str, ...], data: str | None, source: str, prune: bool, prune_max: int | None,
+    may_be_empty: bool, namespace: str | None, form: str,
+) -> None:  # fmt: skip
+    """Show line by line what applying these files would change. Nothing is changed.
+
+    With --from instead: what became between two states of the cluster, by backups and the log of a node:
+    objects that came, changed and went, by whom; runs that began and ended; what ticks came to. Without --to
+    and --data it is compared with the cluster as it is now.
+    """
+    if start is not None:
+        if paths or source or prune:
+            raise Failure("--from compares two states, and no files", code=USAGE, hint="Leave the files out.")
+        from cli.travel import show_difference
+
+        show_difference(reach, start, end, backups, data, namespace or "", form)
+        return
+    if end is not None or backups or data is not None:
+        raise Failure("--to, --backup and --data are for --from", code=USAGE)
+    if not paths:
+        raise Failure("name files to compare with the cluster, or --from", code=USAGE)
+    if form != "table":
+        raise Failure("what files change is shown as text: -o is for --from", code=USAGE)
+    _show_files(
+        reach(), paths, source=source, prune=prune, prune_max=prune_max, may_be_empty=may_be_empty,
+        namespace=namespace or "default",
+    )  # fmt: skip
+
+
+def _show_files(
+    client: Client, paths: tuple[str, ...], *, source: str, prune: bool, prune_max: int | None,
     may_be_empty: bool, namespace: str,
 ) -> None:  # fmt: skip
-    """Show line by line what applying these files would change. Nothing is changed."""
     from cli import differing, files
 
     _need_source(source, prune=prune, may_be_empty=may_be_empty)

@@ -6,9 +6,9 @@ processes and machines, partitions, full disks and delayed messages; a node that
 Reading order: machine (what the log drives), consensus (one member), standing (how it stands), intake and
 batcher (proposals become entries), raft, elections and hardening (pysyncobj made safe), library (pysyncobj
 itself), journal, segments and disk, membership, roster, changes and questions, restore and progress (state
-and log), renewal (offline), compaction, exchange, copies, pulls and incoming (whole states, given and taken),
-links, wire, stream, tcp with handshake, dials and accepted (both ends of each connection), tls and authority
-(who is at the other end), reactor, turns (how long the loop was away), simulation.
+and log), history and renewal (offline), compaction, exchange, copies, pulls and incoming (whole states,
+given and taken), links, wire, stream, tcp with handshake, dials and accepted (both ends of each connection),
+tls and authority (who is at the other end), reactor, turns (how long the loop was away), simulation.
 
 Use, in the core process:
 

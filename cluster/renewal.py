@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cluster import raft
-from cluster.batcher import unpack_entry
 from cluster.disk import FileDisk
+from cluster.history import behind
 from cluster.journal import Journal, JournalError
-from cluster.machine import Applied, Entry, Position, StateMachine
+from cluster.machine import Position, StateMachine
 from cluster.membership import Member, Membership
 from cluster.restore import pack_members, unpack_members
 
@@ -40,22 +39,9 @@ def replay(journal_dir: Path, machine: StateMachine) -> int:
                 f"state and log disagree about log index {position.index} (terms {position.term} and {term}):"
                 " one of them is of another node or time"
             )
-        membership, stamp_ms = unpack_members(applied.members)
-        encoded = membership.encode()
         count = 0
-        for data, index, entry_term in journal.entries:
-            if index <= position.index:
-                continue
-            proposals: list[bytes] = []
-            if data[0] == raft.REGULAR:
-                stamp_ms, proposals = unpack_entry(data[1:])
-            elif data[0] == raft.MEMBERSHIP:
-                encoded = data[1:]
-            here = Position(index, entry_term)
-            machine.apply(
-                Entry(Applied(here, position, pack_members(encoded, stamp_ms)), stamp_ms, proposals)
-            )
-            position = here
+        for entry in behind(journal, applied):
+            machine.apply(entry)
             count += 1
         return count
     finally:

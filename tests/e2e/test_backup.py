@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import time
@@ -212,3 +213,29 @@ def no_empty_cluster_beside(others: list[Node], former: str, uid: str) -> None:
         wait_for(lambda ended=process: ended.poll() is not None, DEADLINE_S, f"{node.name} ends by itself")
         assert process.returncode == EXIT_REFUSED, node.log_tail()
         assert "was restored (number 1)" in node.log_tail()
+
+
+def test_each_state_of_a_running_node_is_found_again_by_its_log(new_cluster: NewCluster) -> None:
+    """While it goes on, across a change of leader; by the files of each node the same."""
+    cluster = new_cluster()
+    cluster.start()
+    cluster.client.ask("PUT", "/v1/jobs/kept", {"run": "true"})
+    wait_run(cluster, start_run(cluster, "kept"))
+    first, seen = cluster.leader(), cluster.client.get("/v1/cluster")
+    index = seen["index"]
+    cluster.client.ask("PUT", "/v1/jobs/kept", {"run": "false"})
+    first.kill()
+    wait_run(cluster, start_run(cluster, "kept"))
+    first.start()
+    cluster.wait_ready()
+    for node in cluster.nodes:
+        shown = command_line(cluster, "state", "--at", str(index), "--data", str(node.data), "-o", "json")
+        assert shown.returncode == 0, shown.stderr
+        found = json.loads(shown.stdout)
+        assert (found["index"], found["state_hash"]) == (index, seen["state_hash"])
+        (kept,) = [each for each in found["objects"] if each["name"] == "kept"]
+        assert kept["definition"]["tasks"]["main"]["run"] == "true"
+    told = command_line(cluster, "diff", "--from", str(index), "--data", str(cluster.nodes[0].data))
+    assert "-    run: \"true\"\n+    run: \"false\"" in told.stdout, told.stderr
+    now = json.loads(command_line(cluster, "state", "-o", "json").stdout)
+    assert [(each["name"], each["revision"]) for each in now["objects"]] == [("kept", 2)]
