@@ -239,7 +239,7 @@ def led(store: Store, entry: Entry) -> Link:
 def of_finding(found: Finding) -> Link:
     passed = found.state == READY_WORD
     known = GATES.get(found.gate)
-    because = (known.open if known else "open") if passed else found.reason
+    because = found.reason or (known.open if known else "open")
     if found.opens:
         because += f"; opens with {found.opens}"
     return Link(found.gate, passed, because, found.since_ms, _refs(run=found.run, outcome=found.outcome))

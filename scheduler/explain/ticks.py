@@ -42,6 +42,7 @@ from scheduler.machine.rules.gates import (
     kind,
     locks,
     over,
+    requires,
     user,
 )
 from scheduler.model.compiled import CompiledJob
@@ -342,8 +343,16 @@ def _undecided(
     admit = with_times(AdmitView(store, namespace, cluster.now_ms), row.job, job, due_ms)
     skips = job.openings is not None and job.openings.skips
     asked = [gate for gate in gates.ADMIT if not skips or gate is not admission]
-    found += ask(asked, admit, facts)
+    found += [_asked_later(each, job) for each in ask(asked, admit, facts)]
     return (*found, *_agents(facts, job))
+
+
+def _asked_later(found: Finding, job: CompiledJob) -> Finding:
+    """Of what its run requires nothing can be said before there is one."""
+    if found.gate != requires.NAME or job.requires is None:
+        return found
+    needs = "; ".join(each.text for each in job.requires.each)
+    return replace(found, reason=f"asked when its run is made: it requires {needs}")
 
 
 def _beside(

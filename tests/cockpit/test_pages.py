@@ -443,34 +443,3 @@ async def test_a_run_shows_what_its_conditions_came_to_and_what_was_written(
     await expect(whole.locator(".tree > li", has_text="extract.outputs.rows").last).to_contain_text("42")
     await expect(page.locator("body")).to_contain_text("What it gives to the tasks after it")
     assert await violations(page) == []
-
-
-async def test_a_day_is_seen_closed_and_a_single_tick_of_it_held(
-    url: str, tab: OpenTab, client: httpx2.AsyncClient
-) -> None:
-    for name, hour in (("books", 9), ("letters", 14)):
-        at = {"at": f"2099-12-25T{hour:02}:00:00Z", "id": "t"}
-        made = await client.put(f"/v1/jobs/{name}", json={"noop": True, "triggers": [at]})
-        assert made.status_code == 201
-    page = await tab(f"{url}cockpit/plan?date=2099-12-24")
-    await page.get_by_role("button", name="Next day").click()
-    await expect(page).to_have_url(re.compile("date=2099-12-25"))
-    books, letters = (page.get_by_role("row").filter(has_text=name) for name in ("books", "letters"))
-    await expect(books).to_contain_text("pending")
-
-    await books.get_by_role("button", name="Hold").click()
-    await confirm(page, "Hold")
-    await expect(books).to_contain_text("it is held by admin")
-    await page.get_by_role("button", name="Close the date").click()
-    await confirm(page, "Close the date")
-
-    await expect(letters).to_contain_text("skipped")
-    assert await violations(page) == []
-    told = (await client.get("/v1/plan?date=2099-12-25")).json()
-    assert told["closed"]["actor"] == "admin"
-    assert [(each["job"], each["changed"] is not None) for each in told["items"]] == [
-        ("books", True), ("letters", False),
-    ]  # fmt: skip
-    await page.locator("#main").get_by_role("button", name="Open the date").click()
-    await confirm(page, "Open the date")
-    await expect(letters).to_contain_text("pending")

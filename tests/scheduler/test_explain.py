@@ -410,6 +410,17 @@ def test_a_coming_tick_waits_for_its_time_and_names_what_else_is_closed(story: S
     assert [f.reason for f in tick.gates if f.gate == "pause"] == ["the job is paused by ann"]
 
 
+def test_what_the_run_of_a_coming_tick_requires_is_not_said_to_be_there(story: Story) -> None:
+    story.put(job("load"), job("report", requires=[{"job": "load"}], trigger=EVERY_SECOND))
+    (tick,) = explain_instant(
+        story.store, job_reads.ids(story.store, "default", "report"), None, cluster(story), story.compiled
+    ).ticks
+    link = next(each for each in tick.chain.links if each.gate == "requires")
+    assert link.passed
+    said = "a run of load succeeded since the last run"
+    assert link.because == f"asked when its run is made: it requires {said}"
+
+
 @pytest.mark.parametrize(("overlap", "said"), [("allow", "ready"), ("skip", "never")])
 def test_a_coming_tick_is_judged_by_its_trigger_s_own_overlap(
     story: Story, overlap: str, said: str

@@ -7,6 +7,7 @@ import { boxesOf, TaskGraph } from "../parts/graph.js";
 import { deleteJob, JobState, putJob, runJob, toggleJob } from "../parts/job_actions.js";
 import { cliOf, nameOf, pathOf, runAt } from "../parts/jobs.js";
 import { Instant, localOf } from "../parts/instants.js";
+import { Policies } from "../parts/policies.js";
 import { Revisions } from "../parts/revisions.js";
 import { seriesOf } from "../parts/series.js";
 import { cellsOf, Strip } from "../parts/strip.js";
@@ -55,8 +56,7 @@ function Coming({ job }) {
 }
 
 // What the next tick has to pass, as the cluster asks it itself, and what else may make a run. Any other instant has a page of its own.
-function Why({ job }) {
-  const { data, error } = useRead(whyPath(job), { types: mine(job), every: 5000 });
+function Why({ job, explained: { data, error } }) {
   const tick = data?.ticks[0];
   return html`<section aria-labelledby="why-title"><div class="head"><h2 id="why-title">${t("job.why")}</h2>${tick ? html`<a class="note" href=${whyAt(job, tick.at)}><${When} at=${tick.at} /></a>` : null}</div><div class="card why">
     ${data ? html`<${Chain} told=${tick || data} outcome=${tick ? tick.outcome : "waits"} job=${job} />` : html`<${Loading} error=${error} />`}
@@ -86,6 +86,7 @@ function Recent({ job }) {
 function Whole({ job, again }) {
   useNow();
   const text = useRead(`${pathOf(job, "definition")}&revision=${job.revision}`, asText);
+  const explained = useRead(whyPath(job), { types: mine(job), every: 5000 });
   const name = nameOf(job);
   const edit = at("jobs", job.namespace, job.name, "edit");
   const actions = [runJob(job), { ...toggleJob(job), done: again }, deleteJob(job, text.data, () => go(at("jobs")))];
@@ -103,7 +104,8 @@ function Whole({ job, again }) {
       [t("job.activeRuns"), job.active_runs || null], [t("job.failures"), job.failures || null], [t("job.changed"), html`<${When} at=${job.changed} />${job.actor ? ` ${job.actor}` : ""}`], [t("job.owner"), job.owner], [t("job.source"), job.source]]} />
     <${Ledger} job=${job} /><${Charts} job=${job} />
     <div class="two"><${Coming} job=${job} />
-      <${Why} job=${job} /></div>
+      <${Why} job=${job} explained=${explained} /></div>
+    <${Policies} job=${job} definition=${text.data} explained=${explained.data} />
     ${tasks.length > 1 ? html`<section aria-labelledby="graph-title"><h2 id="graph-title">${tn("graph.label", tasks.length)}</h2><div class="card"><${TaskGraph} tasks=${tasks} /></div></section>` : null}
     <${Taken} job=${job} /><${Recent} job=${job} />
     <${Revisions} path=${(what) => pathOf(job, what)} current=${job.revision} types=${(event) => event.type.startsWith("job_") && mine(job)(event)} audit=${auditOf(job)} />`;

@@ -1,6 +1,8 @@
 // The ledger: proved against what was due, while it is seen how far the proof is, and the head of its chain.
 
-import { api, cluster, Copy, html, Mistake, number, Said, setQuery, Status, t, tn, useEffect, useQuery, useRef, useState, When, whole, word } from "../house.js";
+import { api, cluster, Copy, html, Mistake, number, Said, setQuery, span, Status, t, tn, useEffect, useQuery, useRef, useState, When, whole, word } from "../house.js";
+import { jobAt, nameOf } from "../parts/jobs.js";
+import { whyAt } from "../parts/why.js";
 
 const HOUR_MS = 3600000, RANGES = { hour: HOUR_MS, day: 24 * HOUR_MS, week: 7 * 24 * HOUR_MS, month: 30 * 24 * HOUR_MS };
 const BY_ITSELF_MS = 24 * HOUR_MS; // longer ones wait to be asked for
@@ -46,6 +48,17 @@ function Result({ sum }) {
       <tbody>${sum.problems.map((one, i) => html`<tr key=${i}><td>${one.kind}</td><td>${one.job}</td><td><${When} at=${one.at} /></td><td><${Said}>${one.detail}</${Said}></td></tr>`)}</tbody></table></div>` : null}`;
 }
 
+// What the leader has looked through by itself, all the time, and what it found.
+function Watch({ known }) {
+  const { proved, difference } = known;
+  return html`<section class=${difference ? "alarm" : "card"} aria-labelledby="watch-title"><h2 id="watch-title">${t("ledger.watch")}</h2>
+    ${difference ? html`<p><${Status} state="differs">${t("health.differs")}</${Status}> ${tn("ledger.differs", difference.problems)} <${When} at=${difference.since} /></p>
+      <p>${difference.job ? html`<a class="who" href=${difference.at ? whyAt({ namespace: difference.namespace, name: difference.job }, difference.at) : jobAt({ namespace: difference.namespace, name: difference.job })}>${nameOf({ namespace: difference.namespace, name: difference.job })}</a> ` : null}<code>${difference.kind}</code> <${When} at=${difference.at} /> <${Said}>${difference.detail}</${Said}></p><${Copy} text=${difference.command}>CLI</${Copy}>` : null}
+    ${proved ? html`<p>${difference ? null : html`<${Status} state="ok">${t("ledger.agrees")}</${Status}> `}${proved.recent ? html`${t("ledger.provedRecent")} <${When} at=${proved.recent} />` : null}${proved.whole ? html`; ${t("ledger.provedWhole")} <${When} at=${proved.whole} />` : null}</p>
+      <p class="note">${t("ledger.provedOf", { due: number(proved.due), entries: number(proved.entries), span: span(proved.took_seconds * 1000) })}</p>`
+    : html`<p class="note">${known.leader === known.node ? t("ledger.provedNot") : html`${t("ledger.provedElsewhere")} ${known.leader_url ? html`<a href=${`${known.leader_url}/cockpit/ledger`}>${known.leader}</a>` : known.leader}`}</p>`}</section>`;
+}
+
 export default function Ledger() {
   const query = useQuery();
   const range = RANGES[query.range] ? query.range : "hour";
@@ -73,6 +86,7 @@ export default function Ledger() {
       <div class="choices" role="group" aria-label=${t("ledger.range")}>${Object.keys(RANGES).map((name) => html`<button type="button" key=${name} aria-pressed=${name === range} onClick=${() => setQuery({ range: name === "hour" ? "" : name }, { push: true })}>${t(`ledger.${name}`)}</button>`)}</div>
       ${isBusy ? html`<button type="button" onClick=${() => { stop.current.abort(); set(null); }}>${t("ledger.stop")}</button>` : html`<button type="button" class="primary" onClick=${begin}>${t("ledger.verify")}</button>`}</div>
     <p class="note intro">${t("ledger.about")}</p>
+    ${known ? html`<${Watch} known=${known} />` : null}
     <section class="card proof" aria-labelledby="proof-title"><h2 id="proof-title">${t("ledger.proof")}</h2>
       ${isBusy ? html`<label class="proof-progress"><span class="note" role="status">${far?.began ? t("ledger.far", { checked: number(far.checked), entries: number(far.entries), due: number(far.due) }) : t("ledger.line")}</span>
         <progress max=${far?.began ? Math.max(1, far.entries) : undefined} value=${far?.began ? far.checked : undefined}></progress></label>` : null}
