@@ -27,9 +27,9 @@ from api.ports import NodeStatus, NoLeaderError
 from api.supported import activation, in_the_way, newest_common
 from node.clock import UNKNOWN_S, OfficeClock, is_refuted, truer_clock, unknown_clocks, wall_base_ms
 from node.grid import Grid
-from node.overload import OverloadWatch
+from node.overload import LATE_TICKS_MAX, OverloadWatch
 from scheduler.model.by_revision import CompiledJobs
-from scheduler.plan import UNREADABLE_MAX, Limits, PlanCache, cut_off, plan, wake_ms
+from scheduler.plan import RECENT_MS, UNREADABLE_MAX, Limits, PlanCache, cut_off, plan, wake_ms
 from scheduler.protocol import KILL_GRACE_MS, LEASE_MARGIN_MS, LEASE_MS
 from scheduler.store.connection import Store
 from scheduler.store.state import overload
@@ -305,11 +305,15 @@ class Planner:
 
 def _told_overload(office: _Office, store: Store, now_s: float, *, is_full: bool) -> list[Command]:
     assert office.clock is not None
+    now_ms = office.clock.now_ms()
     late_ms, declared = office.cache.late_ms, overload(store) is not None
-    begins = office.overload.look(now_s, declared=declared, is_full=is_full, late_ms=late_ms)
+    begins = office.overload.look(
+        now_s, declared=declared, is_full=is_full, late_ms=late_ms,
+        late_ticks=lambda: triggers.count_late(store, now_ms - RECENT_MS, now_ms, LATE_TICKS_MAX + 1),
+    )  # fmt: skip
     if begins is None:
         return []
-    due = triggers.count_due(store, office.clock.now_ms(), DUE_COUNTED_MAX)
+    due = triggers.count_due(store, now_ms, DUE_COUNTED_MAX)
     what = f"{due} triggers are due, the first for {late_ms / 1000:.1f} s"
     log.warning("overload %s: %s", "begins" if begins else "is over", what)
     return [TellOverload(office.epoch, begins, late_ms, due)]

@@ -124,6 +124,7 @@ APPLY: dict[type[Any], Callable[[Context, Any], Outcome]] = {
     c.Fire: ticks.fire,
     c.Account: ticks.account,
     c.SetAside: ticks.set_aside,
+    c.SplitGap: ticks.split_gap,
     c.TellOverload: ticks.tell_overload,
     c.TellProof: proofs.tell_proof,
     c.Redate: redates.redate,

@@ -62,7 +62,7 @@ def _job(ctx: Context, job: int) -> None:
         staging.settle(ctx, row.namespace, row.name)
 
 
-def _trigger(ctx: Context, command: c.Fire | c.Account | c.SetAside | c.FireDelayed) -> None:
+def _trigger(ctx: Context, command: c.Fire | c.Account | c.SetAside | c.SplitGap | c.FireDelayed) -> None:
     row = triggers.firing(ctx.store, command.trigger)
     if row is not None:
         _job(ctx, row.job)
@@ -182,6 +182,7 @@ TOUCHES: dict[type[c.Command], Callable[[Context, Any], None]] = {
     c.Fire: _trigger,
     c.Account: _trigger,
     c.SetAside: _trigger,
+    c.SplitGap: _trigger,
     c.Redate: _triggers,
     c.Reschedule: _jobs,
     c.FireDelayed: _trigger,

@@ -17,6 +17,7 @@ Rules of this file:
 8. A tick of which a person said something is fired by itself, never in a range: what he holds or moved the
    trigger leaves behind (`steps.setting_aside`).
 9. What `catchup: all` runs of a gap waits (SetAside) and makes a run only while the job has no active one.
+   A gap that one plan does not work off is split from the present (SplitGap), and decided as it would be.
 """
 
 from __future__ import annotations
@@ -41,10 +42,10 @@ from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.asked import Limits
 from scheduler.store.tables.changed_ticks import ChangedTick
-from scheduler.store.tables.triggers import BEHIND, EDITED, FiringTrigger
+from scheduler.store.tables.triggers import BEHIND, EDITED, FiringTrigger, Trigger
 from scheduler.words import events as e
 from scheduler.words.causes import Cause, Kind
-from scheduler.words.commands import Account, Fire, LimitTicks, SetAside, TellOverload
+from scheduler.words.commands import Account, Fire, LimitTicks, SetAside, SplitGap, TellOverload
 from scheduler.words.outcomes import Code, Outcome
 from scheduler.words.reasons import OVERLOAD
 
@@ -157,23 +158,44 @@ def account(ctx: Context, command: Account) -> Outcome:
 
 def set_aside(ctx: Context, command: SetAside) -> Outcome:
     """What of a gap is to run waits in an era of its own; the trigger goes on after it."""
+    trigger = _to_cut(ctx, command, ("", EDITED))
+    if isinstance(trigger, Outcome):
+        return trigger
+    eras.cut(ctx, trigger, command.until_ms, command.next_due_ms)
+    job = job_rows.standing(ctx.store, trigger.job)
+    if job is not None and not job.active_runs:
+        eras.wake(ctx, trigger.job)
+    return OK
+
+
+def split_gap(ctx: Context, command: SplitGap) -> Outcome:
+    """What is long overdue is decided in an era of its own, as what was due before an edit; the trigger goes
+    on after it."""
+    trigger = _to_cut(ctx, command, ("",))
+    if isinstance(trigger, Outcome):
+        return trigger
+    if command.turn_ms > command.until_ms + trigger.jitter_ms:
+        return refused(Code.INVALID, "its turn is after the present")
+    eras.split(ctx, trigger, command.until_ms, command.next_due_ms, command.turn_ms)
+    return OK
+
+
+def _to_cut(ctx: Context, command: SetAside | SplitGap, kinds: tuple[str, ...]) -> Trigger | Outcome:
+    """The trigger, whose era is one of these, where it may be cut in two there."""
     trigger = trigger_rows.get(ctx.store, command.trigger)
-    if trigger is None or trigger.next_due_ms != command.expected_due_ms:
-        return refused(Code.STALE_DUE, f"trigger {command.trigger} is not at {command.expected_due_ms}")
-    job = job_rows.get(ctx.store, trigger.job)
-    if job is None or job.state == "paused" or trigger.closed not in ("", EDITED):
-        return refused(Code.SUPERSEDED, "what is due of this era is not caught up")
     first_ms, last_ms = command.expected_due_ms, command.until_ms
+    if trigger is None or trigger.next_due_ms != first_ms:
+        return refused(Code.STALE_DUE, f"trigger {command.trigger} is not at {first_ms}")
+    job = job_rows.standing(ctx.store, trigger.job)
+    if job is None or job.state == "paused" or trigger.closed not in kinds:
+        return refused(Code.SUPERSEDED, "what is due of this era is not caught up")
     if stale := redating.refuse_stale_tick(ctx, trigger.id, last_ms):
         return stale
     beyond = trigger.until_ms is not None and last_ms > trigger.until_ms
     beyond = beyond or last_ms < first_ms or first_ms <= trigger.from_ms
     if beyond or not _passes(command.next_due_ms, last_ms):
         return refused(Code.INVALID, "not a range of this era, or the next instant does not follow it")
-    eras.cut(ctx, trigger, last_ms, command.next_due_ms)
-    if not job.active_runs:
-        eras.wake(ctx, trigger.job)
-    return OK
+    return trigger
 
 
 def tell_overload(ctx: Context, command: TellOverload) -> Outcome:

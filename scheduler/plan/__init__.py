@@ -10,12 +10,14 @@ they see), `lookahead` (what is cached between plans), `hold` (a restore), `due`
 is), `firing`, `catchup` and `gaps` (ticks), `places` (agents for tasks).
 """
 
+from scheduler.plan.due import RECENT_MS
 from scheduler.plan.lookahead import UNREADABLE_MAX, PlanCache
 from scheduler.plan.passes.leases import cut_off
 from scheduler.plan.planner import plan, plan_missed, wake_ms
 from scheduler.plan.view import LeaseView, Limits
 
 __all__ = [
+    "RECENT_MS",
     "UNREADABLE_MAX",
     "LeaseView",
     "Limits",

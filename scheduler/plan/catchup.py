@@ -62,6 +62,12 @@ def _slice(first_ms: int, until_ms: int, ticks: Schedule, budget: Budget) -> lis
     return instants
 
 
+def edge_ms(view: View, trigger: DueTrigger) -> int:
+    """The last instant that is older than the grace."""
+    grace_ms = view.due.job(trigger).catchup_grace_ms
+    return trigger.end_ms(view.now_ms - grace_ms - trigger.jitter_ms - 1)
+
+
 def catch_up(
     view: View, trigger: DueTrigger, ticks: Schedule, budget: Budget
 ) -> tuple[list[Command], int | None]:
@@ -71,11 +77,10 @@ def catch_up(
     ran = by_themselves(view.store, view.hold, trigger)
     if trigger.closed == BEHIND and trigger.state != "paused" and job.catchup_mode == "all":
         return gaps.next_of_gap(trigger, ticks, epoch, ran), None
-    # The last instant that is older than the grace.
-    edge_ms = trigger.end_ms(view.now_ms - job.catchup_grace_ms - trigger.jitter_ms - 1)
-    if trigger.next_due_ms > edge_ms:
+    last_ms = edge_ms(view, trigger)
+    if trigger.next_due_ms > last_ms:
         return [], trigger.next_due_ms
-    instants = _slice(trigger.next_due_ms, edge_ms, ticks, budget)
+    instants = _slice(trigger.next_due_ms, last_ms, ticks, budget)
     pauses = view.pauses.of(view.store, trigger.namespace, trigger.next_due_ms)
 
     closed = skipped_by(view.store, job, trigger)
@@ -89,8 +94,8 @@ def catch_up(
             return PAUSED
         return closed(due_ms) if closed is not None else ""
 
-    runs = _to_run(trigger, job, ticks, edge_ms, view.now_ms, skipped)
-    if job.catchup_mode != "all" and (owed_ms := _owed_ms(view, trigger, edge_ms, skipped)) is not None:
+    runs = _to_run(trigger, job, ticks, last_ms, view.now_ms, skipped)
+    if job.catchup_mode != "all" and (owed_ms := _owed_ms(view, trigger, last_ms, skipped)) is not None:
         runs = sorted({owed_ms, *runs})
     key = trigger_rows.key_of(view.store, trigger.id) if job.of_triggers else ""
     one_at_a_time = job.catchup_mode == "all" and job.overlap_of(key) != "allow"
@@ -138,7 +143,7 @@ def catch_up(
         group.append(due_ms)
     next_ms = ticks.next(instants[-1])
     flush(next_ms)
-    return commands, next_ms if next_ms is not None and next_ms > edge_ms else None
+    return commands, next_ms if next_ms is not None and next_ms > last_ms else None
 
 
 def _to_run(

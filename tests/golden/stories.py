@@ -348,7 +348,20 @@ def _a_gap(story: Recorder) -> None:
     story.tell_ok(c.PauseJob("default", "gap-paused"), c.DeleteJob("default", "gap-gone"))
     story.settle()
     story.tell_ok(c.ResumeJob("default", "gap-paused"))
+    _a_split_gap(story)
     story.tell_ok(*(c.DeleteJob("default", name) for name in names[:3]))
+    story.settle()
+
+
+def _a_split_gap(story: Recorder) -> None:
+    """One that is put behind the present; told twice."""
+    story.now_ms += 9_000
+    (trigger,) = [each for each in story.triggers("gap-paused") if each.until_ms is None]
+    assert trigger.next_due_ms is not None
+    first_ms = trigger.next_due_ms
+    told = (first_ms, first_ms + 3_000, first_ms + 4_000, first_ms)
+    story.tell_ok(c.SplitGap(story.epoch, trigger.id, *told))
+    story.tell(c.SplitGap(story.epoch, trigger.id, *told))
     story.settle()
 
 

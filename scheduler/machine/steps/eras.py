@@ -5,6 +5,7 @@ Rules of this file:
 1. An instant belongs to one era of its trigger: a new one begins where the one before it ends.
 2. What `catchup: all` runs of a gap is an era of its own (`behind`), one row however long the gap was. It has
    an instant for the planner only while nothing of the job is active: a run's end wakes the oldest of them.
+   A gap that is split from the present is one as an edit leaves it behind: it only has its turn later.
 3. A live era holds the dates of its calendars and the rules of its zone (`store.tables.pins`); one that has
    ended keeps the dates in its spec, and the pin of the rules, whose zone file stays (`store.tables.zones`).
 """
@@ -17,7 +18,7 @@ from scheduler.machine.context import Context
 from scheduler.machine.steps import delaying, listening, setting_aside
 from scheduler.store.tables import boots, pins, zones
 from scheduler.store.tables import triggers as trigger_rows
-from scheduler.store.tables.triggers import BEHIND, OVER, Trigger
+from scheduler.store.tables.triggers import BEHIND, EDITED, OVER, Trigger
 from scheduler.ticks import DELAY, event_of, pins_of
 from scheduler.words import causes
 
@@ -107,9 +108,21 @@ def end(ctx: Context, trigger: Trigger, at_ms: int, closed: str) -> int:
 
 def cut(ctx: Context, trigger: Trigger, until_ms: int, next_due_ms: int | None) -> None:
     """What is left of it up to this instant waits to be caught up; behind that it goes on as it was."""
+    _cut(ctx, trigger, until_ms, next_due_ms, BEHIND, None)
+
+
+def split(ctx: Context, trigger: Trigger, until_ms: int, next_due_ms: int | None, turn_ms: int) -> None:
+    """What is due of it up to this instant is decided as if it went on, behind what is due since."""
+    _cut(ctx, trigger, until_ms, next_due_ms, EDITED, turn_ms)
+
+
+def _cut(
+    ctx: Context, trigger: Trigger, until_ms: int, next_due_ms: int | None, closed: str, fire_ms: int | None
+) -> None:
     _let_go(ctx, trigger)
+    due_ms = trigger.next_due_ms
     trigger_rows.close(
-        ctx.store, trigger.id, until_ms=until_ms, next_due_ms=trigger.next_due_ms, fire_ms=None, closed=BEHIND
+        ctx.store, trigger.id, until_ms=until_ms, next_due_ms=due_ms, fire_ms=fire_ms, closed=closed
     )
     if trigger.until_ms is not None and (next_due_ms is None or next_due_ms > trigger.until_ms):
         return

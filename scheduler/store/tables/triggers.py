@@ -356,6 +356,17 @@ def count_due(store: Store, fire_ms: int, limit: int) -> int:
     return counted
 
 
+def count_late(store: Store, since_ms: int, now_ms: int, limit: int) -> int:
+    """About how many ticks came due in (since_ms, now_ms] and are not decided, by how many a day has of them;
+    `limit`: no more triggers are looked at."""
+    counted: int | None = store.value(
+        "SELECT sum(1 + (? - fire_ms) * per_day / 86400000) FROM (SELECT fire_ms, per_day FROM triggers"
+        " WHERE fire_ms > ? AND fire_ms <= ? ORDER BY fire_ms, id LIMIT ?)",
+        (now_ms, since_ms, now_ms, limit),
+    )
+    return counted or 0
+
+
 def due_of_share(
     store: Store, namespace: str, share: int, after: tuple[int, int], fire_ms: int, limit: int
 ) -> list[tuple[int, DueTrigger]]:

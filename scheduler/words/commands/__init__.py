@@ -125,6 +125,7 @@ from scheduler.words.commands.ticks import FirePostponed as FirePostponed
 from scheduler.words.commands.ticks import FireStartups as FireStartups
 from scheduler.words.commands.ticks import LimitTicks as LimitTicks
 from scheduler.words.commands.ticks import SetAside as SetAside
+from scheduler.words.commands.ticks import SplitGap as SplitGap
 from scheduler.words.commands.ticks import TellOverload as TellOverload
 from scheduler.words.commands.tokens import CloseSession as CloseSession
 from scheduler.words.commands.tokens import DeleteToken as DeleteToken

@@ -42,6 +42,18 @@ class SetAside(ByPlanner):
     next_due_ms: int | None
 
 
+@command(131)
+class SplitGap(ByPlanner):
+    """What was missed from `expected_due_ms` up to `until_ms` is decided as it would have been, and later;
+    the trigger goes on with `next_due_ms` at once."""
+
+    trigger: int
+    expected_due_ms: int
+    until_ms: int
+    next_due_ms: int | None
+    turn_ms: int  #: it has its turn behind what was due up to then
+
+
 @command(63)
 class TellOverload(ByPlanner):
     """More is due than can be started, with what shows it; or no longer. While it is so, ticks that are older

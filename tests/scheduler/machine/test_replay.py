@@ -73,6 +73,7 @@ STEPS = st.lists(
         st.tuples(st.just("node"), SMALL),
         st.tuples(st.just("plan"), st.integers(0, 200)),
         st.tuples(st.just("plan"), st.integers(0, 2)),
+        st.tuples(st.just("split"), SMALL, SMALL),
         st.tuples(st.just("purge"), SMALL),
         st.tuples(st.just("effect"), SMALL, SMALL, SMALL),
         st.tuples(st.just("secret"), SMALL, SMALL, SMALL),
@@ -231,6 +232,14 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
             if not (known and values[2] % 2):
                 at_ms += 1_000 * (values[2] % 4)
             return [c.ChangeTick("default", name, key, at_ms, act, "why", at_ms + 2_500, b"{}")]
+        case "split":
+            story.now_ms += 500 * values[1]
+            row = nth(story, "SELECT id, next_due_ms FROM triggers WHERE next_due_ms IS NOT NULL"
+                      " ORDER BY id DESC", values[0])  # fmt: skip
+            if row is None:
+                return []
+            until_ms = row[1] + 1_000 * (values[1] % 3)
+            return [c.SplitGap(story.epoch, row[0], row[1], until_ms, until_ms + 1_000, row[1])]
         case "fill":
             going = backfills.last(story.store)
             if values[2] == 0 and going:

@@ -3,7 +3,8 @@
     python -m tests.scheduler.plan.outage --jobs 1000 --hours 3      # every job is due each second
 
 The clock of the story goes on by the CPU that plans and applies take, 20 ms a plan at least: so "after" is
-when the leader would have decided that on a core of its own. Runs that agents have claimed end at once.
+when the leader would have decided that on a core of its own. Plans are as large as a leader's first ones, and
+overload is declared as it does. Runs that agents have claimed end at once.
 """
 
 from __future__ import annotations
@@ -12,57 +13,74 @@ import argparse
 import resource
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from node.overload import LATE_TICKS_MAX, OverloadWatch
+from node.planner import FULL_PLAN, Budget
+from scheduler.plan import RECENT_MS
+from scheduler.store.state import overload
+from scheduler.store.tables import triggers
+from scheduler.words import commands as c
 from tests.scheduler.story import START_MS, Story, job
 
 PACE_MS = 20
 ROUNDS_MAX = 5_000
 
 
-def told(jobs: int, hours: float, catchup: str) -> dict[str, float]:
-    with tempfile.TemporaryDirectory() as folder:
-        story = Story(Path(folder) / "state.db")
-        story.lead()
-        story.connect(slots=4 * jobs)
-        policies = {"overlap": "skip", "catchup": {"mode": catchup, "max": 10}}
-        for number in range(jobs):
-            story.put(job(f"job-{number}", trigger={"every": "1s", "id": "t"}, policies=policies))
-        story.now_ms = back_ms = START_MS + int(hours * 3_600_000)
-        story.lead()
-        came = _come_back(story, jobs, back_ms)
-    return {**came, "MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024}
+@dataclass
+class Return:
+    """What came of a return, as it goes on."""
+
+    plans: int = 0
+    cpu_s: float = 0.0
+    commands: Counter[type[c.Command]] = field(default_factory=Counter)
 
 
-def _come_back(story: Story, jobs: int, back_ms: int) -> dict[str, float]:
-    live_ms = 0
-    cpu_s = first_s = 0.0
-    plans = 0
+def story_of(path: Path, jobs: int, catchup: str) -> Story:
+    """Jobs that are due each second, and whom nobody serves from now on."""
+    story = Story(path)
+    story.lead()
+    story.connect(slots=4 * jobs)
+    policies = {"overlap": "skip", "catchup": {"mode": catchup, "max": 10}}
+    for number in range(jobs):
+        story.put(job(f"job-{number}", trigger={"every": "1s", "id": "t"}, policies=policies))
+    return story
+
+
+def come_back(story: Story, *, fixed_ms: int | None = None) -> Iterator[Return]:
+    """Plan after plan of a new leader, each with its outcomes, which take `fixed_ms`; None: their CPU."""
+    story.lead()
+    came, budget, watch = Return(), Budget(), OverloadWatch()
     for _ in range(ROUNDS_MAX):
-        began = time.process_time()
-        commands = story.plan()
-        planned = time.process_time()
+        began_s = time.process_time()
+        commands = story.plan(limits=budget.limits)
+        full = len(commands) >= FULL_PLAN * budget.limits.commands
+        begins = watch.look(
+            story.now_ms / 1_000, declared=overload(story.store) is not None, is_full=full,
+            late_ms=story.cache.late_ms,
+            late_ticks=lambda: triggers.count_late(
+                story.store, story.now_ms - RECENT_MS, story.now_ms, LATE_TICKS_MAX + 1
+            ),
+        )  # fmt: skip
+        if begins is not None:
+            commands.append(c.TellOverload(story.epoch, begins, story.cache.late_ms, 1))
         for start in range(0, len(commands), 100):  # as the front sends them
             story.tell(*commands[start : start + 100])
-        cpu_s += (took_s := time.process_time() - began)
-        first_s = first_s or planned - began
-        plans += 1
-        story.now_ms += max(PACE_MS, round(took_s * 1_000))
-        if not live_ms and _present(story, back_ms) == jobs:
-            live_ms = story.now_ms - back_ms
-        if live_ms and _behind(story, back_ms) == 0:
-            break
+        took_s = time.process_time() - began_s
+        budget.took(len(commands), took_s)
+        came.commands.update(type(command) for command in commands)
+        came.cpu_s += took_s
+        came.plans += 1
+        story.now_ms += max(PACE_MS, round(took_s * 1_000)) if fixed_ms is None else fixed_ms
+        yield came
         while story.work():
             pass
-    rows = story.store.value("SELECT count(*) FROM ledger WHERE decided_ms >= ?", (back_ms,))
-    return {
-        "every job's present tick after, s": live_ms / 1_000,
-        "nothing is behind after, s": (story.now_ms - back_ms) / 1_000,
-        "first plan, CPU s": first_s, "CPU s": cpu_s, "plans": plans, "ledger rows": rows,
-    }  # fmt: skip
 
 
-def _present(story: Story, back_ms: int) -> int:
+def present(story: Story, back_ms: int) -> int:
     """Jobs of which a tick of the last two seconds before the return, or later, has its run."""
     found: int = story.store.value(
         "SELECT count(DISTINCT job) FROM runs WHERE tick_ms >= ?", (back_ms - 2_000,)
@@ -70,10 +88,30 @@ def _present(story: Story, back_ms: int) -> int:
     return found
 
 
-def _behind(story: Story, back_ms: int) -> int:
-    before_ms = back_ms - 60_000
-    found: int = story.store.value("SELECT count(*) FROM triggers WHERE next_due_ms < ?", (before_ms,))
-    return found
+def is_behind(story: Story, back_ms: int) -> bool:
+    """Whether something from before is not decided."""
+    before = "SELECT 1 FROM triggers WHERE next_due_ms < ? LIMIT 1"
+    return story.store.value(before, (back_ms - 60_000,)) is not None
+
+
+def told(jobs: int, hours: float, catchup: str) -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        story = story_of(Path(folder) / "state.db", jobs, catchup)
+        story.now_ms = back_ms = START_MS + int(hours * 3_600_000)
+        live_ms = 0
+        live_cpu_s = 0.0
+        for came in come_back(story):
+            if not live_ms and present(story, back_ms) == jobs:
+                live_ms, live_cpu_s = story.now_ms - back_ms, came.cpu_s
+            if live_ms and not is_behind(story, back_ms):
+                break
+        rows = story.store.value("SELECT count(*) FROM ledger WHERE decided_ms >= ?", (back_ms,))
+    return {
+        "every job's present tick after, s": live_ms / 1_000, "CPU s until then": live_cpu_s,
+        "nothing is behind after, s": (story.now_ms - back_ms) / 1_000, "CPU s": came.cpu_s,
+        "plans": came.plans, "ledger rows": rows,
+        "MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024,
+    }  # fmt: skip
 
 
 if __name__ == "__main__":
