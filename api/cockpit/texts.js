@@ -13,6 +13,7 @@ export const TEXTS = {
   "agent.load": ["{busy}/{slots}", "{busy}/{slots}"],
   "agent.on": ["on {node}", "an {node}"],
   "agents.title": ["Agents", "Agenten"],
+  "backfill.title": ["Backfills", "Nachträge"],
   "plan.title": ["Plan", "Tagesplan"],
   "audit.title": ["Who changed what", "Wer hat was geändert"],
   "away.came": ["{node} does not answer any more. You are on another node now, with the same view.", "{node} antwortet nicht mehr. Sie sind jetzt auf einem anderen Knoten, mit derselben Ansicht."],

@@ -13,9 +13,9 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from api.agents.gateway import Gateway
-from api.app import create_app
+from api.app import Api, create_app
 from api.ports import ApiSettings
-from scheduler.words.commands import DisconnectAgent, Finish, MarkUnreachable
+from scheduler.words.commands import DisconnectAgent, Finish, MarkUnreachable, TellProof
 from tests.api.served import served
 from tests.api.single_node import SingleNode, peer
 from tests.api.working import go_on
@@ -443,3 +443,24 @@ async def test_a_run_shows_what_its_conditions_came_to_and_what_was_written(
     await expect(whole.locator(".tree > li", has_text="extract.outputs.rows").last).to_contain_text("42")
     await expect(page.locator("body")).to_contain_text("What it gives to the tasks after it")
     assert await violations(page) == []
+
+
+async def test_what_the_leader_proves_all_the_time_is_told_and_where_it_differs(
+    url: str, tab: OpenTab, client: httpx2.AsyncClient, node: SingleNode, api: Api
+) -> None:
+    await client.put("/v1/jobs/often", json={"noop": True, "triggers": {"every": "1h"}})
+    page = await tab(f"{url}cockpit/ledger")
+    watch = page.get_by_role("region", name="What the leader proves all the time")
+    await expect(watch).to_contain_text("The first look has not come to its end yet.")
+    proved = api.services.settings.proved
+    proved.whole_ms = proved.recent_ms = node.now_ms()
+    proved.due, proved.entries, proved.took_s = 5, 4, 0.25
+    await expect(watch).to_contain_text("agrees")
+    await expect(watch).to_contain_text("5 due, 4 entries")
+    job = int(node.store.value("SELECT id FROM jobs WHERE name = 'often'"))
+    node.apply(TellProof(node.machine.state.epoch, 3, "missing", job, 1_800_000_000_000, "no outcome"))
+    await expect(watch).to_contain_text("3 differences")
+    await expect(page.locator(".bar .health")).to_contain_text("differs")
+    assert await violations(page) == []
+    await watch.get_by_role("link", name="often").click()
+    await expect(page).to_have_url(re.compile(r"/jobs/default/often/why\?at=2027-01-15T08%3A00%3A00Z$"))

@@ -8,6 +8,8 @@ const jobs = { path: "/cockpit/jobs", title: "jobs.title", key: "j", view: later
 const runs = { path: "/cockpit/runs", title: "runs.title", key: "r", view: later(() => import("./runs.js")), icon: "M6 4.5v11l9-5.5z" };
 const job = { path: "/cockpit/jobs/:namespace/:name", title: "job.job", view: later(() => import("./job.js")) };
 const why = { path: "/cockpit/jobs/:namespace/:name/why", title: "why.title", view: later(() => import("./why.js")) };
+const backfills = { path: "/cockpit/jobs/:namespace/:name/backfills", title: "backfill.title", view: later(() => import("./backfills.js").then(({ Backfills }) => ({ default: Backfills }))) };
+const backfill = { ...backfills, path: "/cockpit/jobs/:namespace/:name/backfills/:backfill", view: later(() => import("./backfills.js").then(({ Backfill }) => ({ default: Backfill }))) };
 const edit = { path: "/cockpit/jobs/:namespace/:name/edit", title: "job.edit", view: later(() => import("./editor.js").then(({ Edit }) => ({ default: Edit }))) };
 const create = { path: "/cockpit/jobs/new", title: "editor.new", view: later(() => import("./editor.js").then(({ New }) => ({ default: New }))) };
 const run = { path: "/cockpit/runs/:run", title: "run.page", view: later(() => import("./run.js")) };
@@ -33,5 +35,5 @@ const namespace = { path: "/cockpit/namespaces/:namespace", title: "namespaces.t
 const editNamespace = { path: "/cockpit/namespaces/:namespace/edit", title: "job.edit", view: later(() => import("./namespace.js").then(({ Edit }) => ({ default: Edit }))) };
 const audit = { path: "/cockpit/audit", title: "audit.title", key: "w", view: later(() => import("./audit.js")) };
 
-export const PAGES = [overview, jobs, runs, plan, objects, namespaces, agents, cluster, ledger, access, audit, create, job, why, edit, run,
+export const PAGES = [overview, jobs, runs, plan, objects, namespaces, agents, cluster, ledger, access, audit, create, job, why, backfills, backfill, edit, run,
   secrets, kind, newObject, object, editObject, newNamespace, namespace, editNamespace];

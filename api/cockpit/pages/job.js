@@ -1,6 +1,7 @@
 // One job: what became of each tick, how long it takes and how late it is, what comes, its tasks, its text and how that changed.
 
 import { Act, Ago, api, at, between, Copy, Facts, go, html, isKnown, Loading, Said, schedule, span, Status, t, tn, Until, useKeys, useMemo, useNow, useOffers, useRead, When, whole, word } from "../house.js";
+import { backfillsAt } from "../parts/backfills.js";
 import { Chart } from "../parts/chart.js";
 import { Deleted } from "../parts/deleted.js";
 import { boxesOf, TaskGraph } from "../parts/graph.js";
@@ -22,7 +23,7 @@ const auditOf = (job) => api.may("admin", job.namespace) ? `${at("audit")}?name=
 function Ledger({ job }) {
   const { data, error } = useRead(`${pathOf(job, "cells")}&limit=${CELLS}`, { types: mine(job) });
   const cells = useMemo(() => data && cellsOf(data), [data]);
-  return html`<section aria-labelledby="ledger-title"><div class="head"><h2 id="ledger-title">${t("job.ledger")}</h2><span class="note">${t("job.ledgerWhat")}</span></div>
+  return html`<section aria-labelledby="ledger-title"><div class="head"><h2 id="ledger-title">${t("job.ledger")}</h2><span class="note">${t("job.ledgerWhat")}</span><a href=${backfillsAt(job)}>${t("backfill.title")}</a></div>
     <div class="card">${!cells ? html`<${Loading} error=${error} />` : cells.length ? html`<${Strip} cells=${cells} label=${t("job.ledger")} why=${(at) => whyAt(job, at)} />` : html`<p class="note">${t("job.noLedger")}</p>`}</div></section>`;
 }
 
