@@ -1,10 +1,12 @@
-"""shell, exec and script: a command that the spooler starts.
+"""shell, exec, script and http: a command that the spooler starts.
 
 Parameters reach the command through the environment and argv alone; nothing is pasted into a shell line.
 """
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Collection, Sequence
 
 from agent.clock import wall_ms
@@ -22,7 +24,8 @@ _FEATURES = frozenset(
     }
 )
 SCRIPT = "script"  #: what the text of one is called among its files
-_KINDS = frozenset({"shell", "exec", "script"})
+_KINDS = frozenset({"shell", "exec", "script", "http"})
+_ASK = [sys.executable, "-I", "-m", "agent.http_request"]
 _CAPABILITIES = Capabilities(_KINDS, outlives=True, features=_FEATURES, spools=True)
 
 
@@ -58,6 +61,8 @@ def _command(launch: Launch) -> Command | str:
     """The command, or what is wrong with the work."""
     assign, work = launch.assign, launch.assign.work
     files: tuple[tuple[str, str], ...] = ()
+    names, bytes_max = work.get("outputs") or ((), 0)
+    stdin = None if work.get("stdin") is None else str(work["stdin"])
     if work.get("kind") == "shell":
         if not isinstance(work.get("run"), str):
             return "shell work without a line to run"
@@ -70,18 +75,21 @@ def _command(launch: Launch) -> Command | str:
             return "script work with a file whose name is none"
         argv = [str(argument) for argument in work.get("interpreter") or ()]
         files = ((SCRIPT, work["text"]), *((name, str(text)) for name, text in beside.items()))
+    elif work.get("kind") == "http":
+        if not isinstance(work.get("request"), dict):
+            return "http work without a request"
+        argv, stdin = _ASK, json.dumps({**work["request"], "outputs": list(names)})
     else:
         argv = [str(argument) for argument in work.get("argv") or ()]
         if not argv:
             return "exec work without argv"
     limits = work.get("limits") or {}
-    names, bytes_max = work.get("outputs") or ((), 0)
     return Command(
         attempt=assign.attempt,
         argv=argv,
         environment=launch.environment,
         cwd=str(work.get("cwd") or launch.environment["HOME"]),
-        stdin=None if work.get("stdin") is None else str(work["stdin"]),
+        stdin=stdin,
         timeout_ms=assign.timeout_ms,
         grace_ms=assign.grace_ms,
         kill_on_lease_end=assign.kill_on_lease_end,

@@ -962,6 +962,7 @@ export default {
   "work.custom": ["installed work", "installierte Arbeit"],
   "work.exec": ["program", "Programm"],
   "work.finish": ["end of the run", "Ende des Laufs"],
+  "work.http": ["HTTP", "HTTP"],
   "work.job": ["another job", "anderer Job"],
   "work.noop": ["no-op", "nichts"],
   "work.post": ["notice", "Nachricht"],

@@ -10,6 +10,7 @@ from scheduler.model.fields import DurationMs, Model
 from scheduler.model.problems import Refused
 from scheduler.model.quantities import format_duration
 
+TOKEN_VARIABLE = "CRONCLAVE_CALLBACK_TOKEN"
 TIMEOUT_MS_MAX = 366 * 86_400_000
 
 

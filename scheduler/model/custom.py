@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Annotated, Any
 
@@ -10,8 +9,8 @@ from pydantic import AfterValidator, Field
 
 from scheduler.model.fields import Model
 from scheduler.model.problems import Refused, shortened
+from scheduler.model.texts import plain_json
 
-WITH_BYTES_MAX = 64 << 10
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 _NAME = re.compile(NAME_PATTERN[1:-1])
 
@@ -23,17 +22,6 @@ def _kind(value: str) -> str:
     return value
 
 
-def _plain(value: dict[str, Any]) -> dict[str, Any]:
-    try:
-        size = len(json.dumps(value, allow_nan=False).encode())
-    except (TypeError, ValueError):
-        hint = "objects, lists, texts, numbers, true and false"
-        raise Refused("it holds what JSON cannot say", hint) from None
-    if size > WITH_BYTES_MAX:
-        raise Refused(f"it has {size} bytes as JSON, {WITH_BYTES_MAX} at most")
-    return value
-
-
 class Custom(Model):
     kind: Annotated[
         str,
@@ -42,6 +30,6 @@ class Custom(Model):
     ]
     given: Annotated[
         dict[str, Any],
-        AfterValidator(_plain),
+        AfterValidator(plain_json),
         Field(alias="with", description="what the executor gets, and alone knows how to read"),
     ] = Field(default_factory=dict)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import ConfigDict, Field, create_model, field_validator, model_validator
 
-from scheduler.model.asynchronous import Async
+from scheduler.model.asynchronous import TOKEN_VARIABLE, Async
 from scheduler.model.ends import ExitClasses, Retry, Stderr
 from scheduler.model.expressions import LETTERS_MAX
 from scheduler.model.fanout import Fanout, JoinWord
@@ -163,6 +163,12 @@ class Task(Work):
                 "exit.retry names codes that are tried again, and no retry says how often",
                 "add retry, such as {max: 3}",
             )
+        if self.kind.shows is not None:
+            shown = self.kind.shows(getattr(self, self.kind.name))
+            for variable in (TOKEN_VARIABLE, *(secret.variable for secret in self.secrets or ())):
+                if variable in shown:
+                    hint = f"give it in a header: {{Authorization: 'Bearer ${{{variable}}}'}}"
+                    raise Refused(f"an address is written into logs, and would hold {variable}", hint)
         for secret in self.secrets or ():
             if secret.variable in self.env:
                 raise Refused(f"env and secrets both give {secret.variable}", "remove it from env")

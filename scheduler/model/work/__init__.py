@@ -5,9 +5,9 @@ is refused of it, its hint, the form that an agent gets, where it happens and wh
 The check of a job, its JSON Schema, the reference and the compiled form go through `KINDS`; nothing else in
 scheduler/, api/ or cli/ decides by a kind's name (a test looks for it).
 
-Reading order: kind.py (what a kind says of itself), run.py, exec.py, script.py, python.py, custom.py,
-noop.py, sleep.py, finish.py, post.py, approval.py, job.py; process.py (what those share that start a
-process), in_state.py (what those share that happen in the state).
+Reading order: kind.py (what a kind says of itself), run.py, exec.py, script.py, python.py, http.py,
+custom.py, noop.py, sleep.py, finish.py, post.py, approval.py, job.py; process.py (what those share that start
+a process), in_state.py (what those share that happen in the state).
 
 Nothing here loads pydantic before `Kind.value` is called: the core compiles jobs and never judges them.
 Rejected: a field `kind` in the job, since `run: ./x.sh` says it already.
@@ -22,6 +22,7 @@ from scheduler.model.work.approval import APPROVAL
 from scheduler.model.work.custom import CUSTOM
 from scheduler.model.work.exec import EXEC
 from scheduler.model.work.finish import FINISH
+from scheduler.model.work.http import HTTP
 from scheduler.model.work.job import JOB
 from scheduler.model.work.kind import Kind, Place
 from scheduler.model.work.noop import NOOP
@@ -36,13 +37,13 @@ __all__ = [
     "kind_meant",
 ]  # fmt: skip
 
-KINDS: tuple[Kind, ...] = (RUN, EXEC, SCRIPT, PYTHON, CUSTOM, NOOP, SLEEP, FINISH, POST, APPROVAL, JOB)
+KINDS: tuple[Kind, ...] = (RUN, EXEC, SCRIPT, PYTHON, HTTP, CUSTOM, NOOP, SLEEP, FINISH, POST, APPROVAL, JOB)
 NAMES = tuple(kind.name for kind in KINDS)
 ONE_OF = f"one of {', '.join(kind.said for kind in KINDS)}"
 SHORT = tuple(kind for kind in KINDS if not kind.in_tasks_only)
 """Those that may stand at the top of a job of one task."""
 ONE_OF_SHORT = f"one of {', '.join(kind.said for kind in SHORT)}"
-PLANNED = ("http", "ssh")
+PLANNED = ("ssh",)
 """Kinds of the job semantics that this version cannot do."""
 
 _MEANT = {word: kind.name for kind in KINDS for word in kind.other_words}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -51,6 +51,8 @@ class Kind:
     drawn: Callable[[Any], str] | None = None
     """What it does, for the picture, by its value of the canonical job; empty: it goes without saying. None:
     its name says it."""
+    shows: Callable[[Any], Collection[str]] | None = None
+    """Variables that its value, checked, would write into logs: no secret comes in one."""
     unread: tuple[str, ...] = ()  #: fields of a task that mean nothing beside it, and are refused
     instead: Mapping[str, str] = field(default_factory=dict)
     """Of some of these, what to do in their place."""

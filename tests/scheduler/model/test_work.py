@@ -118,7 +118,7 @@ def test_no_work_is_told_with_every_kind() -> None:
     assert "job" in NAMES
     assert ", job" not in ONE_OF_SHORT
     assert said({"job": "a", "tasks": {"t": {}}})["/tasks/t"].endswith(kinds)
-    assert kinds.startswith("give one of run, exec, script, python, custom, noop: true, sleep, ")
+    assert kinds.startswith("give one of run, exec, script, python, http, custom, noop: true, sleep, ")
 
 
 GIVEN: dict[str, Any] = {
@@ -225,6 +225,42 @@ def test_what_python_is_refused(value: object, pointer: str, said_of_it: str) ->
 @pytest.mark.parametrize(
     ("value", "pointer", "said_of_it"),
     [
+        ("ftp://x", "/http/url", "'ftp://x' is no address of http or https | https://"),
+        ("https://a b", "/http/url", "an address has no blanks"),
+        ("https://u:p@x/", "/http/url", "a user or password in an address is"),
+        ("https://x/${A", "/http/url", "'${A' at character 11 names no variable | write ${NAME}"),
+        ("https://x/${A-B}", "/http/url", "'${A-B}' at character 11 names no variable"),
+        ("https://x/${TOKEN}", "", "an address is written into logs, and would hold TOKEN"),
+        ("https://x/${CRONCLAVE_CALLBACK_TOKEN}", "", "an address is written into logs"),
+        ({"method": "POST"}, "/http/url", "url is required"),
+        ({"url": "https://x", "method": "get"}, "/http/method", "method must be one of GET, HEAD, POST"),
+        ({"url": "https://x", "body": "x"}, "/http", "GET sends no body | add method: POST"),
+        ({"url": "https://x", "method": "PUT", "body": "x", "json": 1}, "/http", "body and json exclude"),
+        ({"url": "https://x", "method": "PUT", "body": "a ${"}, "/http/body", "'${' at character 3"),
+        ({"url": "https://x", "method": "PUT", "json": {"a": ["${"]}}, "/http/json", "'${' at character 1"),
+        ({"url": "https://x", "method": "PUT", "json": "x" * 65_536}, "/http/json", "it has 65538 bytes"),
+        ({"url": "https://x", "headers": {"Host": "x"}}, "/http/headers", "the header Host is the "),
+        ({"url": "https://x", "headers": {"a": "x", "A": "y"}}, "/http/headers", "the header A is there"),
+        ({"url": "https://x", "headers": {"A": "x\r\nB: y"}}, "/http/headers", "the header A holds a"),
+        ({"url": "https://x", "headers": {"A B": "x"}}, "/http/headers", "'A B' is no name"),
+        ({"url": "https://x", "expect": "9xx"}, "/http/expect/0", "'9xx' is no status | write 2xx"),
+        ({"url": "https://x", "expect": "300-200"}, "/http/expect/0", "'300-200' is no status"),
+        ({"url": "https://x", "expect": []}, "/http/expect", "expect is empty"),
+        ({"url": "https://x", "redirects": 99}, "/http/redirects", "redirects must be at most 10"),
+        ({"url": "https://x", "silence": "0s"}, "/http/silence", ""),
+        ({"url": "https://x", "verify": False}, "/http/verify", "unknown field 'verify'"),
+    ],
+)
+def test_what_request_is_refused(value: object, pointer: str, said_of_it: str) -> None:
+    found = said({"job": "a", "tasks": {"t": {"http": value, "secrets": ["TOKEN"]}}})
+    ((where, words),) = found.items()
+    assert where == f"/tasks/t{pointer}"
+    assert words.startswith(said_of_it)
+
+
+@pytest.mark.parametrize(
+    ("value", "pointer", "said_of_it"),
+    [
         ("child", "", "job must be an object, not text |"),
         ({}, "/name", "name is required"),
         ({"name": "a b"}, "/name", "a name must not contain ' '"),
@@ -309,6 +345,7 @@ def test_equal_scripts_and_calls_have_one_text() -> None:
     for kind, short, long in (
         ("script", "echo hello", {"text": "echo hello", "files": None}),
         ("python", "a.b:c", {"call": "a.b:c", "interpreter": "python3"}),
+        ("http", "https://x/", {"url": "https://x/", "method": "GET", "expect": "2xx", "silence": "60s"}),
     ):
         one, other = ({"job": "a", kind: value} for value in (short, long))
         assert canonical(parse_job(one)) == canonical(parse_job(other))
@@ -410,7 +447,7 @@ print(json.dumps({
 
 def test_a_kind_is_a_file_and_a_word_in_the_list(tmp_path: Path) -> None:
     """In a copy of scheduler/: what the checklist in CONTRIBUTING says is all that a new kind needs."""
-    after = "RUN, EXEC, SCRIPT, PYTHON, CUSTOM, NOOP, SLEEP, FINISH, POST, APPROVAL, JOB"
+    after = "RUN, EXEC, SCRIPT, PYTHON, HTTP, CUSTOM, NOOP, SLEEP, FINISH, POST, APPROVAL, JOB"
     assert told(tmp_path, "work", "rest", NEW, after=after, use=USE) == {
         "work": {"kind": "rest", "seconds": 3},
         "refused": ["/rest: nobody rests so short (a second at least)"],
