@@ -23,7 +23,7 @@ from fastapi.openapi.utils import get_openapi
 from api.access import COOKIES
 from api.door import OWN_ACCESS, PUBLIC_PATHS, is_delivery
 from api.problems import KINDS, MEDIA_TYPE
-from api.schemas import answers, backfills, completions, holders, namespaces, replies
+from api.schemas import answers, backfills, completions, dry_runs, holders, namespaces, replies
 from api.schemas.examples import with_examples
 from api.schemas.shapes import named_shapes
 
@@ -55,17 +55,17 @@ ANSWERS: Mapping[str, Mapping[int, Answer | None]] = {
     "deleteNamespace": {204: None},
     "listNamespaceRevisions": {200: _any(answers.RevisionList)},
     "getJobSchema": {200: (JSON, {"type": "object"})},
-    "deleteJob": {200: _any(answers.DryRun), 204: None},
+    "deleteJob": {200: _any(dry_runs.DryRun), 204: None},
     "pauseJob": {200: _any(replies.Job)},
     "resumeJob": {200: _any(replies.Job)},
     "listRevisions": {200: _any(answers.RevisionList)},
     "listNextTicks": {200: _any(answers.ComingTicks)},
     "applyJobs": {200: _any(answers.Applied, answers.Stage), 202: _any(answers.Stage)},
     "getStage": {200: _any(answers.Stage)},
-    "dropStage": {200: _any(answers.DryRun), 204: None},
+    "dropStage": {200: _any(dry_runs.DryRun), 204: None},
     "putObject": {200: _any(answers.Object, answers.ObjectDryRun), 201: _any(answers.Object)},
     "getObject": {200: _any(answers.Object, answers.Revision)},
-    "deleteObject": {200: _any(answers.DryRun), 204: None},
+    "deleteObject": {200: _any(dry_runs.DryRun), 204: None},
     "listObjects": {200: _any(answers.ObjectList)},
     "listObjectRevisions": {200: _any(answers.RevisionList)},
     "getObjectDiff": {200: _any(answers.Difference)},
@@ -76,7 +76,7 @@ ANSWERS: Mapping[str, Mapping[int, Answer | None]] = {
     "getObjectDefinition": {200: ("application/yaml", {"type": "object"})},
     "getNamespaceDefinition": {200: ("application/yaml", {"type": "object"})},
     "getDefinition": {200: ("application/yaml", {"type": "object"})},
-    "runJob": {200: _any(answers.DryRun), 201: _any(replies.Run)},
+    "runJob": {200: _any(dry_runs.RunPlan), 201: _any(replies.Run)},
     "sendDelivery": {200: _any(answers.DeliveryDryRun), 202: _any(answers.Delivered)},
     "postNotice": {200: _any(answers.NoticeDryRun), 201: _any(answers.Notice)},
     "listNotices": {200: _any(answers.NoticeList)},
@@ -85,7 +85,7 @@ ANSWERS: Mapping[str, Mapping[int, Answer | None]] = {
     "startBackfill": {200: _any(backfills.BackfillDryRun), 201: _any(backfills.Backfill)},
     "deleteNotice": {200: _any(answers.NoticeGone), 204: None},
     "listDeliveries": {200: _any(answers.DeliveryList)},
-    "rerunRun": {200: _any(answers.RerunPlan), 201: _any(replies.Run)},
+    "rerunRun": {200: _any(dry_runs.RerunPlan), 201: _any(replies.Run)},
     "cancelRun": {200: _any(replies.Run)},
     "resolveRun": {200: _any(replies.Run)},
     "suspendRun": {200: _any(replies.Run)},
@@ -119,7 +119,7 @@ ANSWERS: Mapping[str, Mapping[int, Answer | None]] = {
     "putSecret": {200: _any(replies.Secret, answers.SecretDryRun), 201: _any(replies.Secret)},
     "deleteSecret": {204: None},
     "rotateSecretKey": {200: _any(answers.KeyRotated)},
-    "createToken": {200: _any(answers.DryRun), 201: _any(answers.TokenMade)},
+    "createToken": {200: _any(dry_runs.DryRun), 201: _any(answers.TokenMade)},
     "listTokens": {200: _any(answers.TokenList)},
     "deleteToken": {204: None},
     "getAuthorities": {200: ("application/x-pem-file", _STRING)},

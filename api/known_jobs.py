@@ -7,11 +7,12 @@ there is looked for each time. Large jobs are not kept, and of others the longes
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from api.ports import Committed
 from api.threads import INLINE_BYTES
 from scheduler.model.compiled import CompiledJob
+from scheduler.model.param_values import Declared
 from scheduler.words.events import JobDeleted, JobPut
 
 JOBS_MAX = 2_000
@@ -20,7 +21,7 @@ JOBS_MAX = 2_000
 class KnownJob(NamedTuple):
     revision: int
     compiled: CompiledJob
-    params: dict[str, Any]  #: that it declares
+    params: Declared  #: what it says of them
 
 
 class KnownJobs:

@@ -270,20 +270,25 @@ def delete(client: Client, names: tuple[str, ...], yes: bool, namespace: str) ->
 @click.option(
     "--timeout", type=SPAN, default="1h", show_default=True, help="With --wait: exit code 7 after this."
 )
+@click.option("--dry-run", is_flag=True, help="Show the parameters that the run would have.")
 @namespaced
 @formatted
 @connected
 def run(
     client: Client, name: str, params: tuple[str, ...], plan_date: str | None, held: bool, any_time: bool,
-    closed: bool, reason: str | None, wait: bool, timeout: float, namespace: str, form: str,
+    closed: bool, reason: str | None, wait: bool, timeout: float, dry_run: bool, namespace: str, form: str,
 ) -> None:  # fmt: skip
     """Run a job now."""
-    from cli.running import say_what_it_waits_for, typed_params, wait_for
+    from cli.running import param_rows, say_what_it_waits_for, typed_params, wait_for
 
     given = typed_params(client, name, namespace, params) if params else {}
     body: dict[str, Any] = {"params": given, **({"plan_date": plan_date} if plan_date else {})}
     body |= {**({"held": True} if held else {}), **({"reason": reason} if reason else {})}
     body |= {**({"ignore_admission": True} if any_time else {}), **({"closed": True} if closed else {})}
+    if dry_run:
+        told = client.post(path_of("jobs", name, "runs", namespace=namespace, dry_run="true"), body)
+        show(form, told, ("parameter", "value"), lambda: param_rows(told["params"]))
+        return
     started = client.post(path_of("jobs", name, "runs", namespace=namespace), body)
     if not wait:
         if form == "table":

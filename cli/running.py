@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -150,15 +152,23 @@ def typed_params(client: Client, name: str, namespace: str, given: tuple[str, ..
         key, equals, text = pair.partition("=")
         if not equals or not key:
             raise Failure(f"--param {pair!r} is not KEY=VALUE", code=USAGE)
-        kind = (declared.get(key) or {}).get("type", "string")
+        param = declared.get(key) or {}
+        kind = param.get("type", "string")
         try:
-            values[key] = _value(kind, text)
+            values[key] = _value(kind, text, param.get("enum") or ())
         except ValueError:
-            raise Failure(f"--param {key}: {text!r} is no {kind}", code=USAGE) from None
+            such = {"list": ": a,b or a JSON list", "map": ": a JSON object"}.get(kind, "")
+            raise Failure(f"--param {key}: {text!r} is no {kind}{such}", code=USAGE) from None
     return values
 
 
-def _value(kind: str, text: str) -> object:
+def param_rows(params: dict[str, Any]) -> list[tuple[str, str]]:
+    """As commands get them: what is no text as JSON."""
+    return [(name, value if isinstance(value, str) else json.dumps(value)) for name, value in params.items()]
+
+
+def _value(kind: str, text: str, choices: Sequence[object]) -> object:
+    """What stays text is judged by the server: dates and what says them, durations."""
     if kind == "integer":
         return int(text)
     if kind == "number":
@@ -167,6 +177,12 @@ def _value(kind: str, text: str) -> object:
         if text.lower() not in ("true", "false"):
             raise ValueError(text)
         return text.lower() == "true"
+    if kind == "list" and not text.lstrip().startswith("["):
+        return text.split(",") if text else []
+    if kind in ("list", "map"):
+        return json.loads(text)
+    if kind == "enum":
+        return next((each for each in choices if str(each).lower() == text.lower()), text)
     return text
 
 

@@ -208,7 +208,7 @@ def _params(services: Services, job: Job, trigger: str, fields: Mapping[str, Any
     """Of a run: what the body says of what its job declares, over what the trigger gives. Raises JobError."""
     compiled = services.compiled.get(job.id, job.revision, lambda: job.spec)
     declared = declared_params(job.spec)
-    said = {param: fields[param] for param in declared if fields.get(param) is not None}
+    said = {param: fields[param] for param in declared.params if fields.get(param) is not None}
     return check_params(declared, {**json.loads(compiled.params_of(trigger)), **said})
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from api.instants import rfc3339
+from api.jobs import dates
 from scheduler.model import Job
+from scheduler.model.compiled import compile_job
+from scheduler.store.connection import Store
 from scheduler.ticks import anchored, schedule
 from scheduler.words.commands import PreparedJob
 
@@ -14,12 +17,13 @@ GROUP = "group"  #: the kind of a box that holds others
 TASKS_MAX = 2_000  #: more are no picture
 
 
-def preview(job: Job, prepared: PreparedJob, now_ms: int) -> dict[str, Any]:
+def preview(store: Store, job: Job, prepared: PreparedJob, now_ms: int) -> dict[str, Any]:
     """`prepared`: the same job, for the log."""
-    coming: list[tuple[int, int, str]] = []
+    compiled = compile_job(prepared.spec)
+    coming: list[tuple[int, int, str, bytes]] = []
     for trigger in prepared.triggers:
         instants = schedule(anchored(trigger.spec, now_ms + 1)).upcoming(now_ms, TICKS_MAX)
-        coming += [(at_ms, at_ms + trigger.jitter_ms, trigger.key) for at_ms in instants]
+        coming += [(at_ms, at_ms + trigger.jitter_ms, trigger.key, trigger.spec) for at_ms in instants]
     coming.sort()
     tasks = list(job.tasks.items())[:TASKS_MAX]
     groups = job.groups or {}
@@ -28,7 +32,11 @@ def preview(job: Job, prepared: PreparedJob, now_ms: int) -> dict[str, Any]:
     part |= {task: "catch" for group in groups.values() for task in group.catch or ()}
     return {
         "next_ticks": [
-            {"at": rfc3339(at), "due": rfc3339(due), "trigger": key} for at, due, key in coming[:TICKS_MAX]
+            {
+                "at": rfc3339(at), "due": rfc3339(due), "trigger": key,
+                **dates.of_tick(store, compiled, key, spec, at),
+            }
+            for at, due, key, spec in coming[:TICKS_MAX]
         ],
         "graph": [
             *(

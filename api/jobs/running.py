@@ -5,6 +5,8 @@ As in `api.jobs.writing`, nothing here may use FastAPI's request.
 
 from __future__ import annotations
 
+import json
+
 from starlette.responses import Response
 
 from api import access
@@ -12,6 +14,7 @@ from api.call import Call, json_response
 from api.connection import happens
 from api.days import day_of
 from api.instants import parse_wait_s
+from api.jobs import dates
 from api.jobs.reading import find_job, run_answer
 from api.known_jobs import KnownJob
 from api.outcomes import expect_ok, need_proposable
@@ -22,6 +25,7 @@ from api.threads import beside, encode
 from api.views import is_single, new_run_json
 from scheduler.machine.rules.hands import REASON_LETTERS_MAX
 from scheduler.model import JobError
+from scheduler.model.compiled import CompiledJob
 from scheduler.model.fields import type_name
 from scheduler.model.param_values import check_params, declared_params
 from scheduler.store.tables import runs as run_rows
@@ -68,9 +72,13 @@ async def run_job(services: Services, call: Call, name: str) -> Response:
     if call.flag("dry_run"):
         need_proposable(command, what=f"run of {name}")
         _need_open(services, command)
+        counted = _dated(services, known.compiled, command)
         return json_response(
-            {"dry_run": True, "job": name, "namespace": call.namespace, "revision": known.revision}
-        )
+            {
+                "dry_run": True, "job": name, "namespace": call.namespace, "revision": known.revision,
+                "params": json.loads(counted),
+            }
+        )  # fmt: skip
     value = expect_ok(await scheduler.propose(command), what=f"run of {name}")
     run_id = value.get("run")
     if not isinstance(run_id, int):
@@ -84,6 +92,16 @@ async def run_job(services: Services, call: Call, name: str) -> Response:
         document = encode(new_run_json(command, known.compiled, value, agent))
     headers = {"Location": f"/v1/runs/{run_id}"}
     return Response(document, 201, headers=headers, media_type="application/json")
+
+
+def _dated(services: Services, job: CompiledJob, command: RunJob) -> str:
+    """The parameters that its run would have. Raises Problem where one of its dates cannot be counted."""
+    with services.scheduler.read() as store:
+        plan_day = day_of(store, command.namespace, command.plan_day, command.due_ms).date
+        said = dates.of_run(store, job, command.params.decode(), plan_day, command.due_ms)
+    if said.undated:
+        raise Problem("validation", said.undated, errors=[FieldError("/params", said.undated)])
+    return said.params
 
 
 def _plan_day(given: object) -> int | None:

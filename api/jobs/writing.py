@@ -186,6 +186,8 @@ async def dry_run(services: Services, call: Call, job: Job, if_revision: int | N
     document |= {"revision": None if row is None else row.revision, "warnings": warnings_of([job])}
     with services.scheduler.read() as store:
         document |= dropped(store, command.jobs, (), command.after_ms, lambda _: True)
-    return json_response(
-        document | await judge_body(len(spec), lambda: preview(job, command.jobs[0], command.after_ms))
-    )
+    def shown() -> dict[str, Any]:
+        with services.scheduler.read() as store:
+            return preview(store, job, command.jobs[0], command.after_ms)
+
+    return json_response(document | await judge_body(len(spec), shown))

@@ -14,7 +14,7 @@ from api.cursors import make_cursor, read_cursor
 from api.days import change_json
 from api.edits import propose_edit
 from api.instants import end_ms, rfc3339
-from api.jobs import writing
+from api.jobs import dates, writing
 from api.jobs.bodies import one_document, to_job
 from api.jobs.listing import items_json, listing
 from api.jobs.reading import find_job, job_answer, job_documents, need_job
@@ -232,6 +232,7 @@ def _coming(services: Services, namespace: str, name: str, count: int) -> dict[s
         waiting = delays.of_job(store, row.id)
         standing = [pause for pause in pauses.of(store, namespace) if pause.stands(now_ms)]
         said = {(each.key, each.at_ms): each for each in changed_ticks.of_job(store, row.id, OF_JOB_MAX)}
+        compiled = services.compiled.get(row.id, row.revision, lambda: row.spec)
     found: list[tuple[int, int, str, bytes]] = []
     for trigger in triggers:
         for at_ms in schedule(trigger.spec).upcoming(max(now_ms, trigger.from_ms), count):
@@ -241,12 +242,14 @@ def _coming(services: Services, namespace: str, name: str, count: int) -> dict[s
         if each.due_ms is not None:
             found.append((each.due_ms, each.due_ms, keys[each.trigger], b""))
     found.sort()
-    items = [
-        {
-            "at": rfc3339(at), "due": rfc3339(due), "trigger": key, **shared_json(spec),
-            **({"changed": change_json(said[key, at])} if (key, at) in said else {}),
-        }
-        for at, due, key, spec in found[:count]
-    ]  # fmt: skip
+    with services.scheduler.read() as store:
+        items = [
+            {
+                "at": rfc3339(at), "due": rfc3339(due), "trigger": key, **shared_json(spec),
+                **dates.of_tick(store, compiled, key, spec, at),
+                **({"changed": change_json(said[key, at])} if (key, at) in said else {}),
+            }
+            for at, due, key, spec in found[:count]
+        ]  # fmt: skip
     told = [pause_json(pause) for pause in standing]
     return {"items": items, "next_cursor": None, "paused": row.state == "paused", "pauses": told}

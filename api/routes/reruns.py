@@ -170,7 +170,8 @@ def _params(source: Run, spec: bytes, asked: Asked, *, is_same: bool) -> bytes:
     if is_same and not asked.params:
         return source.params.encode()
     declared, before = declared_params(spec), json.loads(source.params)
-    kept = {name: value for name, value in before.items() if is_same or name in declared}
+    keeps_all = is_same or declared.takes_extra
+    kept = {name: value for name, value in before.items() if keeps_all or name in declared.params}
     try:
         return check_params(declared, {**kept, **asked.params})
     except JobError as error:

@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
 from api.schemas.cautions import Warned
+from api.schemas.dry_runs import DryRun
 from api.schemas.plan import Changed, Dropped
 from api.schemas.replies import Instant, Pause, Reply
-
-
-class DryRun(Reply):
-    """What would be done."""
-
-    dry_run: Literal[True]
-
-
-class RerunPlan(DryRun):
-    """What of a run would be done again; of each sort of its tasks the first names."""
-
-    run: int = Field(examples=[42])
-    job: str = Field(examples=["nightly-report"])
-    namespace: str = Field(examples=["default"])
-    revision: int = Field(examples=[3])
-    params: dict[str, Any] = Field(examples=[{"region": "eu"}])
-    counts: dict[str, int] = Field(examples=[{"anew": 2, "taken": 1, "left_out": 0}])
-    anew: list[str] = Field(examples=[["load", "report"]])
-    taken: list[str] = Field(examples=[["extract"]])
-    left_out: list[str]
 
 
 class ComingTick(Reply):
@@ -40,6 +21,11 @@ class ComingTick(Reply):
     )
     substitute: str | None = Field(default=None, description="that takes the schedule's place then")
     changed: Changed | None = Field(default=None, description="what a person has said of this one")
+    params: dict[str, Any] | None = Field(
+        default=None, description="of its run, where dates are among them: counted",
+        examples=[{"day": "2026-12-30"}],
+    )
+    undated: str | None = Field(default=None, description="why one of those dates cannot be counted")
 
 
 class ComingTicks(Reply):

@@ -14,7 +14,7 @@ from scheduler.machine.rules.gathered import Come
 from scheduler.model.after import After, Ended, read_after
 from scheduler.model.all_of import AllOf, read_all_of, words
 from scheduler.model.compiled import CompiledJob
-from scheduler.model.expressions import Judged, Value, truth, walk
+from scheduler.model.expressions import Judged, Value, plain, truth, walk
 from scheduler.store.connection import Store
 from scheduler.store.reads import ends as end_reads
 from scheduler.store.tables import gatherings, ledger, namespaces, postponed, results
@@ -167,12 +167,14 @@ def of_run(store: Store, run: Run) -> Condition | None:
 def of_tasks(store: Store, run: Run, job: CompiledJob | None) -> tuple[TaskCondition, ...]:
     """Of the first tasks of the graph that have one."""
     found: list[TaskCondition] = []
-    for compiled in () if job is None else (task for task in job.tasks if task.when):
+    if job is None:
+        return ()
+    for compiled in (task for task in job.tasks if task.when):
         if len(found) == CONDITIONS_MAX:
             break
         task = task_rows.newest(store, run.id, compiled.name)
         if task is not None:
-            judged = WhenCondition(store, run, compiled.when).judged()
+            judged = WhenCondition(store, run, compiled.when, job.times).judged()
             parts = _parts(compiled.when, judged)
             found.append(TaskCondition(task.name, task.state, compiled.when, truth(judged.value), parts))
     return tuple(found)
@@ -180,7 +182,7 @@ def of_tasks(store: Store, run: Run, job: CompiledJob | None) -> tuple[TaskCondi
 
 def _parts(text: str, judged: Judged) -> tuple[Part, ...]:
     return tuple(
-        Part(depth, text[part.node.start : part.node.end], part.value) for depth, part in walk(judged)
+        Part(depth, text[part.node.start : part.node.end], plain(part.value)) for depth, part in walk(judged)
     )
 
 

@@ -38,6 +38,7 @@ _GATES = (
     Gate("restore", "no restore holds it up", "cluster status"),
     Gate("plan_closed", "its plan date is open", "plan open {date}"),
     Gate("blackout", "in no blackout of the job", "job run {job}"),
+    Gate("params", "dates among its parameters can be counted, or it has none", "job get {job}"),
     Gate("overlap", "no run of the job is in the way, or its policy lets it pass", "run explain {run}"),
     Gate("requires", "what it requires is there, or it requires nothing", "run release {run}"),
     Gate("failures", "no failures of the job delay it", "job history {job}"),
@@ -133,6 +134,11 @@ ENDINGS: Mapping[tuple[str, str], Ending] = {
     ),
     ("missed", reasons.REQUIRES): Ending(
         "requires", "what its run requires did not come in time", "job run {job}"
+    ),
+    ("missed", reasons.PARAMS): Ending(
+        "params",
+        "a date among the parameters of its run could not be counted: its calendar does not know the days",
+        "job run {job}",
     ),
     ("missed", reasons.DEADLINE): Ending(
         "deadline", "its run did not start within start_deadline", "job run {job}"

@@ -9,6 +9,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 
 from scheduler.explain import chains, conditions, deliveries, pausing
@@ -28,7 +29,7 @@ from scheduler.explain.findings import (
     verdict_of,
 )
 from scheduler.explain.runs import Compiled, of_run, place_view, with_times
-from scheduler.machine.rules import gates, selectors
+from scheduler.machine.rules import dated, gates, selectors
 from scheduler.machine.rules.gates import (
     AdmitView,
     Facts,
@@ -43,6 +44,7 @@ from scheduler.machine.rules.gates import (
     locks,
     over,
     requires,
+    undated,
     user,
 )
 from scheduler.model.compiled import CompiledJob
@@ -336,8 +338,9 @@ def _undecided(
         return tuple(found)
     found += [_missed(store, row, at_ms, cluster.now_ms), _held(store, row, due_ms)]
     job = compiled(row.job, row.revision, row.namespace, row.name)
-    found += _fires(facts, job, due_ms, _closed_day(facts, row, at_ms))
-    beside = _beside(store, row, job, key, view.changed)
+    said = _dates(facts, row, job, key, at_ms, view.changed)
+    found += _fires(facts, job, due_ms, _closed_day(facts, row, at_ms), said)
+    beside = _beside(store, row, job, key, said.params)
     catching_up = due_ms < cluster.now_ms - job.catchup_grace_ms
     found += ask(gates.RUN, beside._replace(catching_up=catching_up), facts)
     admit = with_times(AdmitView(store, namespace, cluster.now_ms), row.job, job, due_ms)
@@ -355,16 +358,25 @@ def _asked_later(found: Finding, job: CompiledJob) -> Finding:
     return replace(found, reason=f"asked when its run is made: it requires {needs}")
 
 
-def _beside(
-    store: Store, row: FiringTrigger, job: CompiledJob, key: str, changed: ChangedTick | None
-) -> RunView:
+def _dates(
+    facts: Facts, row: FiringTrigger, job: CompiledJob, key: str, at_ms: int, changed: ChangedTick | None
+) -> dated.Dated:
+    """The parameters that its run would have, with its dates counted."""
+    given = (changed.params if changed is not None else "") or job.params_of(key)
+    if not job.times:
+        return dated.Dated(given)
+    plan_day = _plan_day(facts.store, facts.namespace, trigger_rows.spec_of(facts.store, row.id), at_ms)
+    zone_data = facts.store.value("SELECT zones FROM state WHERE id = 1")
+    return dated.of_run(facts.store, job, given, plan_day=plan_day, at_ms=at_ms, zone_data=zone_data)
+
+
+def _beside(store: Store, row: FiringTrigger, job: CompiledJob, key: str, params: str) -> RunView:
     """Its run, beside those of its job that there are now."""
     if not row.active_runs:
         return RunView(store, row.job)
     most, others, same = job.overlap_max, row.active_runs, None
     if job.overlap_key:
-        given = None if changed is None else changed.params
-        same = rendered(job.overlap_key, given or job.params_of(key))
+        same = rendered(job.overlap_key, params)
         others = run_rows.count_active(store, row.job, most, same)
     return RunView(store, row.job, 0, job.overlap_of(key), others, most=most, key=same)
 
@@ -406,14 +418,23 @@ def _closed_day(facts: Facts, row: FiringTrigger, at_ms: int) -> int | None:
     return None if closed_dates.get(facts.store, facts.namespace, day) is None else day
 
 
-def _fires(facts: Facts, job: CompiledJob, due_ms: int, closed_day: int | None) -> list[Finding]:
-    """Whether its plan date and its job let it fire then: its blackouts, and its windows where these skip."""
+def _fires(
+    facts: Facts, job: CompiledJob, due_ms: int, closed_day: int | None, said: dated.Dated
+) -> list[Finding]:
+    """Whether its plan date and its job let it fire then: its blackouts, its windows where these skip, its
+    dates."""
     openings = job.openings
     tz = "" if openings is None or openings.admission is None else openings.admission.tz
-    view = FireView(openings, zones.in_force(facts.store, tz), due_ms, facts.now_ms, closed_day)
+    zone = zones.in_force(facts.store, tz)
+    view = FireView(openings, zone, due_ms, facts.now_ms, closed_day, said.undated)
     skips = openings is not None and openings.skips
-    asked = gates.FIRE if skips else (closed, blackout)  # else its windows are asked when it goes on
-    return ask(asked, view, facts)
+    asked = gates.FIRE if skips else (closed, blackout, undated)  # else its windows are asked when it goes on
+    found = ask(asked, view, facts)
+    if not job.dated or said.undated:
+        return found
+    values = json.loads(said.params)
+    told = ", ".join(f"{name} = {values[name]}" for name, _ in job.dated if name in values)
+    return [replace(each, reason=told) if each.gate == undated.NAME else each for each in found]
 
 
 def _held(store: Store, row: FiringTrigger, due_ms: int) -> Finding:

@@ -17,6 +17,7 @@ from __future__ import annotations
 from scheduler.machine.context import OK, ROW, Context, done, refused
 from scheduler.machine.rules import filling
 from scheduler.machine.steps import backfilling, firing, pausing, plan_dates, stopping
+from scheduler.model.quantities import format_instant
 from scheduler.store.tables import backfills
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
@@ -71,7 +72,7 @@ def advance_backfill(ctx: Context, command: AdvanceBackfill) -> Outcome:
         return refused(Code.SUPERSEDED, "it is paused")
     free = row.active_max - row.active
     instants = schedule(era.spec).between(row.at_ms, row.to_ms, LOOKED_MAX) if free > 0 else []
-    at_ms, left_out, made, looked = row.at_ms, 0, 0, 0
+    at_ms, left_out, made, looked, undated = row.at_ms, 0, 0, 0, ""
     for instant_ms in instants:
         if made == free or (looked and ctx.room <= 0):
             break
@@ -79,25 +80,32 @@ def advance_backfill(ctx: Context, command: AdvanceBackfill) -> Outcome:
         at_ms, looked = instant_ms, looked + 1
         if filling.leaves_out(ctx.store, row, era.spec, instant_ms):
             left_out += 1
+        elif why := _make(ctx, job, row, era.spec, instant_ms):
+            at_ms = instant_ms - 1  # whoever takes it up again begins with this one
+            undated = f"{format_instant(instant_ms)}: {why}"
+            break
         else:
-            _make(ctx, job, row, era.spec, instant_ms)
             made += 1
     # What its own runs have come to meanwhile counts too: some need no agent.
     now = backfills.get(ctx.store, row.id) or row
     active = now.active + made
-    is_through = looked == len(instants) < LOOKED_MAX and free > 0
+    is_through = looked == len(instants) < LOOKED_MAX and free > 0 and not undated
     row = backfills.change(
         ctx.store, now, at_ms=row.to_ms if is_through else at_ms, left_out=row.left_out + left_out,
         made=row.made + made, active=active,
         wake_ms=ctx.stamp_ms if not is_through and active < row.active_max else None,
     )  # fmt: skip
+    if undated:
+        backfilling.finish(ctx, row, CANCELLED, undated)
+        return OK
     backfilling.finish_if_over(ctx, row)
     return done(made=made, left_out=left_out)
 
 
-def _make(ctx: Context, job: Standing, row: Backfill, spec: bytes, instant_ms: int) -> None:
+def _make(ctx: Context, job: Standing, row: Backfill, spec: bytes, instant_ms: int) -> str:
+    """Why there is no run; empty: there is."""
     nominal = nominal_ms(spec, instant_ms)
-    firing.fire(
+    outcome = firing.fire(
         ctx,
         Cause(Kind.BACKFILL, backfill_key(row.key, instant_ms, row.id), 0, instant_ms),
         job,
@@ -106,6 +114,7 @@ def _make(ctx: Context, job: Standing, row: Backfill, spec: bytes, instant_ms: i
         actor=row.actor,
         plan_day=plan_dates.of(ctx, row.namespace, instant_ms if nominal is None else nominal),
     )
+    return outcome.detail
 
 
 def cancel_backfill(ctx: Context, command: CancelBackfill) -> Outcome:

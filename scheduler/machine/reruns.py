@@ -37,7 +37,7 @@ def rerun_run(ctx: Context, command: RerunRun) -> Outcome:
     if isinstance(plan, Outcome):
         return plan
     number = ctx.state.last_run + 1
-    firing.fire(
+    made = firing.fire(
         ctx,
         Cause(Kind.RERUN, rerun_key(source.id, number), 0, source.tick_ms),
         job._replace(revision=revision),
@@ -53,6 +53,8 @@ def rerun_run(ctx: Context, command: RerunRun) -> Outcome:
         ),
         vars_of=0 if command.revision else source.id,
     )  # fmt: skip
+    if not made.ok:
+        return made
     ctx.changed(
         "run", source.namespace, source.name, f"run {source.id}", f"run {number}", run=number,
         reason=command.reason,

@@ -69,6 +69,8 @@ def run_job(ctx: Context, command: RunJob) -> Outcome:
         held=command.reason if command.held else None,
         any_time=command.ignore_admission,
     )
+    if not made.ok:
+        return made
     ctx.changed("job", job.namespace, job.name, run=ctx.state.last_run, reason=command.reason)
     attempt = ctx.state.last_attempt if ctx.state.last_attempt > placed else 0
     run = run_rows.get(ctx.store, ctx.state.last_run)

@@ -11,6 +11,7 @@ import msgspec
 
 from scheduler.model.checks import check_tasks, is_check
 from scheduler.model.compiled_group import CompiledGroup, compiled_group, held_by
+from scheduler.model.date_expressions import KINDS
 from scheduler.model.exit_codes import Exits, codes_of, compiled_exits
 from scheduler.model.locks import GROUP, RUN, TASK, Lock, compiled_locks
 from scheduler.model.members import OUTPUT, CompiledFanout, compiled_fanout
@@ -116,6 +117,8 @@ class CompiledJob(msgspec.Struct, frozen=True):
     retention_runs: int
     retention_age_ms: int
     params: str  #: of a run that nobody gives any: the defaults, as canonical JSON
+    times: tuple[tuple[str, str], ...]  #: parameters that are a date, datetime or duration, with that type
+    calendar: tuple[str, str] | None  #: namespace and name of that by which dates among them are counted
     of_triggers: dict[str, OfTrigger]  #: by key, of those alone that have words of their own
     labels: str  #: of the job, as canonical JSON
     notify: tuple[CompiledNotice, ...]
@@ -173,6 +176,11 @@ class CompiledJob(msgspec.Struct, frozen=True):
             return self.params
         own = self.of_triggers.get(trigger) or self.of_triggers.get(words_key(trigger))
         return own.params if own else self.params
+
+    @property
+    def dated(self) -> tuple[tuple[str, str], ...]:
+        """Those parameters that dates may be counted for, with their type."""
+        return tuple([each for each in self.times if each[1] in KINDS]) if self.times else ()
 
     @property
     def roots(self) -> list[CompiledTask]:
@@ -267,6 +275,8 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
         retention_runs=retention["runs"],
         retention_age_ms=parse_duration_ms(retention["age"]),
         params=_text(defaults),
+        times=tuple([(name, each["type"]) for name, each in params.items() if each["type"] in _TIMES]),
+        calendar=resolved(policies["calendar"], namespace) if "calendar" in policies else None,
         of_triggers=_of_triggers(shape["triggers"], defaults) if shape.get("triggers") else {},
         labels=_text(shape.get("labels") or {}),
         notify=tuple([_notice(each, shape["owner"]) for each in shape["notify"]])
@@ -305,6 +315,7 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
 
 
 _NO_SCOPES = Scopes(None)
+_TIMES = ("date", "datetime", "duration")
 
 
 def _defaults(params: dict[str, Any]) -> dict[str, Any]:

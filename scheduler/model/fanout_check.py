@@ -17,7 +17,7 @@ PROBLEMS_MAX = 100
 
 def fanout_problems(
     tasks: Mapping[str, Task], params: Collection[str], groups: object, flow: Callable[[], Graph],
-    last: tuple[str, ...] = (),
+    last: tuple[str, ...] = (), *, extra: bool = False,
 ) -> list[Problem]:  # fmt: skip
     """What is wrong with it in these tasks, of which `last` begin when all others have ended: the first
     hundred. `flow`: what ends before what."""
@@ -36,7 +36,8 @@ def fanout_problems(
         if over == OUTPUT and scopes is not None:
             said = _of_output(name, key, task, tasks, scopes, before[name])
         else:
-            said = None if key in params else (f"the job declares no parameter {key!r}", _near(key, params))
+            is_known = extra or key in params
+            said = None if is_known else (f"the job declares no parameter {key!r}", _near(key, params))
         if said is not None and len(problems) < PROBLEMS_MAX:
             problems.append(Problem(pointer_of("tasks", name, "fanout", "foreach"), *said))
     return problems

@@ -8,7 +8,7 @@ bytes parse back to the same job.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -29,6 +29,7 @@ from scheduler.model.named import Target, each_once, resolved
 from scheduler.model.newer import without
 from scheduler.model.notice import Notice
 from scheduler.model.overlap import WORDS
+from scheduler.model.param_values import ALLOW, REFUSE, Declared
 from scheduler.model.params import Param
 from scheduler.model.policies import Policies
 from scheduler.model.problems import pointer_of
@@ -71,6 +72,11 @@ class Job(Model):
     triggers: Annotated[tuple[Trigger, ...], BeforeValidator(as_tuple), Field(max_length=TRIGGERS_MAX)] = ()
     policies: Policies = Policies()
     params: Annotated[dict[str, Param], Field(max_length=PARAMS_MAX)] = Field(default_factory=dict)
+    params_extra: Annotated[
+        Literal["refuse", "allow"] | None,
+        BeforeValidator(lambda value: None if value == REFUSE else value),
+        Field(description="allow: what the job does not declare passes, as text; default refuse"),
+    ] = None
     vars: Annotated[
         Annotated[tuple[Reference, ...], Field(max_length=VARS_MAX)] | None,
         BeforeValidator(lambda value: as_tuple(value) or None),
@@ -213,6 +219,12 @@ class Job(Model):
         shared = [each for each in self.triggers if each.kind.is_shared] if self.enabled else []
         named = [each.refers(self.namespace)[0] for each in shared]
         return list(dict.fromkeys((namespace, name) for _, namespace, name, _ in named))
+
+    @cached_property
+    def declared(self) -> Declared:
+        """Its parameters, for `check_params`."""
+        params = {name: param.model_dump(mode="json") for name, param in self.params.items()}
+        return Declared(params, self.params_extra == ALLOW)
 
     def _calendars(self) -> list[Target]:
         found = []

@@ -12,7 +12,6 @@ Rules of this file:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -40,7 +39,8 @@ from scheduler.model.newer import given
 from scheduler.model.notice import Notice
 from scheduler.model.outputs import output_problems
 from scheduler.model.overlap import OverlapLimit, key_problems
-from scheduler.model.param_values import check_params
+from scheduler.model.param_check import dates_without_calendar, given_by_triggers, param_problems
+from scheduler.model.param_values import ALLOW
 from scheduler.model.params import Param
 from scheduler.model.placement import Placement
 from scheduler.model.policies import Catchup, Policies, Retention
@@ -90,14 +90,11 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
 }
 """Fields of the job semantics that this version does not know how to honour."""
 
-_PARAM_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
-
-
 TASK_FIELDS = field_names(Task)
 JOB_FIELDS = field_names(Job)
 _SECTIONS = (
-    "labels", "triggers", "policies", "params", "vars", "notify", "requires", "requires_policy",
-    "description", "owner", "enabled", "finally", "groups",
+    "labels", "triggers", "policies", "params", "params_extra", "vars", "notify", "requires",
+    "requires_policy", "description", "owner", "enabled", "finally", "groups",
 )  # fmt: skip
 """Of which null says the same as nothing."""
 _SHORT = frozenset((*TASK_FIELDS, *PLANNED[Task])) - {"job"}
@@ -164,9 +161,13 @@ def parse_job(
         problems += sticky_problems(job.tasks, job.groups) if job.groups else []
         problems += _days_without_calendar(job, data) if job.triggers else []
         problems += _lost_in_vain(job, short, data)
-        problems += key_problems(job.policies.overlap, job.params)
+        extra = job.params_extra == ALLOW
+        problems += [] if extra else key_problems(job.policies.overlap, job.params)
+        problems += dates_without_calendar(job, lambda place: _pointer(["triggers", place], False, data))
         in_turn = same_as_problems(job.tasks, job.flow, job.finally_ or ())
-        spread = fanout_problems(job.tasks, job.params, shape.get("groups"), job.flow, job.finally_ or ())
+        spread = fanout_problems(
+            job.tasks, job.params, shape.get("groups"), job.flow, job.finally_ or (), extra=extra
+        )
         problems += [_of_task(each, short) for each in (*in_turn, *spread)]
         size = len(canonical(job, format=format))
         if size > CANONICAL_BYTES_MAX:
@@ -191,7 +192,7 @@ def _trigger_problems(job: Job, data: dict[Any, Any]) -> list[Problem]:
         return _pointer(["triggers", place], False, data)
 
     problems = repeated_triggers(job.triggers, pointer_at) if len(job.triggers) > 1 else []
-    problems += _given_by_triggers(job, pointer_at)
+    problems += given_by_triggers(job, pointer_at)
     problems += _repeated_schedules(job, pointer_at)
     problems += _caught_up_delays(job, lambda *place: _pointer(place, False, data))
     return problems
@@ -313,63 +314,14 @@ def _whole_job_problems(shape: dict[str, Any], short: bool, data: dict[Any, Any]
         problems += finally_problems(last, boxes, scopes)
         problems += output_problems(tasks, short=short)
         conditions = when_problems(
-            tasks, boxes, scopes, groups, shape.get("params"), has_vars=has_vars, last=last
+            tasks, boxes, scopes, groups, shape.get("params"), has_vars=has_vars, last=last,
+            extra=shape.get("params_extra") == ALLOW,
         )
         problems += [replace(each, pointer="/when") if short else each for each in conditions]
     params = shape.get("params")
     if isinstance(params, dict):
         triggers = shape.get("triggers")
-        problems += _param_problems(params, triggers if isinstance(triggers, list | tuple) else ())
-    return problems
-
-
-def _param_problems(params: dict[Any, Any], triggers: Sequence[Any]) -> list[Problem]:
-    problems = []
-    given = [
-        trigger.get("params") if isinstance(trigger, dict) else None
-        for trigger in triggers
-        if not _brings_params(trigger)
-    ]
-    by_variable: dict[str, str] = {}
-    for name, param in params.items():
-        pointer = pointer_of("params", name)
-        if not isinstance(name, str) or not _PARAM_NAME.fullmatch(name):
-            detail = "a parameter's name is letters, digits and _, 64 at most, and begins with no digit"
-            problems.append(Problem(pointer, detail))
-            continue
-        other = by_variable.setdefault(name.upper(), name)
-        if other != name:
-            detail = f"{name} and {other} would share the variable CRONCLAVE_PARAM_{name.upper()}"
-            problems.append(Problem(pointer, detail))
-        is_given = all(isinstance(values, dict) and name in values for values in given)
-        if isinstance(param, dict) and param.get("required") is True and not is_given:
-            detail = f"{name} is required, but a tick of a trigger gives none"
-            hint = "give it a default, or a value in `params` of each trigger, or remove the triggers"
-            problems.append(Problem(pointer, detail, hint))
-    return problems
-
-
-def _brings_params(trigger: object) -> bool:
-    """Whether what it waits for may give what it does not."""
-    if not isinstance(trigger, dict):
-        return False
-    return any(kind.brings_params and trigger.get(kind.name) is not None for kind in triggers.KINDS)
-
-
-def _given_by_triggers(job: Job, pointer_at: Callable[[int], str]) -> list[Problem]:
-    """What is wrong with the values that its triggers give."""
-    problems: list[Problem] = []
-    declared = {name: param.model_dump(mode="json") for name, param in job.params.items()}
-    for place, trigger in enumerate(job.triggers):
-        if trigger.params is None:
-            continue
-        brings = trigger.kind.brings_params
-        asked = {name: {**each, "required": False} for name, each in declared.items()} if brings else declared
-        try:
-            check_params(asked, trigger.params)
-        except JobError as error:
-            at = pointer_at(place) + pointer_of("params")
-            problems += [Problem(at + each.pointer, each.detail, each.hint) for each in error.problems]
+        problems += param_problems(params, triggers if isinstance(triggers, list | tuple) else ())
     return problems
 
 

@@ -20,6 +20,7 @@ _DURATION = re.compile("".join(f"(?:([0-9]{{1,12}}){unit})?" for unit in _UNITS_
 _LOOSE = re.compile(r"([0-9]+(?:\.[0-9]+)?) *(ms|s|m|h|d|w)")
 _SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 _SIZES |= {"KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
+_SIZES |= {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}  # as systemd, docker and -Xmx read them
 _SIZE = re.compile(r"([0-9]{1,15}) *([A-Za-z]{0,3})")
 _INSTANT = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?"

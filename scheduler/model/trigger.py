@@ -14,7 +14,7 @@ from scheduler.model.known_dates import NO_CALENDARS, Calendars
 from scheduler.model.limits import PARAMS_MAX
 from scheduler.model.named import resolved
 from scheduler.model.overlap import Overlap
-from scheduler.model.params import Value
+from scheduler.model.params import ParamValue
 from scheduler.model.problems import Refused
 from scheduler.model.triggers import KINDS, NAMES, ONE_OF, Kind
 from scheduler.ticks import (
@@ -95,7 +95,7 @@ class Trigger(Fields):
 
     valid: Annotated[Valid | None, Field(description="when it is due at all; default always")] = None
     params: Annotated[
-        dict[str, Value] | None,
+        dict[str, ParamValue] | None,
         Field(max_length=PARAMS_MAX, description="values of its runs, over the defaults of the job's params"),
     ] = None
     overlap: Annotated[

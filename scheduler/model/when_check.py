@@ -7,7 +7,20 @@ import difflib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from scheduler.model.expressions import ANY, BOOLEAN, NUMBER, TEXT, ExpressionError, Type, checked
+from scheduler.model.expressions import (
+    ANY,
+    BOOLEAN,
+    DATE,
+    DURATION,
+    INSTANT,
+    LIST,
+    MAP,
+    NUMBER,
+    TEXT,
+    ExpressionError,
+    Type,
+    checked,
+)
 from scheduler.model.graph import EDGES_MAX, Graph, topological_order
 from scheduler.model.problems import Problem, Refused, pointer_of
 from scheduler.model.scopes import Scopes, begin_of
@@ -15,7 +28,10 @@ from scheduler.model.when import ASKED, OUTPUT, PARAMS, PLAN_DATE, TASKS_MAX, TI
 
 PROBLEMS_MAX = 100
 GUESSED_AMONG_MAX = 1_000
-_TYPES = {"string": TEXT, "integer": NUMBER, "number": NUMBER, "boolean": BOOLEAN}
+_TYPES = {
+    "string": TEXT, "integer": NUMBER, "number": NUMBER, "boolean": BOOLEAN, "date": DATE,
+    "datetime": INSTANT, "duration": DURATION, "list": LIST, "map": MAP,
+}  # fmt: skip
 """Of a parameter; of another word its own check says what is wrong."""
 
 
@@ -31,6 +47,7 @@ class _Run:
         before: frozenset[str],
         params: Any,
         has_vars: bool,
+        extra: bool,
     ) -> None:
         """`task`: or the group that begins, or is over."""
         self._task = task
@@ -40,11 +57,12 @@ class _Run:
         self._before = before
         self._params = params if isinstance(params, dict) else {}
         self._has_vars = has_vars
+        self._extra = extra
 
     def type_of(self, path: str) -> Type:
         asked = asked_of(path)
         if asked.of in (PLAN_DATE, TICK):
-            return TEXT
+            return DATE if asked.of == PLAN_DATE else INSTANT
         if asked.of == PARAMS:
             return self._param(asked.name)
         if asked.of == VARS:
@@ -73,6 +91,8 @@ class _Run:
 
     def _param(self, name: str) -> Type:
         param = self._params.get(name)
+        if param is None and self._extra:
+            return TEXT
         if param is None:
             near = difflib.get_close_matches(name[:64], self._params, 1)
             declared = ", ".join(sorted(self._params))[:400] or "none"
@@ -132,7 +152,7 @@ class _Condition(NamedTuple):
 
 def when_problems(
     tasks: Mapping[Any, Any], graph: Graph, scopes: Scopes, groups: object, params: object, *, has_vars: bool,
-    last: tuple[str, ...] = (),
+    last: tuple[str, ...] = (), extra: bool = False,
 ) -> list[Problem]:  # fmt: skip
     """What is wrong with the conditions of these tasks and groups, which are as they were given: the first
     hundred. `graph`: of their names and needs. `last`: those that begin when all others have ended."""
@@ -149,7 +169,7 @@ def when_problems(
     for pointer, of, place, text in conditions:
         if len(problems) == PROBLEMS_MAX:
             break
-        context = _Run(of, tasks, graph, scopes, before.get(place, frozenset()), params, has_vars)
+        context = _Run(of, tasks, graph, scopes, before.get(place, frozenset()), params, has_vars, extra)
         try:
             checked(text, context)
         except ExpressionError as error:

@@ -13,6 +13,7 @@ BY_PERSON = "by_person"  #: skipped: somebody said so of this one tick
 PLAN_CLOSED = "plan_closed"  #: skipped: its plan date was closed
 REQUIRES = "requires"  #: skipped, missed: what its run requires did not come in time
 ADMISSION = "admission"  #: skipped: outside of its job's windows; of a run that was stopped when they ended
+PARAMS = "params"  #: missed: a date among its run's parameters cannot be counted
 DEADLINE = "deadline"  #: missed: its run did not start within start_deadline
 LOST = "lost_before_start"  #: missed: its run ended before any start of it was proved
 
@@ -22,7 +23,7 @@ ENDINGS: dict[str, tuple[str, ...]] = {
         OVERLAP, PAUSED, CANCELLED, REQUIRES, BY_PERSON, PLAN_CLOSED, BLACKOUT, ADMISSION,
     ),
     "coalesced": ("", OVERLOAD, OVERLAP),
-    "missed": (WINDOW, OVERLOAD, BUFFER_FULL, RESTORED, REQUIRES, DEADLINE, LOST),
+    "missed": (WINDOW, OVERLOAD, BUFFER_FULL, RESTORED, REQUIRES, PARAMS, DEADLINE, LOST),
 }  # fmt: skip
 """What the ledger may say: each outcome with its reasons. Each has its explanation (`explain.endings`)."""
 

@@ -15,6 +15,7 @@ from scheduler.words import commands as c
 from scheduler.words.lifecycle import RUN_ENDS
 from tests.golden.asking import asking
 from tests.golden.calendars import dates_change, delays_pass, schedules_change, zones_change
+from tests.golden.dates import dates
 from tests.golden.fanouts import divided
 from tests.golden.groups import groups
 from tests.golden.hands import hands
@@ -70,6 +71,7 @@ def every_command(story: Recorder) -> None:
     plans(story)
     fills(story)
     overlaps(story)
+    dates(story)
     dates_change(story)
     schedules_change(story)
     zones_change(story)

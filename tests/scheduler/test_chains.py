@@ -213,6 +213,17 @@ def lost(story: Story) -> None:
     later(story, 1)
 
 
+def undated(story: Story) -> None:
+    """A workday of a year that the calendar does not know yet."""
+    day = {"type": "date", "default": "plan_date + 3000 days next workday"}
+    found = story.apply(
+        {"calendar": "de", "exclude": ["12-24"]},
+        job(trigger=HOURLY, params={"day": day}, policies={"calendar": "de"}),
+    )
+    assert found.ok
+    later(story, 1)
+
+
 STORIES: dict[tuple[str, str], Callable[[Story], None]] = {
     ("ran", ""): ran,
     ("skipped", reasons.OVERLAP): overlap,
@@ -231,6 +242,7 @@ STORIES: dict[tuple[str, str], Callable[[Story], None]] = {
     ("missed", reasons.BUFFER_FULL): caught_up("all", max=2),
     ("missed", reasons.RESTORED): restored,
     ("missed", reasons.REQUIRES): requires("fail"),
+    ("missed", reasons.PARAMS): undated,
     ("missed", reasons.DEADLINE): deadline,
     ("missed", reasons.LOST): lost,
 }

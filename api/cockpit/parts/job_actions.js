@@ -9,16 +9,26 @@ import { t } from "./words.js";
 
 // -- a run by hand, with its parameters ----------------------------------------------------------
 
-const typed = (param, text) => param.type === "integer" || param.type === "number" ? Number(text) : param.type === "boolean" ? text === "true" : text;
+// A list may be written with commas; what cannot be read is sent as it is, and refused with words.
+const asJson = (text) => { try { return JSON.parse(text); } catch { return text; } };
+const TYPED = {
+  integer: Number, number: Number, boolean: (text) => text === "true", map: asJson,
+  list: (text) => text.trim().startsWith("[") ? asJson(text) : text.split(",").map((each) => each.trim()),
+  enum: (text, param) => param.enum.find((each) => String(each) === text) ?? text,
+};
+const typed = (param, text) => TYPED[param.type]?.(text, param) ?? text;
+const shown = (value) => typeof value === "object" ? JSON.stringify(value) : value;
+const SUCH = { date: "2026-12-31, plan_date - 1 workday", datetime: "2026-12-31T23:00:00Z, tick - 1 day", duration: "1h30m", list: "a,b", map: '{"a": 1}' };
 
 function Param({ name, param, value, set }) {
   const id = useId();
   const options = param.type === "boolean" ? ["true", "false"] : param.enum?.map(String);
-  const fallback = param.default === null || param.default === undefined ? t("param.none") : t("param.default", { value: param.default });
+  const fallback = param.default === null || param.default === undefined ? t("param.none") : t("param.default", { value: shown(param.default) });
   const change = (event) => set(event.target.value);
   return html`<div class="field"><label for=${id}>${name} ${param.required ? html`<span class="note">${t("param.required")}</span>` : null}</label>
     ${options ? html`<select id=${id} value=${value} required=${param.required} onChange=${change}><option value="">${fallback}</option>${options.map((each) => html`<option key=${each} value=${each}>${each}</option>`)}</select>`
-      : html`<input id=${id} type=${param.type === "string" ? "text" : "number"} step=${param.type === "integer" ? "1" : "any"} value=${value} placeholder=${fallback} required=${param.required} onInput=${change} autocomplete="off" />`}
+      : html`<input id=${id} type=${param.type === "integer" || param.type === "number" ? "number" : "text"} step=${param.type === "integer" ? "1" : "any"} value=${value} placeholder=${fallback} required=${param.required} onInput=${change} autocomplete="off" />`}
+    ${SUCH[param.type] ? html`<p class="note">${t("param.such", { type: param.type, such: SUCH[param.type] })}</p>` : null}
     ${param.description ? html`<p class="note">${param.description}</p>` : null}</div>`;
 }
 
@@ -35,7 +45,7 @@ export function runJob(job) {
     text: t("job.run"), title: t("job.runNow", { name: nameOf(job) }), capability: "run", method: "POST", path: pathOf(job, "runs"),
     body: () => params.length ? { params: values() } : {}, dry: !params.some(([, param]) => param.required), fields: params.length ? fields : null,
     says: params.length ? t("job.runParams", { name: nameOf(job) }) : t("job.runSays", { name: nameOf(job) }), did: t("job.runDid", { name: nameOf(job) }),
-    cli: () => cliOf("run", job, ...Object.entries(values()).flatMap(([name, value]) => ["--param", `${name}=${value}`])), done: (run) => go(runAt(run.id)),
+    cli: () => cliOf("run", job, ...Object.entries(values()).flatMap(([name, value]) => ["--param", `${name}=${shown(value)}`])), done: (run) => go(runAt(run.id)),
   };
 }
 

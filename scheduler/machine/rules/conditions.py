@@ -6,10 +6,12 @@ whenever it is judged, once all of them have ended."""
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from scheduler.model.expressions import Judged, Value, judge, truth
+from scheduler.model.expressions import Judged, Value, judge, read_as, truth
 from scheduler.model.outputs import outputs_of
 from scheduler.model.quantities import format_instant
 from scheduler.model.when import OUTPUT, PARAMS, PLAN_DATE, STATES, TICK, VARS, WARNED, asked_of, read_when
@@ -21,6 +23,10 @@ from scheduler.store.tables.tasks import Task
 from scheduler.ticks import plan_days
 from scheduler.words.lifecycle import TASK_ENDS
 
+_DATE, _INSTANT = date.min, datetime.min
+_TIMES: dict[str, Value] = {"date": _DATE, "datetime": _INSTANT, "duration": timedelta(0)}
+"""By the type of a parameter, what it is read as."""
+
 
 class Condition(NamedTuple):
     """Of a task in this run."""
@@ -28,19 +34,21 @@ class Condition(NamedTuple):
     store: Store
     run: Run
     text: str
+    times: tuple[tuple[str, str], ...] = ()  #: parameters that are times, with their type
 
     def holds(self) -> bool:
         return truth(self.judged().value) is True
 
     def judged(self) -> Judged:
-        known = _Known(self.store, self.run)
+        known = _Known(self.store, self.run, {name: _TIMES[kind] for name, kind in self.times})
         return judge(read_when(self.text).tree, known.value_of)
 
 
 class _Known:
     """What is looked up is looked up once."""
 
-    def __init__(self, store: Store, run: Run) -> None:
+    def __init__(self, store: Store, run: Run, times: Mapping[str, Value]) -> None:
+        self._times = times
         self._store = store
         self._run = run
         self._tasks: dict[str, Task | None] = {}
@@ -50,12 +58,13 @@ class _Known:
     def value_of(self, path: str) -> Value:
         asked, run = asked_of(path), self._run
         if asked.of == PLAN_DATE:
-            return plan_days.text_of(run.plan_day)
+            return read_as(_DATE, plan_days.text_of(run.plan_day))
         if asked.of == TICK:
-            return None if run.tick_ms is None else format_instant(run.tick_ms)
+            return None if run.tick_ms is None else read_as(_INSTANT, format_instant(run.tick_ms))
         if asked.of in (PARAMS, VARS):
             value: Value = self._given(asked.of).get(asked.name)
-            return value
+            is_time = asked.of == PARAMS and isinstance(value, str) and asked.name in self._times
+            return read_as(self._times[asked.name], str(value)) if is_time else value
         task = self._task(asked.name)
         if task is None:
             return None

@@ -22,7 +22,7 @@ def of_place(
     task = graph.job.tasks[place]
     return TaskView(
         run, task.rule, len(task.needs), task.wanted, open_needs, met_needs,
-        Condition(store, run, task.when) if task.when else None,
+        Condition(store, run, task.when, graph.job.times) if task.when else None,
         held,
         run.keeps(run.first_task + place),
         _enclosing(store, run, graph, place) if task.scope.group else None,

@@ -8,6 +8,7 @@ Rules of this file:
    due or came by itself has the parameters that its trigger gives in that revision, else the defaults; what
    is asked for, or comes with its event, brings the whole of them along. Its plan date is that of its tick's
    nominal instant, of what has no tick that of now, or what its event brings.
+   Dates among the parameters are counted once, here (`rules.dated`).
 3. What was due or came by itself goes through the gates of a run (`rules.gates`). What a person or another
    run asks for is always made, and is in the way of those. Whatever it was made of, it may have to wait for
    what it requires (`steps.requiring`), for a time at which its job lets it (`steps.windows`), then until its
@@ -23,8 +24,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from scheduler.machine.context import Context, done
-from scheduler.machine.rules import gates
+from scheduler.machine.context import Context, done, refused
+from scheduler.machine.rules import dated, gates
 from scheduler.machine.rules.gates import READY, FireView, Never, RunView, Verdict, overlap
 from scheduler.machine.steps import (
     decisions,
@@ -54,9 +55,11 @@ from scheduler.words import events as e
 from scheduler.words import reasons
 from scheduler.words.causes import KEPT, LEDGERED, STAYS, TICKS, Cause, Kind
 from scheduler.words.lifecycle import RUN, START, RunEvent
-from scheduler.words.outcomes import Outcome
+from scheduler.words.outcomes import Code, Outcome
 
 CANCELLED_AT_ONCE_MAX = 200
+_NEVER_STAYS = (reasons.PLAN_CLOSED, reasons.PARAMS)
+"""Waiting would not open these for an event: it ends."""
 
 
 class Pinned(Protocol):
@@ -106,34 +109,37 @@ def fire(
     if plan_day is None:
         plan_day = plan_dates.of(ctx, namespace, cause.tick_ms)
     verdict: Verdict = READY
-    key, same = "", None
+    outline = ctx.graphs.outline(job, namespace, pinned.name, pinned.revision)
+    key, same = _key(ctx, cause, outline), None
+    said = dated.Dated("")
+    if outline.times:
+        said = _dated(ctx, cause, pinned, key, params, plan_day)
+        params = said.params
     if cause.kind in LEDGERED:
-        outline = ctx.graphs.outline(job, namespace, pinned.name, pinned.revision)
         closed_day = plan_day if ctx.state.closed_dates and _is_closed(ctx, namespace, plan_day) else None
-        if outline.openings is not None or closed_day is not None:
-            verdict = gates.judge(gates.FIRE, _fire_view(ctx, cause, outline.openings, due_ms, closed_day))
+        if outline.openings is not None or closed_day is not None or said.undated:
+            view = _fire_view(ctx, cause, outline.openings, due_ms, closed_day)
+            verdict = gates.judge(gates.FIRE, view._replace(undated=said.undated))
             if isinstance(verdict, Never):  # before its policy stops others for it
-                if cause.kind in STAYS and verdict.reason != reasons.PLAN_CLOSED:
+                if cause.kind in STAYS and verdict.reason not in _NEVER_STAYS:
                     return done(paused=True)
                 return _decide(ctx, cause, pinned, namespace, due_ms, verdict)
-        if outline.of_triggers:
-            key = trigger_rows.key_of(ctx.store, cause.trigger)
         if outline.overlap_key:
             graph = ctx.graph(job, namespace, pinned.name, pinned.revision)
             same = rendered(outline.overlap_key, graph.job.params_of(key) if params is None else params)
-        view = (
+        beside = (
             _view(ctx, cause, pinned, outline, key, same)
             # Hosts that boot do not stand in each other's way.
             if pinned.active_runs and cause.kind is not Kind.STARTUP
             else RunView(ctx.store, job)
         )
-        verdict = gates.judge(gates.RUN, view)
-        if isinstance(verdict, Never) and cause.kind in KEPT and view.overlap in overlap.QUEUES:
+        verdict = gates.judge(gates.RUN, beside)
+        if isinstance(verdict, Never) and cause.kind in KEPT and beside.overlap in overlap.QUEUES:
             return done(full=True)
         if isinstance(verdict, Never):
             return _decide(ctx, cause, pinned, namespace, due_ms, verdict)
-    elif cause.kind is Kind.BACKFILL:
-        key = cause.key.partition("/")[0]
+    elif said.undated:
+        return refused(Code.INVALID, said.undated)
     graph = ctx.graph(job, namespace, pinned.name, pinned.revision)
     compiled, state = graph.job, ctx.state
     if params is None:
@@ -195,6 +201,28 @@ def fire(
     return done(run=run.id)
 
 
+def _key(ctx: Context, cause: Cause, outline: CompiledJob) -> str:
+    """Of the trigger whose words count; empty: none has words of its own."""
+    if not outline.of_triggers:
+        return ""
+    if cause.kind is Kind.BACKFILL:
+        return cause.key.partition("/")[0]
+    return trigger_rows.key_of(ctx.store, cause.trigger) if cause.kind in LEDGERED else ""
+
+
+def _dated(
+    ctx: Context, cause: Cause, pinned: Pinned, key: str, params: str | None, plan_day: int
+) -> dated.Dated:
+    """What the run is given, with its dates counted."""
+    assert pinned.namespace is not None
+    job = ctx.graph(pinned.job, pinned.namespace, pinned.name, pinned.revision).job
+    at_ms = ctx.stamp_ms if cause.tick_ms is None else cause.tick_ms
+    return dated.of_run(
+        ctx.store, job, job.params_of(key) if params is None else params, plan_day=plan_day, at_ms=at_ms,
+        zone_data=ctx.state.zones,
+    )  # fmt: skip
+
+
 def without_room(ctx: Context, triggers: Iterable[tuple[FiringTrigger, str]]) -> FiringTrigger | None:
     """Of triggers that fire together, each with the parameters of its run, the first for whose run the queue
     of its job has no room: asked before anything is decided, so that whoever has the event can be told to
@@ -203,6 +231,9 @@ def without_room(ctx: Context, triggers: Iterable[tuple[FiringTrigger, str]]) ->
     for trigger, params in triggers:
         assert trigger.namespace is not None
         outline = ctx.graphs.outline(trigger.job, trigger.namespace, trigger.name, trigger.revision)
+        if outline.overlap_key and outline.times:
+            plan_day = plan_dates.of(ctx, trigger.namespace, None)
+            params = _dated(ctx, Cause(Kind.WEBHOOK), trigger, "", params, plan_day).params
         same = rendered(outline.overlap_key, params) if outline.overlap_key else None
         before = made.get((trigger.job, same), 0)
         made[trigger.job, same] = before + 1

@@ -54,6 +54,8 @@ def begin(ctx: Context, run: Run, task: Task, work: dict[str, Any], timeout_ms: 
         ctx, Cause(Kind.NESTED, key), job, due_ms=ctx.stamp_ms, params=params, plan_day=run.plan_day,
         on_place=work["wait"] and namespace == run.namespace,
     )  # fmt: skip
+    if not outcome.ok:
+        return f"params of {namespace}/{name}: {outcome.detail}"
     assert outcome.value is not None
     child = int(str(outcome.value["run"]))
     nested.insert(ctx.store, Nested(child, run.id, task.id, depth, int(work["wait"]), "", "", None, "", 0))

@@ -61,7 +61,7 @@ def _over(ctx: Context, run: Run, graph: Graph, place: int, task: Task, now: Rou
     over = Over(
         worst, _caught(ctx, catch) if now.catching else None, now.retries, now.repeats, now.stopped,
         is_final=lambda: _is_final(ctx, graph, tried),
-        holds=lambda: Condition(ctx.store, run, box.group.until).holds(),
+        holds=lambda: Condition(ctx.store, run, box.group.until, graph.job.times).holds(),
     )  # fmt: skip
     verdict = groups.judge(compiled, box.group, over)
     if isinstance(verdict, Catch):

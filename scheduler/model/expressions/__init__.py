@@ -26,14 +26,32 @@ from scheduler.model.expressions.syntax import (
     names_of,
     parse,
 )
-from scheduler.model.expressions.types import ANY, BOOLEAN, NUMBER, TEXT, Context, Type, checked
-from scheduler.model.expressions.values import Judged, Value, holds, judge, truth, walk
+from scheduler.model.expressions.types import (
+    ANY,
+    BOOLEAN,
+    DATE,
+    DURATION,
+    INSTANT,
+    LIST,
+    MAP,
+    NUMBER,
+    TEXT,
+    Context,
+    Type,
+    checked,
+)
+from scheduler.model.expressions.values import Judged, Value, holds, judge, plain, read_as, truth, walk
 
 __all__ = [
     "ANY",
     "BOOLEAN",
+    "DATE",
     "DEPTH_MAX",
+    "DURATION",
+    "INSTANT",
     "LETTERS_MAX",
+    "LIST",
+    "MAP",
     "NUMBER",
     "TEXT",
     "Compare",
@@ -53,6 +71,8 @@ __all__ = [
     "judge",
     "names_of",
     "parse",
+    "plain",
+    "read_as",
     "truth",
     "walk",
 ]

@@ -3,7 +3,7 @@
     or      = and { "or" and }
     and     = not { "and" not }
     not     = "not" not | compare
-    compare = part [ ("==" | "!=" | "<" | "<=" | ">" | ">=") part | ["not"] "in" list ]
+    compare = part [ ("==" | "!=" | "<" | "<=" | ">" | ">=") part | ["not"] "in" (list | name) ]
     part    = name | number | text | "true" | "false" | "(" or ")"
     list    = "[" [ value { "," value } ] "]"            values: names, numbers, texts, true, false
 
@@ -228,8 +228,8 @@ class _Parser:
                 raise ExpressionError("not stands between two values", token.start, "write `not in`, or and")
         if self._is("word", "in"):
             self._take()
-            listed = self._listed(depth)
-            return Compare("not in" if negated else "in", left, listed, start, self._end)
+            among = self._part(depth) if self._next.kind == "name" else self._listed(depth)
+            return Compare("not in" if negated else "in", left, among, start, self._end)
         return left
 
     def _listed(self, depth: int) -> Listed:

@@ -5,6 +5,7 @@ near miss. Of several mistakes the first in the text is told."""
 
 from __future__ import annotations
 
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -19,6 +20,7 @@ from scheduler.model.expressions.syntax import (
     Not,
     parse,
 )
+from scheduler.model.expressions.values import Value, read_as
 from scheduler.model.problems import Refused
 
 
@@ -26,10 +28,19 @@ class Type(StrEnum):
     BOOLEAN = "true or false"
     NUMBER = "a number"
     TEXT = "a text"
+    DATE = "a date"
+    INSTANT = "an instant"
+    DURATION = "a duration"
+    LIST = "a list"
+    MAP = "an object"
     ANY = "a value"  #: known when it is judged alone: it is read as what it is compared with
 
 
 BOOLEAN, NUMBER, TEXT, ANY = Type.BOOLEAN, Type.NUMBER, Type.TEXT, Type.ANY
+DATE, INSTANT, DURATION, LIST, MAP = Type.DATE, Type.INSTANT, Type.DURATION, Type.LIST, Type.MAP
+WRITTEN: dict[Type, str] = {DATE: "2026-12-31", INSTANT: "2026-12-31T23:00:00Z", DURATION: "1h30m"}
+"""What a text says that stands beside one of these, and how it is written."""
+_UNORDERED = frozenset({BOOLEAN, LIST, MAP})
 _ORDERED = frozenset({"<", "<=", ">", ">="})
 
 
@@ -76,13 +87,31 @@ def _check_compared(sign: str, left: Node, right: Node, context: Context) -> Non
         for item in right.items:
             _need(kind, item, context, "each value of the list")
         return
-    if sign in _ORDERED and kind is BOOLEAN:
-        raise ExpressionError(f"{sign} puts numbers or texts in order, not {kind}", left.start)
-    _need(kind, right, context, f"what {sign} compares with {kind}")
+    if sign in ("in", "not in"):
+        _need(LIST, right, context, f"what follows `{sign}`")
+        return
+    if sign in _ORDERED and kind in _UNORDERED:
+        raise ExpressionError(f"{sign} puts numbers, texts or times in order, not {kind}", left.start)
+    if (other := _type_of(right, context)) in WRITTEN and kind is TEXT:
+        _need(other, left, context, f"what {sign} compares with {other}")
+    else:
+        _need(kind, right, context, f"what {sign} compares with {kind}")
 
 
 def _need(wanted: Type, node: Node, context: Context, what: str) -> None:
     given = _type_of(node, context)
+    if wanted in WRITTEN and given is TEXT:
+        if isinstance(node, Literal) and isinstance(node.value, str) and not _reads(wanted, node.value):
+            hint = f"such as '{WRITTEN[wanted]}'"
+            raise ExpressionError(f"{node.value[:60]!r} is not {wanted}", node.start, hint)
+        return
     if given is not wanted and ANY not in (given, wanted):
         hint = "compare it with something" if wanted is BOOLEAN else ""
         raise ExpressionError(f"{what} must be {wanted}, not {given}", node.start, hint)
+
+
+def _reads(wanted: Type, text: str) -> bool:
+    return read_as(_EXAMPLES[wanted], text) is not None
+
+
+_EXAMPLES: dict[Type, Value] = {DATE: date.min, INSTANT: datetime.min, DURATION: timedelta(0)}

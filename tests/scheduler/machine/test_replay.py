@@ -110,9 +110,15 @@ def prepared(story: Story, name: str, values: Sequence[Any]) -> c.PreparedJob:
         name,
         trigger=[
             {"cron": "* * * * * *", "dst": "skip" if values[2] else "cron"},
-            {"startup": {"delay": f"{1 + values[0] % 3}s"}, "id": "boot", "params": {"n": 2}},
+            {
+                "startup": {"delay": f"{1 + values[0] % 3}s"}, "id": "boot",
+                "params": {"n": 2, "day": "+ 1 day"},
+            },
         ],
-        params={"n": {"type": "integer", "default": 1}},
+        params={
+            "n": {"type": "integer", "default": 1},
+            "day": {"type": "date", "default": "tick - 1 month last friday of month"},
+        },
         policies={
             "overlap": {"max": 2, "then": values[1]} if values[1] in BEYOND and values[0] == 3 else values[1],
             "catchup": {"mode": ("latest", "all", "none")[values[0] % 3], "grace": "5s"},
@@ -270,7 +276,9 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
             return [c.ResumeJob("default", name)]
         case "run":
             key, held = f"key {values[1]}", values[1] > 5
-            return [c.RunJob("default", name, b"{}", story.now_ms, key=key, body=name.encode(), held=held)]
+            # Of a job without a calendar workdays are none: refused, on each node alike.
+            given = (b"{}", b'{"day":"next monday"}', b'{"day":"next workday"}')[values[0] % 3]
+            return [c.RunJob("default", name, given, story.now_ms, key=key, body=name.encode(), held=held)]
         case "connect":
             held = tuple(
                 (row[0], ("running", "exited", "gone", "unstarted")[place % 4])

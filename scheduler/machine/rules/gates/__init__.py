@@ -9,8 +9,8 @@ Rules of this package:
 3. A gate that was closed is asked again when what may open it happens: its file names the step that does.
 4. A list is asked for every tick, run and task: a gate that is open costs one comparison.
 
-The lists in the order of a tick's life: TICK (does it fire?), FIRE (do its plan date and its job let it,
-then?), RUN (is it made, and do others of its job have to end first?), ADMIT (may it go on, by what it
+The lists in the order of a tick's life: TICK (does it fire?), FIRE (do its plan date, its job and its dates
+let it, then?), RUN (is it made, and do others of its job have to end first?), ADMIT (may it go on, by what it
 requires, its job and its namespace?), TASK (is it queued?), PLACE (is it given to an agent?).
 """
 
@@ -45,6 +45,7 @@ from scheduler.machine.rules.gates import (
     stopping,
     suspended,
     turn,
+    undated,
     user,
     waiting,
     when,
@@ -104,7 +105,7 @@ class Gate(Protocol[View]):
 
 
 TICK: tuple[Gate[TickView], ...] = (over, paused_all, paused, changed, turn)
-FIRE: tuple[Gate[FireView], ...] = (closed, blackout, admission)
+FIRE: tuple[Gate[FireView], ...] = (closed, blackout, admission, undated)
 RUN: tuple[Gate[RunView], ...] = (overlap,)
 ADMIT: tuple[Gate[AdmitView], ...] = (requires, failures, admission, quota)
 TASK: tuple[Gate[TaskView], ...] = (

@@ -29,13 +29,14 @@ class TickView(NamedTuple):
 
 
 class FireView(NamedTuple):
-    """What fires, of a job that is not open at all times, or for a plan date that is closed."""
+    """What fires, of a job that is not always open or counts dates, or for a plan date that is closed."""
 
     openings: Openings | None  #: None: its job is open at all times
     zone: Zone  #: of its admission windows
     due_ms: int  #: of what has no instant of its own, now
     now_ms: int
     closed_day: int | None = None  #: its plan date, where that is closed
+    undated: str = ""  #: why a date among its parameters cannot be counted
 
     @property
     def at_ms(self) -> int:

@@ -116,7 +116,7 @@ def test_and_binds_more_than_or_and_not_more_than_and() -> None:
         ("a.ok and a.code", 10, "what `and` joins must be true or false, not a number",
          "compare it with something"),
         ("a.code == 'x'", 11, "what == compares with a number must be a number, not a text", ""),
-        ("a.ok < true", 1, "< puts numbers or texts in order, not true or false", ""),
+        ("a.ok < true", 1, "< puts numbers, texts or times in order, not true or false", ""),
         ("a.ok and b.ok", 10, "no b.ok", "did you mean a.ok?"),
         ("a.ok + 1", 6, "'+' means nothing here", ""),
         ("a.code == 1234567890123456", 11, "a number has 15 digits at most", ""),
