@@ -251,4 +251,6 @@ def _in_our_words(error: Mapping[str, Any]) -> str:
         return f"{given} is less than {limits['ge']}"
     if error["type"] == "less_than_equal":
         return f"{given} is more than {limits['le']}"
+    if error["type"].startswith("date_"):
+        return f"{given} is no date; write 2026-01-31"
     return str(error["msg"])

@@ -97,7 +97,8 @@ class Instant(click.ParamType[datetime]):
         try:
             moment = datetime.fromisoformat(text)
         except ValueError:
-            self.fail(f"{text!r} is no instant; write 2026-01-31T23:00:00Z, now, -1h or +2d", param, ctx)
+            forms = "2026-01-31T23:00:00Z, 2026-01-31, now, -1h or +2d"
+            self.fail(f"{text!r} is no instant; write {forms}", param, ctx)
         if moment.tzinfo is None:
             if len(text) == 10:
                 return moment.replace(tzinfo=UTC)

@@ -112,6 +112,7 @@ def ticks(
     if end is None and (reason := never_reason(spec, after_ms)):
         raise Failure(reason, code=USAGE)
     listed: list[str] = []
+    begun_ms = after_ms
     while limit > 0:
         part = found.between(after_ms, until_ms, min(limit, SLICE))
         if not part:
@@ -122,6 +123,8 @@ def ticks(
         else:
             listed += texts
         after_ms, limit = part[-1], limit - len(part)
+    if after_ms == begun_ms:
+        click.echo(never_reason(spec, after_ms) or "nothing is due in that time", err=True)
     if form == "json":
         click.echo(json.dumps(listed))
     elif form == "yaml":

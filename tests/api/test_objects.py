@@ -288,8 +288,12 @@ async def test_a_calendar_tells_its_days(client: httpx2.AsyncClient) -> None:
     assert [(day["day"], day["working"], day["why"]) for day in told] == [
         ("2026-12-24", True, ""), ("2026-12-25", False, "off"), ("2026-12-26", False, "off"),
     ]  # fmt: skip
-    for wrong in ({"from": "2026-12-24", "to": "2026-12-23"}, {"from": "2026-13-01", "to": "2026-12-23"}):
-        assert problem(await client.get(path, params=wrong), 422)
+    for wrong, said in (
+        ({"from": "2026-12-24", "to": "2026-12-23"}, "query parameter 'to': 2026-12-23 is not within"),
+        ({"from": "2026-13-01", "to": "2026-12-23"}, "?from: '2026-13-01' is no date; write 2026-01-31"),
+        ({"from": "2026-01-01", "to": "x"}, "?to: 'x' is no date; write 2026-01-31"),
+    ):
+        assert problem(await client.get(path, params=wrong), 422)["detail"].startswith(said)
     lost = {"calendar": "x", "holidays": {"country": "DE", "subdivision": "BX"}}
     told = problem(await client.put("/v1/calendars/x", json=lost), 422)
     assert told["errors"][0]["pointer"] == "/holidays/0"

@@ -43,6 +43,18 @@ async def test_the_range_leaves_its_start_out_and_takes_its_end_in(offline: Comm
     assert json.loads(result.out) == ["2026-01-01T01:00:00Z", "2026-01-01T02:00:00Z"]
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--cron", "0 0 31 2 *"), "it never fires: no month has such a day\n"),
+        (("--cron", "0 0 30 12 *"), "nothing is due in that time\n"),
+    ],
+)
+async def test_that_there_is_none_is_said(offline: Command, words: tuple[str, ...], said: str) -> None:
+    result = await offline("ticks", *words, "--from", "2026-01-01", "--to", "2026-02-01", "-o", "json")
+    assert (result.code, json.loads(result.out), result.err) == (0, [], said)
+
+
 async def test_without_an_end_the_count_decides(offline: Command) -> None:
     result = await offline("ticks", "--every", "15m", "--from", "2026-01-01", "--count", "3")
 
