@@ -222,7 +222,8 @@ def test_all_slots_taken_are_counted_and_then_who_is_before_it(story: Story) -> 
     story.finish(story.attempts(busy[0])[0].id)
 
     assert of_task(story, run).verdict == "ready"
-    assert closed(of_task(story, other).gates).reason == "1 task is before it in the queue"
+    ahead = "1 task is before it in the queue; it has priority 50"
+    assert closed(of_task(story, other).gates).reason == ahead
 
 
 def test_a_task_at_an_agent_says_what_is_awaited_of_it(story: Story) -> None:

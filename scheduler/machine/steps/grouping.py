@@ -12,8 +12,9 @@ Rules of this file:
 from __future__ import annotations
 
 from scheduler.machine.context import Context
+from scheduler.machine.rules import priority
 from scheduler.machine.rules.graphs import Box, Graph
-from scheduler.machine.steps import clock, making, queue, windows
+from scheduler.machine.steps import clock, making, windows
 from scheduler.store.tables import rounds
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.rounds import Round
@@ -82,7 +83,7 @@ def make_more(ctx: Context, run: Run, graph: Graph, place: int) -> int:
         return 0
     box = graph.boxes[place]
     made = ctx.take_rows(now.unmade, least=1)
-    rank_ms = queue.rank(ctx.stamp_ms, run.priority, run.cause)
+    rank_ms = priority.rank(ctx.stamp_ms, run.priority, run.cause)
     for at in range(box.end - now.unmade, box.end - now.unmade + made):
         making.make(
             ctx, run, graph, at, TaskEvent.HELD_UP, task=now.first_task + at - box.first,

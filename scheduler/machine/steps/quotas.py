@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from scheduler.machine.context import Context
-from scheduler.machine.rules import gates
+from scheduler.machine.rules import gates, priority
 from scheduler.machine.rules.gates import READY, AdmitView
 from scheduler.machine.rules.gates.quota import MINUTE_MS
-from scheduler.machine.steps import queue
 from scheduler.store.tables import namespaces, quotas
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.runs import Run
@@ -30,7 +29,7 @@ def limits(ctx: Context, namespace: str) -> bool:
 
 
 def wait(ctx: Context, run: Run) -> None:
-    quotas.wait(ctx.store, run.id, run.namespace, queue.rank(run.due_ms, run.priority, run.cause))
+    quotas.wait(ctx.store, run.id, run.namespace, priority.rank(run.due_ms, run.priority, run.cause))
 
 
 def count(ctx: Context, run: int, namespace: str) -> int:

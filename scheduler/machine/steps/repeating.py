@@ -12,10 +12,10 @@ Rules of this file:
 from __future__ import annotations
 
 from scheduler.machine.context import CONDITION, ROW, Context
-from scheduler.machine.rules import gates, reruns, task_views
+from scheduler.machine.rules import gates, priority, reruns, task_views
 from scheduler.machine.rules.gates import READY, Never
 from scheduler.machine.rules.graphs import Graph
-from scheduler.machine.steps import beginning, making, queue, spreading, walking
+from scheduler.machine.steps import beginning, making, spreading, walking
 from scheduler.store.tables import outputs
 from scheduler.store.tables import reruns as rerun_rows
 from scheduler.store.tables import runs as run_rows
@@ -63,7 +63,7 @@ def _made(
         id=run.first_task + place, run=run.id, name=task.name, member=ONLY, round=FIRST,
         state=TASK.after(START, event), attempts=0, open_needs=open_needs, met_needs=met_needs,
         may_fail=int(task.allow_failure), queued_ms=None, wake_ms=None, selector=selector,
-        rank_ms=queue.rank(ctx.stamp_ms, run.priority, run.cause), started_ms=None,
+        rank_ms=priority.rank(ctx.stamp_ms, run.priority, run.cause), started_ms=None,
         finished_ms=finished_ms, exit_code=exit_code, reason=reason, warned=warned,
         of_group=making.group_of(run, graph, place),
     )  # fmt: skip

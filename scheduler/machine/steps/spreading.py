@@ -16,7 +16,7 @@ import json
 from collections.abc import Sequence
 
 from scheduler.machine.context import Context
-from scheduler.machine.rules import gates, selectors, task_views
+from scheduler.machine.rules import gates, priority, selectors, task_views
 from scheduler.machine.rules import reruns as repeated
 from scheduler.machine.rules.gates import READY, TaskView, share
 from scheduler.machine.rules.graphs import Graph
@@ -193,7 +193,7 @@ def make_more(ctx: Context, run: Run, graph: Graph, task: Task, now: Fanout) -> 
     """Rows of members, as many as there is room for, and those let go whose turn it is."""
     fanout, place = graph.of(run, task).fanout, graph.place(run, task)
     assert fanout is not None
-    rank_ms = queue.rank(ctx.stamp_ms, run.priority, run.cause)
+    rank_ms = priority.rank(ctx.stamp_ms, run.priority, run.cause)
     selector = making.selector_of(ctx, run, graph, place, is_later=True)
     if fanout.agent_max:
         selector = selectors.shared(selector, task.id, fanout.agent_max)

@@ -5,7 +5,7 @@ They are made with the run (`steps.firing`), of very many the later ones by a Co
 from __future__ import annotations
 
 from scheduler.machine.context import Context
-from scheduler.machine.rules import gates, task_views
+from scheduler.machine.rules import gates, priority, task_views
 from scheduler.machine.rules.gates import READY, needs, when
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.steps import (
@@ -14,7 +14,6 @@ from scheduler.machine.steps import (
     grouping,
     making,
     placing,
-    queue,
     repeating,
     spreading,
     walking,
@@ -32,7 +31,7 @@ def make(ctx: Context, run: Run, graph: Graph, places: range, *, agent: int = 0)
     if run.cause == Kind.RERUN:
         return repeating.make(ctx, run, graph, places)
     single = graph.single_root if agent and not run.waiting else None
-    rank_ms = queue.rank(ctx.stamp_ms, run.priority, run.cause)
+    rank_ms = priority.rank(ctx.stamp_ms, run.priority, run.cause)
     moving = 0
     left: list[Tell] = []
     for place in places:

@@ -119,7 +119,7 @@ def test_a_more_important_run_goes_first_and_waiting_ages(story: Story) -> None:
     put(story, "high", policies={"priority": 90})
     limit(story, active=1)
     first, low = run(story, "low"), run(story, "low")
-    story.now_ms += 799_000  # a priority point is worth ten seconds
+    story.now_ms += 2_399_000  # a priority point is worth 30 seconds
     high = run(story, "high")
     story.tell_ok(c.CancelRun(first))
     story.plan_and_apply()
@@ -264,11 +264,11 @@ def test_it_is_said_what_a_run_waits_for(story: Story) -> None:
         "quota", "namespace finance has 1 active runs; its quota is 1",
         "the end of a run of namespace finance, or a higher quota", None,
     )  # fmt: skip
-    assert said(third)[1].endswith("its quota is 1, and a run waits before it")
+    assert said(third)[1].endswith("its quota is 1, and a run waits before it; it has priority 50")
     limit(story, starts=1)
     assert said(second) == ("quota", "", "", None), "it goes on with the next plan"
     assert said(third)[1:3] == (
-        "namespace finance lets runs go on one after the other, and a run waits before it",
+        "namespace finance lets runs go on one after the other, and a run waits before it; it has priority 50",
         "its turn, in a moment",
     )
     story.plan_and_apply()

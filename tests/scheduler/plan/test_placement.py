@@ -133,11 +133,11 @@ def test_more_queues_that_nobody_can_serve_than_a_plan_sees_keep_nobody_waiting(
 def test_priority_orders_the_queue_and_waiting_ages_it(story: Story) -> None:
     story.put(job("low", policies={"priority": 10}), job("high", policies={"priority": 60}))
     run(story, "low")
-    story.now_ms += 400_000
+    story.now_ms += 1_400_000
     run(story, "high")
     story.now_ms += 200_000
     run(story, "high")
-    # The low one is 50 points behind, worth 500 s: the first high one overtakes it, the second does not.
+    # The low one is 50 points behind, worth 1,500 s: the first high one overtakes it, the second does not.
     story.connect(slots=3)
     commands = [command.task for command in story.plan() if isinstance(command, c.Place)]
     assert commands == [2, 1, 3]

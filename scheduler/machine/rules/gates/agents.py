@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from scheduler.machine.rules import holdings, selectors
+from scheduler.machine.rules import holdings, priority, selectors
 from scheduler.machine.rules.gates.verdict import READY, Verdict, Waits, Words
 from scheduler.machine.rules.gates.views import Facts, Fits, PlaceView
 from scheduler.model.members import AGENTS
@@ -89,7 +89,13 @@ def words(verdict: Verdict, view: PlaceView, facts: Facts) -> Words:
         return Words(said, "the end of one of them, or another agent", since_ms)
     before = ahead(facts)
     said = f"{before} tasks are before it in the queue" if before != 1 else "1 task is before it in the queue"
-    return Words(said, "its turn", since_ms)
+    return Words(said + _ranked(facts), "its turn", since_ms)
+
+
+def _ranked(facts: Facts) -> str:
+    if facts.task is None or facts.run is None or facts.task.state != "queued":
+        return ""
+    return f"; it has {priority.words(facts.task.rank_ms, facts.run.priority, facts.now_ms)}"
 
 
 def _why(facts: Facts, wanted: selectors.Selector) -> str:

@@ -6,7 +6,7 @@ planner's queue (`plan.locks`), as it is with slots."""
 
 from __future__ import annotations
 
-from scheduler.machine.rules import amounts, lock_queues, selectors
+from scheduler.machine.rules import amounts, lock_queues, priority, selectors
 from scheduler.machine.rules.gates.verdict import READY, Verdict, Waits, Words
 from scheduler.machine.rules.gates.views import Facts, PlaceView
 from scheduler.machine.rules.holdings import asked
@@ -73,6 +73,8 @@ def words(verdict: Verdict, view: PlaceView, facts: Facts) -> Words:
     ahead = 0 if task is None else lock_queues.before(store, name, (task.rank_ms, task.id), AHEAD_MAX)
     if ahead:
         said += f", and {ahead} tasks wait before it" if ahead > 1 else ", and a task waits before it"
+        if task is not None and facts.run is not None:
+            said += f"; it has {priority.words(task.rank_ms, facts.run.priority, facts.now_ms)}"
     if amount.period_ms:
         at_ms = None if ahead else amounts.opens_ms(amount, use, wanted)
         return Words(said, "time, as it refills", since_ms, at_ms)

@@ -7,7 +7,7 @@ Rules of this file:
    counts later, and one that waits here does not yet. What was active when a quota was set stays, and counts
    (of the namespace's newest runs: `steps.quotas`).
 2. Who waits goes on in the order of due, priority and waiting count as in the queue of a pool
-   (`steps.queue.rank`): nobody starves. Who comes later waits behind them.
+   (`rules.priority`): nobody starves. Who comes later waits behind them.
 3. Starts are counted over each span of a minute, not by the minutes of the clock. A run takes one of them
    from when it goes on, since nobody knows when it begins, to a minute after it has begun; one that ends
    without a start gives it back. So of the instants at which runs started no span of a minute has more,
@@ -16,6 +16,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+from scheduler.machine.rules import priority
 from scheduler.machine.rules.gates.verdict import READY, Verdict, Waits, Words
 from scheduler.machine.rules.gates.views import AdmitView, Facts
 from scheduler.store.tables import namespaces, quotas
@@ -78,6 +79,9 @@ def words(verdict: Verdict, view: AdmitView, facts: Facts) -> Words:
     before = (
         f", and {ahead} runs wait before it" if ahead > 1 else ", and a run waits before it" if ahead else ""
     )
+    if before and facts.run is not None:
+        rank_ms = priority.rank(facts.run.due_ms, facts.run.priority, facts.run.cause)
+        before += f"; it has {priority.words(rank_ms, facts.run.priority, facts.now_ms)}"
     first = AdmitView(view.store, view.namespace, view.now_ms, in_turn=True)
     says = judge(first)
     if allowance is None or says is READY:
