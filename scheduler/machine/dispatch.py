@@ -88,6 +88,7 @@ APPLY: dict[type[Any], Callable[[Context, Any], Outcome]] = {
     c.CancelRun: runs.cancel_run,
     c.ResolveRun: runs.resolve_run,
     c.SuspendRun: hands.suspend_run,
+    c.TellHeld: hands.tell_held,
     c.ResumeRun: hands.resume_run,
     c.ReleaseRun: hands.release_run,
     c.OverrideRun: hands.override_run,

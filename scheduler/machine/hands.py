@@ -1,4 +1,4 @@
-"""Hands on a live run: what a person does to it. Whether it may be is `rules.hands`."""
+"""Hands on a live run: what a person does to it, and that it is told. Whether it may be is `rules.hands`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from scheduler.machine.context import Context, done, refused
 from scheduler.machine.rules import hands
 from scheduler.machine.steps import admitting, backfilling, checks, holding, requiring, windows
 from scheduler.model import required as required_names
-from scheduler.store.tables import ends, listeners, overrides, required, reruns
+from scheduler.store.tables import ends, holds, listeners, overrides, required, reruns
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.overrides import Override
 from scheduler.store.tables.runs import BEHIND, FOR_REQUIRES, FOR_TIME, Run
 from scheduler.words import events as e
-from scheduler.words.commands import OverrideRun, ReleaseRun, ResumeRun, SuspendRun
+from scheduler.words.commands import OverrideRun, ReleaseRun, ResumeRun, SuspendRun, TellHeld
+from scheduler.words.lifecycle import KEPT_BACK
 from scheduler.words.outcomes import Code, Outcome
 
 
@@ -90,6 +92,21 @@ def override_run(ctx: Context, command: OverrideRun) -> Outcome:
     counted = run.state if before is None else before.verdict
     ctx.changed("run", run.namespace, run.name, counted, verdict, run=run.id, reason=reason)
     return done(run=run.id, state=run.state)
+
+
+def tell_held(ctx: Context, command: TellHeld) -> Outcome:
+    hold, run = holds.get(ctx.store, command.run, command.task), run_rows.get(ctx.store, command.run)
+    if hold is None or run is None or not hold.long_ms == command.long_ms <= ctx.stamp_ms:
+        return refused(Code.SUPERSEDED, f"nothing of run {command.run} is held longer than its period now")
+    holds.put(ctx.store, hold._replace(long_ms=None))
+    task = task_rows.get(ctx.store, command.task) if command.task else None
+    is_held = run.state in KEPT_BACK if task is None else task.state == "held"
+    if is_held and hold.since_ms is not None:
+        name, period_ms = "" if task is None else task.name, command.long_ms - hold.since_ms
+        ctx.emit(
+            e.RunHeldLong(run.id, run.job, run.namespace, run.name, name, hold.since_ms, period_ms)
+        )
+    return done(told=is_held)
 
 
 Hand = SuspendRun | ResumeRun | ReleaseRun

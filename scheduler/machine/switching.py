@@ -227,7 +227,7 @@ UNTOUCHED: tuple[type[c.Command], ...] = (
     # Of no job at all.
     c.Pause, c.Resume, c.EndPause, c.ClosePlan, c.CloseDates, c.OpenPlan, c.PutToken, c.RedeemToken,
     c.DeleteToken, c.OpenSession, c.CloseSession, c.Note, c.LimitTicks, c.Activate, c.Migrate, c.Lead,
-    c.Barrier, c.Compare, c.Sweep, c.TellOverload, c.TellProof,
+    c.Barrier, c.Compare, c.Sweep, c.TellOverload, c.TellProof, c.TellHeld,
     c.ReportSent, c.ReportUnsent, c.ResendEffect, c.DropEffect, c.StageSlice, c.DropStage, c.AdvanceStage,
     c.PutSecret, c.GrantSecret, c.ResealSecrets, c.DeleteNotice, c.KeepZones,
     # Of agents and of what they tell: what may start, waits for a Grant or a Place.

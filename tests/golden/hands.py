@@ -79,6 +79,7 @@ def repeated(story: Recorder, done: int) -> None:
         "a": {"run": "./a", "outputs": ["rows"]}, "b": {"noop": True, "needs": ["a"]},
         "c": {"noop": True, "needs": ["b"], "rule": "all_done", "allow_failure": True},
     }  # fmt: skip
+    _held_long(story)
     story.put(job("mended", tasks=graph))
     first = run(story, "mended")
     story.tell(c.RerunRun(first, b"{}", story.now_ms), c.RerunRun(1 << 40, b"{}", story.now_ms))
@@ -91,6 +92,19 @@ def repeated(story: Recorder, done: int) -> None:
     story.tell_ok(c.RerunRun(first, b"{}", story.now_ms, revision=1, until_task="b", heard=True))
     story.settle()
     story.tell_ok(c.RerunRun(done, b"{}", story.now_ms, from_task="b", held=True))
+
+
+def _held_long(story: Recorder) -> None:
+    """For longer than the job's period, as a whole and a task; each is told once."""
+    story.put(job("patient", trigger={"every": "1s", "id": "t"}, policies={"overlap": "skip"}))
+    one = run(story, "patient", held=True)
+    story.now_ms += 1_000
+    story.tell(*(each for each in story.plan() if isinstance(each, c.TellHeld)))
+    story.tell(c.TellHeld(story.epoch, one, 0, story.now_ms))
+    story.tell_ok(c.ReleaseRun(one, "", ADA), c.HoldTask(one, "main", "", ADA))
+    story.now_ms += 2_000
+    story.tell(*(each for each in story.plan() if isinstance(each, c.TellHeld)))
+    story.tell_ok(c.DeleteJob("default", "patient"))
 
 
 def work(story: Recorder, run: int, *, failing: tuple[str, ...]) -> None:

@@ -49,6 +49,7 @@ const TYPES = [
   "run_created",
   "run_ended",
   "run_held",
+  "run_held_long",
   "run_overridden",
   "run_released",
   "run_started",

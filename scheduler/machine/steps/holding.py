@@ -11,7 +11,7 @@ Rules of this file:
 from __future__ import annotations
 
 from scheduler.machine.context import Context
-from scheduler.machine.rules import walks
+from scheduler.machine.rules import periods, walks
 from scheduler.machine.rules.graphs import Graph
 from scheduler.machine.steps import admitting, clock, placing, walking, windows
 from scheduler.store.tables import attempts as attempt_rows
@@ -43,8 +43,16 @@ def note(
     ctx: Context, run: Run, *, actor: str, reason: str, deadline_ms: int | None = None, kept_ms: int = 0
 ) -> None:
     """Who keeps it back, from now on."""
-    hold = Hold(run.id, holds.WHOLE, ctx.stamp_ms, actor, reason, deadline_ms, kept_ms=kept_ms)
+    long_ms = _long_ms(ctx, run)
+    hold = Hold(
+        run.id, holds.WHOLE, ctx.stamp_ms, actor, reason, deadline_ms, kept_ms=kept_ms, long_ms=long_ms
+    )
     holds.put(ctx.store, hold)
+
+
+def _long_ms(ctx: Context, run: Run) -> int | None:
+    period_ms = periods.of(ctx.store, run, ctx.stamp_ms)
+    return None if period_ms is None else ctx.stamp_ms + period_ms
 
 
 def explain(ctx: Context, run: Run, *, actor: str, reason: str) -> None:
@@ -86,7 +94,7 @@ def _deadline(ctx: Context, run: Run) -> int | None:
     if ctx.state.paused_through_ms > hold.since_ms:
         paused_ms = pauses.kept_back_ms(ctx.store, run.namespace, hold.since_ms, ctx.stamp_ms)
     kept_ms = hold.kept_ms + held_ms - paused_ms
-    holds.put(ctx.store, hold._replace(since_ms=None, deadline_ms=None, kept_ms=kept_ms))
+    holds.put(ctx.store, hold._replace(since_ms=None, deadline_ms=None, kept_ms=kept_ms, long_ms=None))
     return hold.deadline_ms + held_ms
 
 
@@ -130,7 +138,8 @@ def hold_task(
             exit_code=exit_code, reason=reason if failed else task.reason,
         )  # fmt: skip
         clock.count(ctx, run, graph, -int(moved))
-    holds.put(ctx.store, Hold(run.id, task.id, ctx.stamp_ms, actor, reason, failed=failed))
+    long_ms = None if task.member else _long_ms(ctx, run)  # of very many members each would tell it
+    holds.put(ctx.store, Hold(run.id, task.id, ctx.stamp_ms, actor, reason, failed=failed, long_ms=long_ms))
     ctx.emit(e.TaskHeld(task.id, run.id, task.name, task.member, task.round, failed, reason, actor))
 
 

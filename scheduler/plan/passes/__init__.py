@@ -28,6 +28,7 @@ from scheduler.plan.passes import (
     dependents,
     drains,
     gatherings,
+    holds,
     job_pauses,
     leases,
     live,
@@ -91,6 +92,7 @@ DUE: tuple[Pass, ...] = (
     deadlines,
     wakes,
     returns,
+    holds,
     migration,
     stages,
     defaults,
@@ -114,6 +116,7 @@ PASSES: tuple[Pass, ...] = (*DUE, *SPARE, *NEVER_CUT)
 WORKS_ON: dict[Pass, frozenset[str]] = {
     job_pauses: frozenset({"job_pauses"}),
     closings: frozenset({"closings"}),
+    holds: frozenset({"run_holds"}),
     redates: frozenset({"redates"}),
     backfills: frozenset({"backfills"}),
     changed: frozenset({"changed_ticks"}),

@@ -188,9 +188,11 @@ STATEMENTS: tuple[str, ...] = (
         deadline_ms INTEGER,                -- its start deadline, which stands still
         failed TEXT NOT NULL,               -- of a task that failed: how it ends when it is released
         kept_ms INTEGER NOT NULL,           -- how long earlier holds took, pauses beside them left out
+        long_ms INTEGER,                    -- when that is told to last longer than the job's period
         PRIMARY KEY (run, task)
     ) WITHOUT ROWID
     """,
+    "CREATE INDEX run_holds_long ON run_holds (long_ms, run, task) WHERE long_ms IS NOT NULL",
     # Runs that wait for a time or for what they require, or go on in a window: when each is judged again.
     """
     CREATE TABLE run_waits (

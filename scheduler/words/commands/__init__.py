@@ -61,6 +61,7 @@ from scheduler.words.commands.hands import RetryTask as RetryTask
 from scheduler.words.commands.hands import SkipTask as SkipTask
 from scheduler.words.commands.hands import StopTask as StopTask
 from scheduler.words.commands.hands import SuspendRun as SuspendRun
+from scheduler.words.commands.hands import TellHeld as TellHeld
 from scheduler.words.commands.hooks import Deliver as Deliver
 from scheduler.words.commands.hooks import HookFiring as HookFiring
 from scheduler.words.commands.jobs import DeleteJob as DeleteJob

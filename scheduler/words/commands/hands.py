@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.words.record import NOBODY, Actor, ByPerson, command
+from scheduler.words.record import NOBODY, Actor, ByPerson, ByPlanner, command
 
 
 @command(121)
@@ -97,3 +97,12 @@ class OverrideRun(ByPerson):
     verdict: str  #: succeeded | failed
     reason: str
     actor: Actor = NOBODY
+
+
+@command(151)
+class TellHeld(ByPlanner):
+    """A run, or a task of it, is held longer than its job's period: that is told, once."""
+
+    run: int
+    task: int  #: 0: the run as a whole
+    long_ms: int  #: since when it is

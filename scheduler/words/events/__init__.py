@@ -39,6 +39,7 @@ from scheduler.words.events.effects import EffectGivenUp as EffectGivenUp
 from scheduler.words.events.effects import EffectQueued as EffectQueued
 from scheduler.words.events.effects import EffectSent as EffectSent
 from scheduler.words.events.hands import RunHeld as RunHeld
+from scheduler.words.events.hands import RunHeldLong as RunHeldLong
 from scheduler.words.events.hands import RunOverridden as RunOverridden
 from scheduler.words.events.hands import RunReleased as RunReleased
 from scheduler.words.events.hands import TaskHeld as TaskHeld

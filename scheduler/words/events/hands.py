@@ -68,3 +68,17 @@ class RunOverridden(Event):
     verdict: str  #: as what it counts
     reason: str
     actor: str
+
+
+@event(52)
+class RunHeldLong(Event):
+    """A person keeps it back, or a failure that waits for one, for longer than from one tick of its job to
+    the next."""
+
+    run: int
+    job: int
+    namespace: str
+    name: str
+    task: str  #: that is held; empty: the run as a whole
+    since_ms: int
+    period_ms: int

@@ -268,7 +268,8 @@ def test_it_is_said_what_a_run_waits_for(story: Story) -> None:
     limit(story, starts=1)
     assert said(second) == ("quota", "", "", None), "it goes on with the next plan"
     assert said(third)[1:3] == (
-        "namespace finance lets runs go on one after the other, and a run waits before it; it has priority 50",
+        "namespace finance lets runs go on one after the other, and a run waits before it"
+        "; it has priority 50",
         "its turn, in a moment",
     )
     story.plan_and_apply()

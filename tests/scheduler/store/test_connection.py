@@ -16,7 +16,7 @@ from scheduler.words import commands as c
 from tests.golden.log import tables
 from tests.scheduler.story import Story, job
 
-LAYOUT = (71, "72a344e63c2ee639")
+LAYOUT = (72, "a8475eece1a021e4")
 DEADLINE_S = 60.0
 
 

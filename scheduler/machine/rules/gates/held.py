@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from scheduler.machine.rules import periods
 from scheduler.machine.rules.gates.verdict import READY, Verdict, Waits, Words
 from scheduler.machine.rules.gates.views import Facts, TaskView
 from scheduler.store.tables import holds
@@ -22,8 +23,9 @@ def words(verdict: Verdict, view: TaskView, facts: Facts) -> Words:
     of = f"{view.run.id} {task.name}" + (f" --member {task.member}" if task.member else "")
     act = f"run release {of}"
     why = f": {hold.reason}" if hold.reason else ""
+    longer = periods.longer(facts.store, view.run, hold.since_ms, facts.now_ms)
     if hold.failed:
-        said = f"it {hold.failed.replace('_', ' ')}{why}, and waits for a person"
+        said = f"it {hold.failed.replace('_', ' ')}{why}, and waits for a person{longer}"
         return Words(said, f"run retry {of}, skip, or {act}: it ends so", hold.since_ms)
     by = f" by {hold.actor}" if hold.actor else ""
-    return Words(f"it is held{by}{why}", act, hold.since_ms)
+    return Words(f"it is held{by}{why}{longer}", act, hold.since_ms)

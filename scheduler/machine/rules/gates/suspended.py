@@ -3,6 +3,7 @@ opens it (`machine.hands`). Asked after what a task needs: one that never can st
 
 from __future__ import annotations
 
+from scheduler.machine.rules import periods
 from scheduler.machine.rules.gates.verdict import READY, Verdict, Waits, Words
 from scheduler.machine.rules.gates.views import Facts, TaskView
 from scheduler.store.tables import holds
@@ -24,4 +25,5 @@ def words(verdict: Verdict, view: TaskView, facts: Facts) -> Words:
         return Words(f"its run is {state}", opens)
     by = f" by {hold.actor}" if hold.actor else ""
     why = f": {hold.reason}" if hold.reason else ""
-    return Words(f"its run is {state}{by}{why}", opens, hold.since_ms)
+    longer = periods.longer(facts.store, view.run, hold.since_ms, facts.now_ms)
+    return Words(f"its run is {state}{by}{why}{longer}", opens, hold.since_ms)
