@@ -26,19 +26,23 @@ from cli.output import show
 @click.option("-l", "--labels", metavar="K=V,…", help="Only jobs with all these labels.")
 @click.option("--state", type=JOB_STATES, help="Only in this state.")
 @click.option("-q", "--query", metavar="TEXT", help="Only names that contain this.")
+@click.option("--criticality", metavar="WORD,…", help="Only minor, normal, major or critical ones.")
 @click.option("--failing", is_flag=True, help="Only those whose last run failed.")
 @click.option("--dry-run", is_flag=True, help="Show which jobs are meant, change nothing.")
 @formatted
 @connected
 def bulk(
     client: Client, action: str, namespace: str | None, labels: str | None, state: str | None,
-    query: str | None, failing: bool, dry_run: bool, form: str,
+    query: str | None, criticality: str | None, failing: bool, dry_run: bool, form: str,
 ) -> None:  # fmt: skip
     """Pause, resume or run all jobs that a filter fits, 1,000 at most.
 
     Each is a change of its own: what is refused of one is told, and the others go on.
     """
-    given = {"namespace": namespace, "labels": labels, "state": state, "q": query, "failing": failing or None}
+    given = {
+        "namespace": namespace, "labels": labels, "state": state, "q": query, "criticality": criticality,
+        "failing": failing or None,
+    }  # fmt: skip
     wanted = {name: value for name, value in given.items() if value is not None}
     told = client.post(path_of("bulk", dry_run=dry_run), {"action": action, **wanted})
     items: list[dict[str, Any]] = told["items"]

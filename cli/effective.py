@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-TOLD = ("policies", "labels", "owner", "notify", "tasks")  #: of a job, what its namespace may give
+TOLD = ("policies", "labels", "owner", "criticality", "notify", "tasks")
+"""Of a job, what its namespace may give."""
 JOB, NAMESPACE, BUILT_IN = "job", "namespace", "built-in"
 
 

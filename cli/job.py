@@ -88,6 +88,7 @@ def apply(client: Client, paths: tuple[str, ...], dry_run: bool, namespace: str,
 @click.option("-l", "--labels", metavar="K=V,…", help="Only jobs with all these labels.")
 @click.option("--state", type=JOB_STATES, help="Only in this state.")
 @click.option("-q", "--query", metavar="TEXT", help="Only names that contain this.")
+@click.option("--criticality", metavar="WORD,…", help="Only minor, normal, major or critical ones.")
 @click.option("--failing", is_flag=True, help="Only those whose last run failed.")
 @click.option("--sort", type=click.Choice(["name", "next", "failing"]), help="By name, or what comes first.")
 @LIMIT
@@ -96,12 +97,12 @@ def apply(client: Client, paths: tuple[str, ...], dry_run: bool, namespace: str,
 @connected
 def list_(
     client: Client, namespace: str | None, labels: str | None, state: str | None, query: str | None,
-    failing: bool, sort: str | None, limit: int, stale: bool, form: str,
+    criticality: str | None, failing: bool, sort: str | None, limit: int, stale: bool, form: str,
 ) -> None:  # fmt: skip
     """List jobs with their state, last run and next tick."""
     path = path_of(
         "jobs", namespace=namespace, labels=labels, state=state, q=query, sort=sort,
-        failing=failing, brief=form == "table", consistency=consistency(stale),
+        failing=failing, criticality=criticality, brief=form == "table", consistency=consistency(stale),
     )  # fmt: skip
     items, there_is_more = client.items(path, limit)
     columns = ("namespace", "job", "state", "last run", "last tick", "next tick", "revision")
@@ -172,6 +173,7 @@ def get(
             ("job", f"{found['namespace']}/{found['job']}"),
             ("description", found.get("description")),
             ("owner", found.get("owner")),
+            ("criticality", found["criticality"]),
             ("state", _state_text(found)),
             *[("paused by", _paused_text(pause)) for pause in found.get("paused_by") or ()],
             (

@@ -38,7 +38,7 @@ def show_run(found: dict[str, Any], waits_for: str = "") -> None:
             *((("repeated by", ", ".join(map(str, found["reruns"]))),) if found.get("reruns") else ()),
             ("tick", found["tick"]),
             ("plan date", found.get("plan_date")),
-            ("params", found.get("params")),
+            ("params", " ".join(f"{name}={text}" for name, text in param_rows(found.get("params") or {}))),
             ("started", found["started"]),
             ("finished", found["finished"]),
             ("exit code", found["exit_code"]),

@@ -12,6 +12,7 @@ from api.cursors import make_cursor, read_cursor
 from api.jobs.reading import states_of
 from api.problems import query_problem
 from api.services import Services
+from scheduler.model.criticality import CRITICALITIES
 from scheduler.store.connection import Store
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads.jobs import ORDERS, Key, Wanted
@@ -76,12 +77,17 @@ def listing(
     failing: bool = False,
     last: str | None = None,
     sort: str | None = None,
+    criticality: str | None = None,
 ) -> Listing:
     """Raises Problem for what no list has."""
     for name, value, known in (("state", state, STATES), ("last", last, LAST_STATES), ("sort", sort, ORDERS)):
         if value is not None and value not in known:
             raise query_problem(name, f"{value[:64]!r} is not one of {', '.join(known)}")
-    wanted = Wanted(namespaces, STORED.get(state or ""), text, parse_labels(labels), failing, last)
+    words = None if criticality is None else tuple(dict.fromkeys(criticality.split(",")))
+    for word in words or ():
+        if word not in CRITICALITIES:
+            raise query_problem("criticality", f"{word[:64]!r} is not one of {', '.join(CRITICALITIES)}")
+    wanted = Wanted(namespaces, STORED.get(state or ""), text, parse_labels(labels), failing, last, words)
     return Listing(wanted, state, sort or ("failing" if failing else "name"))
 
 
@@ -113,5 +119,6 @@ def filter_facts(listing: Listing) -> dict[str, Any]:
     facts = {
         "namespace": wanted.namespaces and ",".join(wanted.namespaces), "state": listing.state,
         "q": wanted.text, "labels": labels or None, "failing": wanted.failing or None, "last": wanted.last,
+        "criticality": wanted.criticality and ",".join(wanted.criticality),
     }  # fmt: skip
     return {name: value for name, value in facts.items() if value is not None}

@@ -146,6 +146,7 @@ def new_job_document(
         id=0, namespace=job.namespace, name=job.name, revision=revision, spec=made.spec, labels="",
         state="active", pause_reason="", source="", created_ms=at_ms, changed_ms=at_ms, actor=actor,
         active_runs=0, failures=0, last_run=0, last_state="", runs_stored=0, retention_runs=0,
+        criticality=job.criticality,
     )  # fmt: skip
     facts = job_facts(
         row,

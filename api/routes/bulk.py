@@ -32,6 +32,7 @@ PAGES_MAX = 10  #: looked through for them
 AT_ONCE = 64  #: proposals under way
 FILTERS: Mapping[str, type] = {
     "namespace": str, "labels": str, "state": str, "q": str, "failing": bool, "last": str,
+    "criticality": str,
 }  # fmt: skip
 
 
@@ -122,6 +123,7 @@ def _asked(call: Call) -> _Asked:
     chosen = listing(
         call.need_listed(capability, namespace), labels=document.get("labels"), state=document.get("state"),
         text=document.get("q"), failing=document.get("failing", False), last=document.get("last"),
+        criticality=document.get("criticality"),
     )  # fmt: skip
     return _Asked(action, namespace or "default", names, chosen)
 

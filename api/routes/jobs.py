@@ -164,6 +164,9 @@ async def list_jobs(
     q: Annotated[str | None, Query(description="A part of the name.")] = None,
     failing: Annotated[bool, Query(description="Whose last run failed, who failed last first.")] = False,
     last: Annotated[str | None, Query(description="Whose last finished run ended so.")] = None,
+    criticality: Annotated[
+        str | None, Query(description="minor, normal, major, critical: one of these, commas between them.")
+    ] = None,
     sort: Annotated[
         str | None,
         Query(description="name; next: by the next tick, of jobs that have one; failing: as `failing`."),
@@ -178,7 +181,7 @@ async def list_jobs(
     services, call = services_of(request), call_of(request)
     asked = listing(
         call.need_listed(access.READ), labels=labels, state=state, text=q, failing=failing, last=last,
-        sort=sort,
+        sort=sort, criticality=criticality,
     )  # fmt: skip
     after = asked.place(cursor)
     await settle(call, services.commits)

@@ -251,6 +251,7 @@ bulk: dict[str, Any] = {
             q={"type": "string"},
             failing={"type": "boolean"},
             last={"type": "string"},
+            criticality={"type": "string"},
         ),
     ),
 }

@@ -76,6 +76,7 @@ class Job(Reply):
     next_tick: Instant | None = Field(examples=["2026-01-02T01:00:00Z"])
     last_tick: LastTick | None
     last_run: RunSummary | None
+    criticality: str = Field(description="minor, normal, major or critical", examples=["normal"])
     labels: dict[str, str] = Field({})
     triggers: list[dict[str, Any]] = Field([])
     tasks: dict[str, dict[str, Any]] = Field({})

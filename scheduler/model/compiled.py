@@ -82,6 +82,7 @@ class CompiledNotice(NamedTuple):
     kind: str  #: of node/effects
     target: str
     owner: str  #: of the job
+    criticality: str  #: of the job
 
 
 class OfTrigger(NamedTuple):
@@ -121,6 +122,7 @@ class CompiledJob(msgspec.Struct, frozen=True):
     calendar: tuple[str, str] | None  #: namespace and name of that by which dates among them are counted
     of_triggers: dict[str, OfTrigger]  #: by key, of those alone that have words of their own
     labels: str  #: of the job, as canonical JSON
+    criticality: str
     notify: tuple[CompiledNotice, ...]
     vars: tuple[tuple[str, str], ...]  #: namespace and name of each, in its order
     not_restartable: bool  #: none of its runs goes on in the middle
@@ -279,9 +281,8 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
         calendar=resolved(policies["calendar"], namespace) if "calendar" in policies else None,
         of_triggers=_of_triggers(shape["triggers"], defaults) if shape.get("triggers") else {},
         labels=_text(shape.get("labels") or {}),
-        notify=tuple([_notice(each, shape["owner"]) for each in shape["notify"]])
-        if shape.get("notify")
-        else (),
+        criticality=shape["criticality"],
+        notify=_notices(shape) if shape.get("notify") else (),
         vars=tuple([resolved(text, namespace) for text in shape["vars"]]) if shape.get("vars") else (),
         not_restartable=policies.get("not_restartable", False),
         secrets={
@@ -442,8 +443,15 @@ def _ends(entries: list[int | str]) -> frozenset[int | str]:
     return frozenset([*words, *codes_of(entry for entry in entries if entry not in words)])
 
 
-def _notice(notice: dict[str, Any], owner: str) -> CompiledNotice:
-    return CompiledNotice(tuple(notice["on"]), *compiled_target(notice), owner)
+def _notices(shape: dict[str, Any]) -> tuple[CompiledNotice, ...]:
+    criticality, owner = shape["criticality"], shape["owner"]
+    return tuple(
+        [
+            CompiledNotice(tuple(each["on"]), *compiled_target(each), owner, criticality)
+            for each in shape["notify"]
+            if criticality in each.get("criticality", (criticality,))
+        ]
+    )
 
 
 def _pauses_after(policies: dict[str, Any]) -> int | None:

@@ -19,6 +19,7 @@ from pydantic import BeforeValidator, Field
 
 from scheduler.model import work
 from scheduler.model.bounds import NOTICES_MAX
+from scheduler.model.criticality import Criticality
 from scheduler.model.ends import ExitClasses, Retry, Stderr
 from scheduler.model.fields import (
     DurationMs,
@@ -36,7 +37,7 @@ from scheduler.model.policies import Policies
 from scheduler.model.problems import pointer_of
 
 Place = tuple[str, ...]
-JOB_FIELDS = ("policies", "labels", "notify", "owner")
+JOB_FIELDS = ("policies", "labels", "notify", "owner", "criticality")
 FIELD = "defaults"
 TOLD_MAX = 200_000
 
@@ -47,6 +48,9 @@ class Defaults(Model):
     policies: Policies | None = None
     labels: Labels | None = None
     owner: Annotated[str | None, Field(max_length=200)] = None
+    criticality: Annotated[
+        Criticality | None, Field(description="how bad it is where a job fails: lists and notices choose by it")
+    ] = None  # fmt: skip
     notify: Annotated[
         tuple[Notice, ...] | None, BeforeValidator(as_tuple), Field(max_length=NOTICES_MAX)
     ] = None  # fmt: skip

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from scheduler import formats
 from scheduler.model import work
 from scheduler.model.bounds import GROUPS_MAX, NOTICES_MAX, TASKS_MAX, TRIGGERS_MAX, VARS_MAX
+from scheduler.model.criticality import Criticality
 from scheduler.model.defaults import Origins
 from scheduler.model.fields import Labels, Model, Name, Names, Reference, as_tuple
 from scheduler.model.finally_ import FINALLY, KEPT_LAST_MAX, with_timeouts
@@ -68,6 +69,9 @@ class Job(Model):
     enabled: bool = True  #: False: it never runs by itself
     labels: Labels = Field(default_factory=dict)
     owner: Annotated[str, Field(max_length=OWNER_LETTERS_MAX)] = ""
+    criticality: Annotated[
+        Criticality, Field(description="how bad it is where it fails: lists and notices choose by it")
+    ] = "normal"
     description: Annotated[str, Field(max_length=4_096)] = ""
     triggers: Annotated[tuple[Trigger, ...], BeforeValidator(as_tuple), Field(max_length=TRIGGERS_MAX)] = ()
     policies: Policies = Policies()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model, model_validator
 
+from scheduler.model.criticality import Criticality
 from scheduler.model.fields import Model, as_tuple, type_name
 from scheduler.model.notify import ABOUT, KINDS, NAMES, ONE_OF, PLANNED_ABOUT
 from scheduler.model.problems import Refused, shortened
@@ -49,6 +50,12 @@ class Notice(Way):
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [name]} for name in NAMES]})
 
     on: Annotated[tuple[str, ...], BeforeValidator(_about), WithJsonSchema(_ON_SCHEMA)]
+
+    criticality: Annotated[
+        tuple[Criticality, ...] | None,
+        BeforeValidator(as_tuple),
+        Field(min_length=1, description="it is for jobs of these alone; default any"),
+    ] = None
 
     @property
     def way(self) -> str:

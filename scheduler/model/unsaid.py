@@ -19,7 +19,8 @@ from scheduler.words.json_text import Raw, json_fields, json_text, json_value
 Part = dict[str, Any]
 
 _JOB: Part = {
-    "description": "", "enabled": True, "labels": {}, "notify": [], "owner": "", "params": {}, "triggers": [],
+    "criticality": "normal", "description": "", "enabled": True, "labels": {}, "notify": [], "owner": "",
+    "params": {}, "triggers": [],
     "policies": {
         "catchup": {"grace": "1m", "max": 100, "mode": "latest", "window": "1d"}, "idempotent": False,
         "on_failure": "end", "on_lost": "wait", "overlap": "skip", "priority": 50,

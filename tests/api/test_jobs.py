@@ -173,6 +173,27 @@ async def test_lists_filter_by_label_state_and_text(client: httpx2.AsyncClient) 
     assert await names("namespace=other") == []
 
 
+async def test_lists_and_notices_choose_by_criticality(client: httpx2.AsyncClient) -> None:
+    for name, word in (("a", "critical"), ("b", "major"), ("c", "minor")):
+        await put(client, name, criticality=word)
+    await put(client, "d")
+
+    async def names(query: str) -> list[tuple[str, str]]:
+        items = (await client.get(f"/v1/jobs?brief=true&{query}")).json()["items"]
+        return [(job["name"], job["criticality"]) for job in items]
+
+    assert await names("criticality=critical,major") == [("a", "critical"), ("b", "major")]
+    assert await names("criticality=normal") == [("d", "normal")]
+    await put(client, "a", criticality="minor")
+    assert [name for name, _ in await names("criticality=minor")] == ["a", "c"]
+    wrong = await client.get("/v1/jobs?criticality=urgent")
+    assert (wrong.status_code, "one of minor, normal, major, critical" in wrong.text) == (422, True)
+    bad = await client.put("/v1/jobs/e", json={"noop": True, "criticality": "majr"})
+    assert "did you mean major?" in bad.text
+    bulk = await client.post("/v1/bulk?dry_run=true", json={"action": "pause", "criticality": "minor"})
+    assert [item["job"] for item in bulk.json()["items"]] == ["a", "c"]
+
+
 async def test_pause_and_resume(client: httpx2.AsyncClient) -> None:
     await put(client, "backup")
     paused = await client.post("/v1/jobs/backup/pause")

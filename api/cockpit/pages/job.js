@@ -102,7 +102,7 @@ function Whole({ job, again }) {
     ${job.state === "unplaceable" ? html`<p class="error"><${Said} class="told">${job.unplaceable_reason}</${Said}></p>` : job.pause_reason ? html`<p class="note">${job.pause_reason}</p>` : job.state === "disabled" ? html`<p class="note">${t("job.disabled")}</p>` : null}</div>
     <${Facts} of=${[[t("job.schedule"), html`<code>${schedule(job.triggers)}</code>`], [t("job.lastRun"), last && html`<a class="plain" href=${runAt(last.id)}><${Status} state=${last.state} /></a> <${Ago} at=${last.finished || last.started || last.created} />`],
       [t("job.lastTook"), last?.started && last.finished ? span(between(last.started, last.finished)) : null], [t("job.nextTick"), job.next_tick && job.state !== "paused" ? html`<${Until} at=${job.next_tick} />` : null],
-      [t("job.activeRuns"), job.active_runs || null], [t("job.failures"), job.failures || null], [t("job.changed"), html`<${When} at=${job.changed} />${job.actor ? ` ${job.actor}` : ""}`], [t("job.owner"), job.owner], [t("job.source"), job.source]]} />
+      [t("job.activeRuns"), job.active_runs || null], [t("job.failures"), job.failures || null], [t("job.changed"), html`<${When} at=${job.changed} />${job.actor ? ` ${job.actor}` : ""}`], [t("job.owner"), job.owner], [t("job.criticality"), word("criticality", job.criticality)], [t("job.source"), job.source]]} />
     <${Ledger} job=${job} /><${Charts} job=${job} />
     <div class="two"><${Coming} job=${job} />
       <${Why} job=${job} explained=${explained} /></div>

@@ -10,13 +10,14 @@ import { jobAt, nameOf, runAt } from "../parts/jobs.js";
 const EVENTS = ["job_put", "job_deleted", "job_paused", "job_resumed", "paused", "resumed", "run_created", "run_ended", "tick_decided"];
 const ROW_PIXELS = 46, COLUMNS = 7;
 const ENDS = ["succeeded", "failed", "timed_out", "cancelled", "lost", "expired"];
-const FILTERS = ["q", "state", "last", "failing", "namespace", "labels"];
+const FILTERS = ["q", "state", "last", "failing", "namespace", "labels", "criticality"];
 const keyOf = (job) => JSON.stringify([job.namespace, job.name]);
 
 function Row({ job, chosen, choose }) {
   const last = job.last_run, tick = job.last_tick, name = nameOf(job);
   return html`<tr class=${chosen ? "chosen" : ""}><td class="pick"><input type="checkbox" checked=${chosen} aria-label=${t("jobs.choose", { name })} onChange=${choose} /></td>
     <td><a class="who" href=${jobAt(job)}>${name}</a> <${JobState} job=${job} />
+      ${job.criticality === "major" || job.criticality === "critical" ? html`<strong class="note">${word("criticality", job.criticality)}</strong> ` : null}
       ${job.description ? html`<span class="about" title=${job.description}>${job.description}</span>` : null}</td>
     <td class="wide"><code>${schedule(job.triggers)}</code></td>
     <td>${last ? html`<a class="plain" href=${runAt(last.id)}><${Status} state=${last.state} /></a> <span class="note"><${Ago} at=${last.finished || last.started || last.created} /></span>`
@@ -102,6 +103,7 @@ export default function Jobs() {
       <label class="filter"><span class="unseen">${t("jobs.ended")}</span><select value=${shown} onChange=${({ target: { value } }) =>
         setQuery({ failing: value === "failing" ? "true" : "", last: value === "failing" ? "" : value }, { push: true })}>
         <option value="">${t("jobs.anyEnd")}</option><option value="failing">${t("jobs.failing")}</option>${ENDS.map((end) => html`<option key=${end} value=${end}>${t("jobs.endedAs", { end: word("state", end) })}</option>`)}</select></label>
+      <${Choice} name="criticality" label=${t("jobs.criticality")} options=${[["", t("jobs.anyCriticality")], ...["critical", "critical,major", "normal", "minor"].map((each) => [each, each.split(",").map((one) => word("criticality", one)).join(", ")])]} />
       <${Choice} name="sort" label=${t("jobs.sort")} options=${["", "next", "failing"].map((sort) => [sort, t(`sort.${sort || "name"}`)])} />
       ${api.may("edit") ? html`<a class="button primary" id="new-job" href=${at("jobs", "new")}>${t("job.new")}</a>` : null}</div>
     ${some ? html`<${Many} chosen=${chosen} filter=${filter} clear=${clear} list=${list} whole=${whole} takeAll=${() => take(true)} />` : null}

@@ -62,6 +62,7 @@ class Judged(NamedTuple):
     job: Job | None  #: as it is stored; None: it is new
     labels: str
     retention_runs: int
+    criticality: str
     priority: int
     is_same: bool = False  #: nothing changes
     large: CompiledJob | None = None  #: of many tasks: kept, so that its first run need not compile it again
@@ -74,7 +75,7 @@ def judge(new: PreparedJob, job: Job | None, last: int | None = None) -> Judged 
     if refusal := revisions.judge(what, job and job.revision, new.if_revision):
         return refusal
     if job is not None and job.spec == new.spec:
-        return Judged(new, job, job.labels, job.retention_runs, 0, is_same=True)
+        return Judged(new, job, job.labels, job.retention_runs, job.criticality, 0, is_same=True)
     where = f"{new.namespace}/{new.name}"
     try:
         compiled = compile_job(new.spec)
@@ -87,8 +88,8 @@ def judge(new: PreparedJob, job: Job | None, last: int | None = None) -> Judged 
         return refused(Code.INVALID, f"{where}: two triggers of one key, or no task", name=new.name)
     large = compiled if len(compiled.tasks) >= KEPT_FROM_TASKS else None
     return Judged(
-        new, job, compiled.labels, compiled.retention_runs, compiled.priority, large=large, last=last,
-        keys=compiled.overlap_key,
+        new, job, compiled.labels, compiled.retention_runs, compiled.criticality, compiled.priority,
+        large=large, last=last, keys=compiled.overlap_key,
     )  # fmt: skip
 
 
@@ -104,7 +105,7 @@ def find_spent(ctx: Context, judged: Judged, after_ms: int) -> list[int]:
 
 def put(ctx: Context, edit: Edit, judged: Judged, last_revision: int) -> dict[str, object]:
     """`last_revision`: that the name of a new job ever had; 0: none."""
-    new, job, labels, retention_runs, _, is_same, large, _, _ = judged
+    new, job, labels, retention_runs, criticality, _, is_same, large, _, _ = judged
     if job is not None and is_same:
         return _report(job.id, new, job.revision, created=False, changed=False)
     if new.defaults != namespaces.defaults_revision(ctx.store, new.namespace):
@@ -122,6 +123,7 @@ def put(ctx: Context, edit: Edit, judged: Judged, last_revision: int) -> dict[st
                 labels=labels, state="active", pause_reason="", source=edit.source,
                 created_ms=edit.at_ms, changed_ms=edit.at_ms, actor=edit.actor, active_runs=0,
                 failures=0, last_run=0, last_state="", runs_stored=0, retention_runs=retention_runs,
+                criticality=criticality,
             ),
         )  # fmt: skip
     else:
@@ -129,6 +131,7 @@ def put(ctx: Context, edit: Edit, judged: Judged, last_revision: int) -> dict[st
         job_rows.change(
             ctx.store, job_id, revision=revision, spec=new.spec, labels=labels, source=edit.source,
             changed_ms=edit.at_ms, actor=edit.actor, retention_runs=retention_runs,
+            criticality=criticality,
         )  # fmt: skip
         if job.active_runs and judged.keys:
             keying.bring_in(ctx, job_id, judged.keys)

@@ -78,7 +78,7 @@ def _put(
 ) -> None:  # fmt: skip
     whose = {
         "about": about, "of": ABOUT[about], "namespace": namespace, "job": name,
-        "owner": notice.owner or None, "run": run or None,
+        "owner": notice.owner or None, "criticality": notice.criticality, "run": run or None,
     }  # fmt: skip
     payload = json.dumps({**whose, **facts}, sort_keys=True, separators=(",", ":")).encode()
     outbox.put(

@@ -22,6 +22,7 @@ class Wanted(NamedTuple):
     labels: Sequence[tuple[str, str | None]] = ()
     failing: bool = False  #: its last run failed
     last: str | None = None  #: how its last finished run ended
+    criticality: Sequence[str] | None = None  #: one of these; None: any
 
     def conditions(self) -> tuple[str, list[object]]:
         where, values = asked(
@@ -33,7 +34,8 @@ class Wanted(NamedTuple):
             where += " AND j.failures > 0"
         conditions, more = label_conditions(self.labels)
         within, names = among("j.namespace", self.namespaces)
-        return where + within + conditions, values + names + more
+        critical, words = among("j.criticality", self.criticality)
+        return where + within + critical + conditions, values + names + words + more
 
 
 class Order(NamedTuple):

@@ -22,6 +22,7 @@ STATEMENTS: tuple[str, ...] = (
         last_state TEXT NOT NULL,           -- how the last finished run ended; empty: none yet
         runs_stored INTEGER NOT NULL,         -- finished runs still stored
         retention_runs INTEGER NOT NULL,         -- retention.runs of the current revision
+        criticality TEXT NOT NULL,          -- of it: minor | normal | major | critical
         -- Canonical JSON of the current revision. The last one: who looks at the others does not read it.
         spec BLOB NOT NULL
     )

@@ -28,6 +28,7 @@ class Job(NamedTuple):
     last_state: str
     runs_stored: int
     retention_runs: int
+    criticality: str
     spec: bytes
 
     @property
@@ -172,12 +173,13 @@ def change(
     changed_ms: int,
     actor: str,
     retention_runs: int,
+    criticality: str,
 ) -> None:
     store.write(
         "UPDATE jobs SET revision = ?, spec = ?, labels = ?, source = ?, changed_ms = ?, actor = ?,"
-        " retention_runs = ?"
+        " retention_runs = ?, criticality = ?"
         " WHERE id = ?",
-        (revision, spec, labels, source, changed_ms, actor, retention_runs, job),
+        (revision, spec, labels, source, changed_ms, actor, retention_runs, criticality, job),
         row=("jobs", job),
     )
 

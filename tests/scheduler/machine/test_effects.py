@@ -58,6 +58,7 @@ def test_the_end_of_a_run_writes_what_is_to_be_sent_in_its_own_entry(told: Story
     assert (row.run, row.state) == (number, "waiting")
     assert (facts["state"], facts["exit_code"], facts["job"], facts["revision"]) == ("failed", 3, "j", 1)
     assert facts["owner"] == "data-oncall"
+    assert facts["criticality"] == "normal"
     assert facts["finished_ms"] == row.created_ms == row.next_ms == told.now_ms
     assert waits(told) == 1
 
@@ -285,3 +286,12 @@ def test_after_a_restore_what_may_have_been_sent_since_waits_for_a_person(
     assert told.machine.state.last_effect == 2 + SPAN, "the old cluster may have used the ids after these"
 
 
+def test_a_notice_may_be_for_critical_jobs_alone(story: Story) -> None:
+    story.connect()
+    pager = {**BOTH, "criticality": ["major", "critical"]}
+    story.put(job("j", notify=[pager]), job("k", notify=[pager], criticality="critical"))
+    for name in ("j", "k"):
+        run(story, exit_code=3, name=name)
+    (row,) = rows(story)
+    facts = json.loads(row.payload)
+    assert (facts["job"], facts["criticality"]) == ("k", "critical")

@@ -32,7 +32,7 @@ def test_its_example_is_a_notice_that_compiles(kind: Kind) -> None:
 
     assert json.loads(text)["notify"] == [notice]
     assert canonical(parse_job(json.loads(text))) == text
-    expected = CompiledNotice(("failed", "recovered"), kind.name, kind.target(notice), "")
+    expected = CompiledNotice(("failed", "recovered"), kind.name, kind.target(notice), "", "normal")
     compiled = compile_job(text)
     assert compiled.notify == compiled.outline().notify == (expected,)
 
@@ -180,7 +180,7 @@ print(json.dumps({
 def test_a_way_is_a_file_and_a_word_in_the_list(tmp_path: Path) -> None:
     """In a copy of scheduler/: what the checklist in CONTRIBUTING says of the model is all that it needs."""
     assert told(tmp_path, "notify", "shout", NEW, after="WEBHOOK", use=USE) == {
-        "compiled": [[["failed"], "shout", "yard", ""]],
+        "compiled": [[["failed"], "shout", "yard", "", "normal"]],
         "none": ["/notify/0: it tells nobody (give one of webhook, shout)"],
         "two": ["/notify/0: webhook and shout exclude each other (make a notice for each)"],
         "word": ["/notify/0/yell: unknown field 'yell' (did you mean shout?)"],
