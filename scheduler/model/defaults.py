@@ -49,7 +49,7 @@ class Defaults(Model):
     labels: Labels | None = None
     owner: Annotated[str | None, Field(max_length=200)] = None
     criticality: Annotated[
-        Criticality | None, Field(description="how bad it is where a job fails: lists and notices choose by it")
+        Criticality | None, Field(description="how bad it is where a job fails: lists, notices choose by it")
     ] = None  # fmt: skip
     notify: Annotated[
         tuple[Notice, ...] | None, BeforeValidator(as_tuple), Field(max_length=NOTICES_MAX)
