@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import httpx2
 
-from chaos import many, windows
+from chaos import days, many, windows
 from chaos.appliers import REVISED, generation_of, key_of, path_of
 from chaos.arrivals import HEARD, JOBS
 from chaos.checkers.vacuity import SETTLER
@@ -105,19 +105,25 @@ class Reader:
         self._http.close()
 
 
-def settle(reader: Reader, jobs: Sequence[str], history: History, *, narrows: bool) -> None:
+def settle(reader: Reader, jobs: Sequence[str], history: History, *, narrows: bool, arrives: bool) -> None:
     """Pause all schedules and wait until nothing runs; a limit, not a promise: what has not settled then
     is a finding."""
     for job in jobs:
         operation = history.invoke(SETTLER, "pause", of="job", name=job)
         reader.ask("POST", f"/v1/jobs/{job}/pause")
         history.end(operation, "ok")
+    if arrives:  # each makes a run only when another one ends
+        _patiently(lambda: all(each["state"] != "going" for each in _fillings(reader)), history, "backfills")
     for state in OPEN:  # a window may be a minute away
         for run in reader.items("/v1/runs", job=windows.JOB, state=state, brief="true"):
             reader.ask("POST", f"/v1/runs/{run['id']}/cancel", nothing=409)
     _patiently(lambda: not any(reader.items("/v1/runs", state=state) for state in OPEN), history, "runs")
     if narrows:
         _patiently(lambda: not reader.ask("GET", NARROW)["following"], history, "defaults")
+
+
+def _fillings(reader: Reader) -> list[dict[str, Any]]:
+    return reader.items(days.path_of(days.FILLED, "/backfills"), limit=100)
 
 
 def _heads(reader: Reader) -> dict[str, dict[str, Any]]:
@@ -211,6 +217,15 @@ def collect(
     if arrives:
         kept["arrivals"] = {job: reader.items(f"/v1/jobs/{job}/ticks", **window) for job in JOBS}
         kept["arrivals"]["left"] = left
+        kept["fillings"] = _fillings(reader)
+        kept["days"] = {
+            job: reader.items(f"/v1/jobs/{job}/ticks", **(window | of))
+            for job, of in {
+                days.TURNED: {},
+                days.SHUT: {"namespace": days.NAMESPACE},
+                days.FILLED: {"from": kept["fillings"][-1]["from"]} if kept["fillings"] else {},
+            }.items()
+        }
         kept["boots"] = reader.items(f"/v1/jobs/{BOOT}/ticks", **window)
     if narrows:
         kept["narrow"] = _narrow(reader)

@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from chaos import arrivals, clocks, leaks
+from chaos import arrivals, clocks, days, leaks
 from chaos.actions import ACTIONS, View
 from chaos.cluster import Cluster, Shape
 from chaos.collect import Reader, collect, settle
@@ -174,8 +174,8 @@ def conduct(
         history.write("phase", name="until")
         reader = Reader(cluster.nodes, cluster.token)
         jobs = [job.name for job, _, _ in workload.jobs]
-        paced = [arrivals.PACED] if workload.arrives else []
-        settle(reader, [*jobs, *paced], history, narrows=workload.narrows)
+        paced = [arrivals.PACED, days.TURNED] if workload.arrives else []
+        settle(reader, [*jobs, *paced], history, narrows=workload.narrows, arrives=workload.arrives)
         history.anchor()
         history.write("phase", name="final")
         collect(

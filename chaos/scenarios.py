@@ -48,7 +48,7 @@ MINIMUM = {
         "operations": 60, "ticks": 100, "starts": 100, "faults": 2, "visits": 1, "pauses": 3,
         "applies": 10, "stages": 2, "deliveries": 5, "rounds": 5, "members": 10,
         "hands": 5,
-        "told": 5,
+        "told": 5, "closings": 2, "turned": 8, "fillings": 6,
     },
     "soak": {
         "operations": 60, "ticks": 60, "starts": 60, "faults": 1, "visits": 1, "pauses": 3,

@@ -26,6 +26,7 @@ from chaos import (
     arrivals,
     clocks,
     completions,
+    days,
     graphs,
     hands,
     instants,
@@ -169,6 +170,7 @@ class Workload:
         self._narrow = Narrow() if clock == "host" and load != "light" else None
         self._clock = clock
         self._delivers = clock == "host" and load != "light"
+        self._days = days.Days(time.time())
         self._over = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -267,6 +269,8 @@ class Workload:
             self._surely(
                 api, "hands-on", f"/v1/jobs/{completions.JOB}", hands_on, {"hands_on": completions.JOB}
             )
+            for path, body in self._days.declared(pays):
+                self._surely(api, "days", path, body, {"path": path})
             windowed = windows.body_of(_beside(windows.JOB), pays, time.time())
             self._surely(api, "windowed", f"/v1/jobs/{windows.JOB}", windowed, {"windowed": windows.JOB})
         api.close()
@@ -367,6 +371,9 @@ class Workload:
             loops += narrow_people(self._narrow)
         for name, act, pause_s in loops:
             self._begin(name, self._loop, name, act, pause_s)
+        if self._delivers:
+            for name, each in self._days.people(self._over).items():
+                self._begin(name, self._operate, name, each)
         scheduled = [job.name for job, _, _ in self.jobs]
         for number, held in enumerate(targets(self._load, scheduled, self._agents)):
             self._begin(f"operator-{number}", self._operate, f"operator-{number}", Operator(held, self._over))
@@ -376,7 +383,7 @@ class Workload:
         thread.start()
         self._threads.append(thread)
 
-    def _operate(self, name: str, operator: Operator) -> None:
+    def _operate(self, name: str, operator: Operator | days.Person) -> None:
         api = self._make(name)
         operator.work(api)
         api.close()

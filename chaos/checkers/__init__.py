@@ -11,7 +11,7 @@ and arithmetic. Each is proven by bugs planted in histories (tests/chaos).
 Reading order: this file, `due` (the oracle), `causes` (what excuses what), `spans` (what was paused), then
 `ticks`, `results`, `held`, `boots`, `deliveries`, `graphs`, `workflows`, `hands`, `approvals`, `completions`,
 `many`, `windows`, `licences`, `notices`, `audit`, `secrets`, `objects`, `narrow`, `needs`, `arrivals`,
-`linear` (on `search`), `dispatch`, `durable`, `lifecycle`, `liveness`, `vacuity`; `judge` runs them all.
+`days`, `linear` (on `search`), `dispatch`, `durable`, `lifecycle`, `liveness`, `vacuity`; `judge` runs all.
 """
 
 from __future__ import annotations

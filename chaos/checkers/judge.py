@@ -14,6 +14,7 @@ from chaos.checkers import (
     audit,
     boots,
     completions,
+    days,
     deliveries,
     dispatch,
     durable,
@@ -39,9 +40,9 @@ from chaos.checkers import (
 )
 
 CHECKERS = (
-    ticks, results, held, boots, deliveries, graphs, workflows, hands, approvals, completions, many, windows,
-    licences, notices, audit, secrets, objects, narrow, needs, arrivals, linear, dispatch, durable, lifecycle,
-    liveness, vacuity,
+    ticks, results, held, boots, deliveries, graphs, workflows, hands, approvals, completions, many,
+    windows, licences, notices, audit, secrets, objects, narrow, needs, arrivals, days, linear, dispatch,
+    durable, lifecycle, liveness, vacuity,
 )  # fmt: skip
 
 

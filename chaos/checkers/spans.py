@@ -23,7 +23,10 @@ from chaos.history import Operation
 CLOCK_S = 0.05
 AHEAD_S = 0.5  #: a tick is decided so long before its instant, on a slow machine
 SKEW_S = 1.2  #: so far off a leader's clock may be before it stops planning
-TOLD = {"job": "job_paused", "agent": "agent_drained", "namespace": "paused", "all": "paused"}
+TOLD = {
+    "job": "job_paused", "agent": "agent_drained", "namespace": "paused", "all": "paused",
+    "date": "plan_closed",
+}  # fmt: skip
 EVERYTHING = (("all", ""), ("namespace", "default"))
 
 Target = tuple[str, str]
@@ -86,7 +89,7 @@ def _possibly(case: Case, target: Target) -> Iterator[Span]:
 def _told(case: Case, target: Target, from_s: float) -> list[float]:
     """When nodes were first heard to say that it was paused, behind this instant."""
     of, name = target
-    field = "namespace" if of in ("all", "namespace") else "name"
+    field = "namespace" if of in ("all", "namespace", "date") else "name"
     first: dict[str, float] = {}
     for events in case.events.values():
         for event in events:

@@ -23,6 +23,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from chaos import days
 from chaos.case import Case, Declared, Mark, milliseconds
 from chaos.checkers import Finding, Offence, finding
 from chaos.checkers.causes import LATE_S, agents_hurt, dull, excused, late_s, led, skewed
@@ -53,7 +54,7 @@ def check(case: Case) -> Finding:
     runs = {int(run["id"]): run for run in case.final.get("runs", [])}
     starts: dict[Tick, list[Mark]] = defaultdict(list)
     for mark in case.starts:
-        if mark.tick_ms is not None and mark.run not in case.reruns:
+        if mark.tick_ms is not None and mark.run not in case.reruns and mark.job not in days.TRIGGERS:
             starts[mark.job, mark.tick_ms].append(mark)
     by_job = {name: _Job(case, job, runs, starts) for name, job in case.declared.items()}
     for job in by_job.values():

@@ -17,6 +17,7 @@ from chaos.case import Case
 from chaos.checkers import Finding, Offence
 from chaos.checkers.due import due_ms
 from chaos.checkers.ticks import window
+from chaos.days import OF_DATE
 
 NAME = "vacuity"
 JUMP_S = 0.5
@@ -44,7 +45,9 @@ def _counts(case: Case) -> dict[str, int]:
         "starts": len(case.starts),
         "faults": sum(band.real is True for band in case.bands),
         "pauses": sum(
-            op.op == "pause" and op.outcome == "ok" and op.process != SETTLER for op in case.operations
+            op.op == "pause" and op.outcome == "ok" and op.process != SETTLER
+            and op.arguments.get("of") != OF_DATE
+            for op in case.operations
         ),
         "applies": sum(op.op in ("apply", "commit") and op.outcome == "ok" for op in case.operations),
         "stages": sum(op.op == "commit" and op.result.get("state") == DONE for op in case.operations),
@@ -55,6 +58,12 @@ def _counts(case: Case) -> dict[str, int]:
         "hands": sum(op.op == "hand" and op.outcome == "ok" for op in case.operations),
         "told": sum(op.op == "tell" and op.outcome == "ok" for op in case.operations),
         "reruns": sum(op.op == "rerun" and op.outcome == "ok" for op in case.operations),
+        "closings": sum(
+            op.op == "pause" and op.outcome == "ok" and op.arguments.get("of") == OF_DATE
+            for op in case.operations
+        ),
+        "turned": sum(op.op == "turn" and op.outcome == "ok" for op in case.operations),
+        "fillings": sum(op.op == "fill" and op.outcome == "ok" for op in case.operations),
         "visits": sum(entry["kind"] == "visitor" and entry["what"] == "went" for entry in case.history),
     }
 

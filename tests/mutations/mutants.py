@@ -34,6 +34,90 @@ ALONE = (Step(2_000, 6_000, "leader-alone"),)
 
 MUTANTS = (
     Mutant(
+        "a-closed-date-is-open",
+        (
+            (
+                "scheduler.machine.rules.gates.closed",
+                "    return NEVER if view.closed_day is not None else READY\n",
+                "    return READY\n",
+            ),
+        ),
+        APPLIED,
+        _says("days: fired-while-closed"),
+    ),
+    Mutant(
+        "nobody-holds-a-tick",
+        (
+            (
+                "scheduler.machine.rules.gates.changed",
+                "WAITS.get(row.act, READY)",
+                "(WAITS[MOVED] if row.act == MOVED else READY)",
+            ),
+        ),
+        APPLIED,
+        _says("days: started-while-held"),
+    ),
+    Mutant(
+        "nobody-moves-a-tick",
+        (
+            (
+                "scheduler.machine.rules.gates.changed",
+                "WAITS.get(row.act, READY)",
+                "(WAITS[HELD] if row.act == HELD else READY)",
+            ),
+        ),
+        APPLIED,
+        _says("days: not-moved"),
+    ),
+    Mutant(
+        "a-skipped-tick-comes",
+        (("scheduler.machine.rules.gates.changed", "NEVER if row.act == SKIPPED else ", ""),),
+        APPLIED,
+        _says("days: not-skipped"),
+    ),
+    Mutant(
+        "what-a-tick-was-given-is-forgotten",
+        (
+            (
+                "scheduler.machine.ticks",
+                "params=changed.params or None if changed is not None else None",
+                "params=None",
+            ),
+        ),
+        APPLIED,
+        _says("days: other-parameter"),
+    ),
+    Mutant(
+        "a-pause-does-not-end-by-itself",
+        (("scheduler.plan.passes.job_pauses", "for each in found]", "for each in found[:0]]"),),
+        APPLIED,
+        _says("ticks: bad-skipped"),
+    ),
+    Mutant(
+        "a-backfill-knows-no-bound",
+        (
+            (
+                "scheduler.machine.backfills",
+                "    free = row.active_max - row.active\n",
+                "    free = 100 - row.active\n",
+            ),
+        ),
+        APPLIED,
+        _says("days: over-filled"),
+    ),
+    Mutant(
+        "a-backfill-does-not-look-back",
+        (
+            (
+                "scheduler.machine.rules.filling",
+                "    known = look(store, row.job, row.key, at_ms)\n    if known.what in",
+                "    known = Known('')\n    if known.what in",
+            ),
+        ),
+        APPLIED,
+        _says("days: filled-twice"),
+    ),
+    Mutant(
         "a-warning-is-forgotten",
         (("scheduler.machine.steps.ends", "        run_rows.set_warned(ctx.store, run.id)\n", ""),),
         QUIET,
