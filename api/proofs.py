@@ -20,6 +20,7 @@ from api.connection import LOOK_S, forget_client, leave_if_gone
 from api.ports import Scheduler
 from api.problems import Problem, query_problem
 from api.threads import LONG_READS, encode
+from scheduler.store.connection import Store
 from scheduler.verify import Verification, verify
 
 PROOFS_MAX = 4
@@ -29,6 +30,7 @@ REST_MOST_S = 0.1
 RETRY_AFTER_S = 10
 
 Range = tuple[int, int]
+Say = Callable[[Store, Verification], dict[str, Any]]
 
 
 class _NobodyWaits(Exception):
@@ -68,7 +70,7 @@ class Proofs:
         return list(self._present)
 
     async def of(
-        self, scheduler: Scheduler, range_: Range, index: int, say: Callable[[Verification], dict[str, Any]]
+        self, scheduler: Scheduler, range_: Range, index: int, say: Say
     ) -> bytes:
         """The verification of (from, to] as JSON; the state is at `index` or beyond. Raises Problem."""
         proof = next((p for found, p in self._present if found == range_ and p.serves(index)), None)
@@ -91,7 +93,7 @@ class Proofs:
             proof.readers -= 1
 
     async def _made(
-        self, scheduler: Scheduler, range_: Range, proof: Proof, say: Callable[[Verification], dict[str, Any]]
+        self, scheduler: Scheduler, range_: Range, proof: Proof, say: Say
     ) -> bytes:
         forget_client()  # it works for all who ask
         try:
@@ -102,7 +104,7 @@ class Proofs:
             self._present = [(found, p) for found, p in self._present if p is not proof]
 
     def _prove(
-        self, scheduler: Scheduler, range_: Range, proof: Proof, say: Callable[[Verification], dict[str, Any]]
+        self, scheduler: Scheduler, range_: Range, proof: Proof, say: Say
     ) -> bytes:
         """On the thread."""
         slice_began_s = time.monotonic()
@@ -122,5 +124,6 @@ class Proofs:
             raise _NobodyWaits
         self.begun += 1
         proof.index = scheduler.index
-        found = verify(scheduler.reader(), *range_, now_ms=scheduler.now_ms(), look_up=look_up)
-        return encode(say(found))
+        reader = scheduler.reader()
+        found = verify(reader, *range_, now_ms=scheduler.now_ms(), look_up=look_up)
+        return encode(say(reader, found))

@@ -17,6 +17,9 @@ from api.problems import query_problem
 from api.services import Services, services_of
 from api.threads import read_reply
 from api.tick_pages import ticks_page
+from scheduler.store.connection import Store
+from scheduler.store.reads import jobs as job_reads
+from scheduler.store.tables import triggers as trigger_rows
 from scheduler.verify import Verification
 
 router = APIRouter(tags=["ticks"], dependencies=EACH)
@@ -112,8 +115,9 @@ async def list_proofs(request: Request) -> Response:
     return json_response({"items": items, "next_cursor": None})
 
 
-def verification_json(result: Verification) -> dict[str, Any]:
+def verification_json(store: Store, result: Verification) -> dict[str, Any]:
     """`ok` is the verdict; overdue ticks are no problem of the ledger: nothing was decided about them yet."""
+    names = job_reads.names(store, (problem.job for problem in result.problems))
     return {
         "ok": result.problem_count == 0,
         "from": rfc3339(result.from_ms),
@@ -131,7 +135,10 @@ def verification_json(result: Verification) -> dict[str, Any]:
             {
                 "kind": problem.kind,
                 "job": problem.job,
+                "namespace": names.get(problem.job, (None, None))[0],
+                "name": names.get(problem.job, (None, None))[1],
                 "trigger": problem.trigger,
+                "trigger_id": trigger_rows.key_of(store, problem.trigger) or None,
                 "at": rfc3339(problem.instant_ms),
                 "seq": problem.seq,
                 "detail": problem.detail,

@@ -318,8 +318,11 @@ class Fault(Reply):
     """What is wrong with the ledger."""
 
     kind: str
-    job: int
-    trigger: int
+    job: int = Field(description="its number")
+    namespace: str | None = Field(description="of the job; null: it is no job's")
+    name: str | None = Field(description="of the job", examples=["nightly-report"])
+    trigger: int = Field(description="the number of its era")
+    trigger_id: str | None = Field(description="as the job says it", examples=["nightly"])
     at: Instant | None
     seq: int | None
     detail: str

@@ -100,3 +100,14 @@ async def test_a_job_that_comes_often_is_one_line_until_it_is_opened(
     await expect(page).to_have_url(re.compile("open=often"))
     await expect(rows).to_have_count(63)
     assert await violations(page) == []
+
+
+async def test_a_date_that_closes_by_itself_says_when_and_then_that_it_did(
+    url: str, tab: OpenTab, client: httpx2.AsyncClient
+) -> None:
+    declared = await client.put("/v1/namespaces/books", json={"plan": {"auto_close": "1d"}})
+    assert declared.status_code == 201, declared.text
+    page = await tab(f"{url}cockpit/plan?namespace=books&date=2099-12-25")
+    await expect(page.locator(".title").get_by_text("closes by itself at")).to_contain_text("27")
+    await page.get_by_role("link", name="books").click()
+    await expect(page.locator("#main")).to_contain_text("closed 1d after their end")

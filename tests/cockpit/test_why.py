@@ -48,6 +48,7 @@ async def test_a_job_says_what_its_next_tick_has_to_pass_and_any_instant_is_aske
     closed = why.locator(".closed-gate").first
     await expect(closed).to_contain_text("a blackout of its job")
     await expect(closed).to_contain_text("freeze")
+    await expect(closed.locator(".status")).to_have_text(re.compile("blackout, never$"))  # read aloud, too
     await expect(why.get_by_text("gates were open").first).to_be_visible()
     await expect(why.locator(".helps code")).to_have_text(re.compile("^cronclave job "))
     assert await violations(page) == []

@@ -45,7 +45,7 @@ function Result({ sum }) {
     <dl class="outcomes">${ORDER.map((name) => html`<div key=${name}><dt><${Status} state=${name} /></dt><dd><meter min="0" max=${most} value=${count(name)} aria-label=${word("state", name)}></meter> ${number(count(name))}${why(name) ? html` <span class="note">${why(name)}</span>` : null}</dd></div>`)}
       <div><dt>${t("ledger.events")}</dt><dd>${number(sum.events)}</dd></div></dl>
     ${sum.problems.length ? html`<div class="frame" tabindex="0" role="group" aria-label=${t("ledger.kind")}><table><thead><tr><th scope="col">${t("ledger.kind")}</th><th scope="col">${t("job.job")}</th><th scope="col">${t("ledger.at")}</th><th scope="col">${t("ledger.detail")}</th></tr></thead>
-      <tbody>${sum.problems.map((one, i) => html`<tr key=${i}><td>${one.kind}</td><td>${one.job}</td><td><${When} at=${one.at} /></td><td><${Said}>${one.detail}</${Said}></td></tr>`)}</tbody></table></div>` : null}`;
+      <tbody>${sum.problems.map((one, i) => html`<tr key=${i}><td>${one.kind}</td><td>${one.name ? html`<a class="who plain" href=${jobAt(one)}>${nameOf(one)}</a> <span class="note">${one.trigger_id}</span>` : one.job || ""}</td><td>${one.name && one.at ? html`<a href=${whyAt(one, one.at)}><${When} at=${one.at} /></a>` : html`<${When} at=${one.at} />`}</td><td><${Said}>${one.detail}</${Said}></td></tr>`)}</tbody></table></div>` : null}`;
 }
 
 // What the leader has looked through by itself, all the time, and what it found.

@@ -7,7 +7,7 @@ import { jobAt, runAt } from "../parts/jobs.js";
 import { actsOn, whyOf } from "../parts/tick_actions.js";
 import { whyAt } from "../parts/why.js";
 
-const EVENTS = ["run_created", "run_started", "run_ended", "job_put", "job_deleted", "job_paused", "job_resumed", "paused", "resumed", "plan_closed", "plan_opened", "tick_changed", "object_put"];
+const EVENTS = ["run_created", "run_started", "run_ended", "job_put", "job_deleted", "job_paused", "job_resumed", "paused", "resumed", "plan_closed", "plan_dates_closed", "plan_opened", "tick_changed", "object_put"];
 const LINES = 600, EACH = 60, OFTEN = 6, CALENDARS = 5, DAY_MS = 86400000;
 const BESIDE = ["", "-1", "-7", "7"];
 const beside = (day, days) => new Date(Date.parse(`${day}T00:00:00Z`) + days * DAY_MS).toISOString().slice(0, 10);
@@ -74,7 +74,7 @@ function Table({ items, again }) {
 // What has no tick on that date: it rests, and why, or happens when something else does.
 const Rest = ({ items }) => items.length ? html`<section aria-labelledby="rest-title"><h2 id="rest-title">${t("plan.rest")}</h2><ul class="card plain-list">${items.map((line) => html`<li key=${`${line.job} ${line.trigger}`}><a class="who plain" href=${jobAt(jobOf(line))}>${line.job}</a> <span class="note">${line.trigger}</span> <${Said}>${said(line)}</${Said}></li>`)}</ul></section>` : null;
 
-const Closed = ({ one }) => html`<p class="banner-of"><${Status} state="paused">${t("plan.closed")}</${Status}> ${one.closed.reason} <span class="note">${one.closed.actor} · <${When} at=${one.closed.since} /></span></p>`;
+const Closed = ({ one }) => html`<p class="banner-of"><${Status} state="paused">${t("plan.closed")}</${Status}> ${one.closed.reason} <span class="note">${one.closed.actor || t("plan.byItself")} · <${When} at=${one.closed.since} /></span></p>`;
 
 function Day({ one, other, again }) {
   const act = one.closed ? open(one, again) : close(one, again);
@@ -82,7 +82,7 @@ function Day({ one, other, again }) {
   const now = useNow(30000);
   return html`<div class="title"><div class="head"><h2>${one.date}</h2><${Calendars} namespace=${one.namespace} date=${one.date} /><span class="push"></span><${Act} action=${act} /></div>
     ${one.closed ? html`<${Closed} one=${one} />` : null}
-    <p class="note">${whole(one.from)} – ${whole(one.until)}</p></div>
+    <p class="note">${whole(one.from)} – ${whole(one.until)}${one.closes ? html` · ${t("plan.closes")} ${whole(one.closes)}` : null}</p></div>
     <${DayLanes} one=${one} other=${other} now=${now} />
     ${other ? html`<p class="note">${t("plan.besideIs")} <strong>${other.date}</strong> <${Calendars} namespace=${one.namespace} date=${other.date} /> ${other.closed ? html`<${Status} state="paused">${t("plan.closed")}</${Status}> ${other.closed.reason}` : null}</p>` : null}
     <${Table} items=${one.items} again=${again} /><${Rest} items=${one.items.filter((line) => !line.at)} />

@@ -42,6 +42,7 @@ const TYPES = [
   "paused",
   "plan_closed",
   "plan_dates_closed",
+  "plan_dates_closed",
   "plan_opened",
   "resumed",
   "round_begun",

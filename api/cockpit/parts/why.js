@@ -68,7 +68,7 @@ export function Chain({ told, gates = told.gates || [], outcome = null, job = nu
   const stateOf = (link) => link.gate === "outcome" ? outcome || (link.passed ? "ran" : "waits") : link.passed ? "ready" : now.get(link.gate)?.state || (outcome && outcome !== "pending" ? "never" : "waits");
   return html`<ol class="chain">${grouped(told.chain).map((link) => Array.isArray(link) ? html`<li key=${link[0].gate} class="opened-gates"><details><summary>${tn("why.open", link.length)}</summary>
       <ul>${link.map((each) => html`<li key=${each.gate}><${Status} state="ready">${word("gate", each.gate)}</${Status}> <${Said} class="note">${each.because}</${Said}></li>`)}</ul></details></li>`
-    : html`<li key=${link.gate} class=${link.passed || TIMES.includes(link.gate) ? "" : "closed-gate"}><${Status} state=${stateOf(link)}>${word("gate", link.gate)}</${Status}>
+    : html`<li key=${link.gate} class=${link.passed || TIMES.includes(link.gate) ? "" : "closed-gate"}><${Status} state=${stateOf(link)}>${word("gate", link.gate)}<span class="unseen">, ${word("state", stateOf(link))}</span></${Status}>
       <p><${Said}>${link.because}</${Said}> ${link.at ? html`<span class="note"><${When} at=${link.at} /></span>` : null}${!link.passed && now.get(link.gate)?.opens_at ? html` <span class="note"><${Until} at=${now.get(link.gate).opens_at} /></span>` : null}<${Refs} of=${link.refs} but=${job && `${job.namespace}/${job.name}`} /></p></li>`)}</ol>
     ${told.help ? html`<div class="helps"><span>${t("why.helps")}</span><${Copy} text=${told.help}>CLI</${Copy}></div>` : null}`;
 }
