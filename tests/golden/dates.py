@@ -24,7 +24,7 @@ def dates(story: Recorder) -> None:
     story.apply(
         calendar,
         job("dated", trigger=every, params=declared, policies=policies),
-        job("far", trigger=every, params=far, policies=policies),
+        job("far", trigger=every, params=far, policies=policies, criticality="critical"),
     )
     story.now_ms += 10_000
     story.tell(*story.plan())
