@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from api.ports import Scheduler
 from scheduler.model.known_dates import ZONE
+from scheduler.store.connection import Store
 from scheduler.store.tables import namespaces, pins, zones
 from scheduler.ticks import plan_days, zone_files
 from scheduler.ticks.plan_days import PLANS_MAX
@@ -24,9 +27,13 @@ class Prepared(NamedTuple):
 
 def prepared(scheduler: Scheduler, actor: Actor) -> Prepared:
     """Some seconds of CPU between versions that lie years apart: for a thread."""
+    return prepared_by(scheduler.read, scheduler.now_ms(), actor)
+
+
+def prepared_by(read: Callable[[], AbstractContextManager[Store]], now_ms: int, actor: Actor) -> Prepared:
     body = zone_files.of_wheel()
-    new, now_ms = zone_files.read(body), scheduler.now_ms()
-    with scheduler.read() as store:
+    new = zone_files.read(body)
+    with read() as store:
         before = zones.current(store)
         used = namespaces.plans(store, 50 * PLANS_MAX)
     if before is None or before.digest == new.digest:
@@ -35,7 +42,7 @@ def prepared(scheduler: Scheduler, actor: Actor) -> Prepared:
     moved = {name: zone_files.learn(new.files[new.pins[name]]) for name in names}
     plans = [(tz, begin) for tz, begin in used if tz in moved]
     planned: list[str] = []
-    with scheduler.read() as store:
+    with read() as store:
         for tz, begin in plans:
             planned += namespaces.planned_by(store, tz, begin, PLANNED_TOLD_MAX - len(planned))
     replanned = tuple(

@@ -23,6 +23,7 @@ from bench import (
     members,
     restart,
     rolling,
+    simulation,
     staged,
     submit,
     workflows,
@@ -46,6 +47,7 @@ BENCHMARKS: dict[str, Callable[[Options], Result]] = {
     "rolling": rolling.run,
     "workflows": workflows.run,
     "members": members.run,
+    "simulation": simulation.run,
 }
 
 

@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
-from node.forecast import forecast
+from node.forecast import Asked, forecast
 from scheduler.model.problems import JobError
-from scheduler.simulate import TOLD_MAX, simulate
+from scheduler.simulate import Discarded, simulate
+from scheduler.simulate.findings import TOLD_MAX
 from scheduler.store.connection import Store
 from scheduler.verify import verify
 from scheduler.words import commands as c
 from tests.scheduler.story import START_MS, Story, job
 
+MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 HOURLY = {"every": "1h", "id": "t"}
@@ -43,7 +45,7 @@ def told(story: Story, tmp_path: Path, days: int = 1, *changes: Any, lose: Any =
     story.close()
     (tmp_path / "scratch").mkdir(exist_ok=True)
     before = story.path.read_bytes()
-    found = forecast(story.path, days, changes, lose, tmp_path / "scratch")
+    found = forecast(story.path, Asked(days, documents=changes, lose=lose), tmp_path / "scratch")
     assert story.path.read_bytes() == before, "it is the copy that changes"
     return found
 
@@ -199,5 +201,109 @@ def test_files_are_applied_as_a_front_does(story: Story, tmp_path: Path) -> None
     story.tell_ok(c.PutNamespace("team", b"{}", defaults=defaults))
     story.close()
     (tmp_path / "scratch").mkdir()
-    found = forecast(story.path, 1, [job(trigger=HOURLY)], None, tmp_path / "scratch", "team")
+    asked = Asked(1, documents=[job(trigger=HOURLY)], namespace="team")
+    found = forecast(story.path, asked, tmp_path / "scratch")
     assert found["new"] == ["missed team/j"]
+
+
+def dock(story: Story) -> None:
+    story.apply({"resource": "dock"})
+
+
+MIXED = [
+    job("often", trigger={"every": "7s"}, policies={"overlap": "queue_one"}),
+    job("long", trigger={"every": "1m"}, policies={"overlap": {"max": 2, "then": "queue_all"}}),
+    job("chain", tasks={"a": {"run": "x"}, "b": {"run": "x", "needs": ["a"]}}, trigger={"every": "5m"}),
+    {"job": "after", "run": "x", "triggers": [{"after": "chain.succeeded"}]},
+    {"job": "delayed", "run": "x", "triggers": [{"every": {"delay": "90s"}}]},
+    {"job": "needs", "run": "x", "triggers": [{"every": "10m"}],
+     "requires": [{"job": "chain", "since": "6h"}]},
+    job("left", trigger={"every": "2m"}, tasks={"t": {"run": "x", "locks": ["dock"]}}),
+    job("right", trigger={"every": "2m"}, policies={"locks": ["dock"], "start_deadline": "30s"}),
+    job("wide", trigger={"every": "15m"}, tasks={"t": {"run": "x", "fanout": {"n": 4, "max_parallel": 2}}}),
+    job("night", trigger={"every": "3m"}, policies={"admission": {"windows": ["Mon-Sun 00:00-06:00"]}}),
+    job("sleeps", trigger={"every": "20m"}, tasks={"t": {"sleep": "95s"}, "u": {"run": "x", "needs": ["t"]}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("slots", [1, 100])
+def test_the_planner_is_asked_less_often_and_the_ledger_is_the_same(tmp_path: Path, slots: int) -> None:
+    """Whatever keeps runs and tasks waiting, and whoever's end lets them go on."""
+    told = []
+    for thorough in (True, False):
+        story = Story(tmp_path / f"{thorough}.db")
+        story.lead()
+        story.connect(slots=slots)
+        dock(story)
+        story.put(*MIXED)
+        for name, minutes in (("often", 0.4), ("long", 2.5), ("left", 1.5), ("right", 1), ("wide", 1)):
+            run = int(story.value(c.RunJob("default", name, b"{}", story.now_ms), "run"))
+            while story.store.value("SELECT state FROM runs WHERE id = ?", (run,)) != "succeeded":
+                story.plan_and_apply()
+                begun_ms = story.now_ms
+                claimed = story.store.rows("SELECT id FROM attempts WHERE state = 'assigned' ORDER BY id")
+                for (attempt,) in claimed:
+                    story.claim(attempt)
+                story.now_ms += int(minutes * MINUTE_MS)
+                for (attempt,) in claimed:
+                    agent = story.attempt(attempt).agent
+                    story.tell(c.Finish(attempt, agent, begun_ms, story.now_ms, 0, "exit"))
+        story.close()
+        store = Discarded.of(story.path)
+        found = simulate(store, story.now_ms + HOUR_MS, thorough=thorough)
+        entries = store.rows(
+            "SELECT trigger, kind, key, first_ms, last_ms, outcome, reason, run, decided_ms FROM ledger"
+            " ORDER BY seq"
+        )
+        runs = store.rows("SELECT id, name, state, started_ms, finished_ms FROM runs ORDER BY id")
+        told.append((entries, runs, found.facts()))
+        store.close()
+    assert told[0][0] == told[1][0]
+    assert told[0][1] == told[1][1]
+    assert told[0][2] == told[1][2]
+    assert len({row[5] for row in told[0][0]}) > 1
+
+
+@pytest.mark.parametrize("held_by", ["run", "task"])
+def test_jobs_that_collide_at_a_resource_are_named(story: Story, tmp_path: Path, held_by: str) -> None:
+    dock(story)
+    for name in ("load", "report"):
+        of_run = {"policies": {"locks": ["dock"]}} if held_by == "run" else {}
+        task = {"run": "x"} if held_by == "run" else {"run": "x", "locks": ["dock"]}
+        story.put({"job": name, "tasks": {"main": task}, "triggers": [{"cron": "0 * * * *"}], **of_run})
+    found = told(story, tmp_path)
+    ((resource, said),) = by_kind(found, "locks")
+    assert resource == "default/dock"
+    assert said == "default/report wait for it, at 23 instants"
+    (hint,) = [each["hint"] for each in found["findings"] if each["kind"] == "locks"]
+    assert "H in place of the minute" in hint
+
+
+def test_the_hint_of_a_collision_helps(story: Story, tmp_path: Path) -> None:
+    dock(story)
+    for name in ("load", "report"):
+        lock = {"locks": ["dock"]}
+        story.put({"job": name, "run": "x", "triggers": [{"cron": "H * * * *"}], "policies": lock})
+    assert by_kind(told(story, tmp_path), "locks") == []
+
+
+def test_days_from_a_later_one_on_are_told_alone(story: Story, tmp_path: Path) -> None:
+    story.put(job(trigger=HOURLY))
+    took(story, 90)
+    story.close()
+    (tmp_path / "scratch").mkdir()
+    later_ms = START_MS + 10 * DAY_MS
+    found = forecast(story.path, Asked(2, from_ms=later_ms), tmp_path / "scratch")
+    assert (found["from_ms"], found["to_ms"]) == (later_ms, later_ms + 2 * DAY_MS)
+    assert sum(found["ticks"].values()) == 48
+    with pytest.raises(ValueError, match="does not lie between 2027-01-15T09:30:00Z, where the state ends"):
+        forecast(story.path, Asked(2, from_ms=START_MS - DAY_MS), tmp_path / "scratch")
+
+
+def test_how_far_it_is_is_told(story: Story, tmp_path: Path) -> None:
+    story.put(job(trigger={"every": "1m"}))
+    story.close()
+    far: list[int] = []
+    simulate(Discarded.of(story.path), START_MS + DAY_MS, far=far.append)
+    assert len(far) >= 2
+    assert far == sorted(far)

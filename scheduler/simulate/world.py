@@ -7,35 +7,32 @@ Rules of this file:
    the clock goes from one instant at which something is due to the next.
 2. Agents are those of the state, with their slots; each claims at once what it is given. A task ends well,
    after the median of its last runs; one without history after `UNKNOWN_MS`.
-3. What is told is read from the ledger afterwards, as a person would.
+3. The planner is asked when time makes something due (`wake_ms`), when something waits for what an end may
+   give back, and when the last plan had something taken that may lead to more; not at each instant. That is
+   half of the work, and the ledger is the same (tests/scheduler/test_simulate.py).
 """
 
 from __future__ import annotations
 
 import heapq
-import json
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from statistics import median
-from typing import Any
 
 from scheduler.machine import Machine
+from scheduler.machine.rules import selectors
 from scheduler.machine.rules.gates import locks
 from scheduler.model.quantities import format_instant
 from scheduler.plan import PlanCache, plan, wake_ms
+from scheduler.simulate.findings import Simulation, Waited, tell
 from scheduler.store.connection import Store
-from scheduler.store.reads import jobs as job_reads
-from scheduler.store.reads import ledger as ledger_reads
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
+from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
-from scheduler.store.tables import triggers as trigger_rows
-from scheduler.store.tables import zones
-from scheduler.ticks import schedule
 from scheduler.words import codec
 from scheduler.words import commands as c
-from scheduler.words.causes import RESULTS
 from scheduler.words.lifecycle import AWAITING
 from scheduler.words.outcomes import Outcome
 
@@ -44,57 +41,66 @@ HISTORY = 50_000  #: attempts that tell how long tasks take, the newest
 STEPS_MAX = 5_000_000
 UPKEEP_MS = 600_000  #: so often old runs are looked for; asked at each instant, it were half of the work
 STUCK_MAX = 100  #: plans in a row of which nothing is taken
-PILE = 10  #: starts in one second that are told of as a pile
-TOLD_MAX = 20  #: of each kind
-LATE_MS = 5_000
 CHUNK = 200  #: commands of one entry
 SELECTORS_MAX = 50
-CLOCKS_MS = 3 * 3_600_000  #: around a change of the clocks
+WAITING_MAX = 20  #: of one queue, that are named
+ENTRIES_A_COMMIT = 200
+TOLD_EVERY = 500  #: instants
+CACHE_KIB = 65_536
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    kind: str  #: pile | overlap | missed | late | waits | locks | clocks
-    subject: str  #: namespace/job, or an instant
-    said: str
-    hint: str = ""
+_QUEUED = "SELECT EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_queued WHERE state = 'queued')"
+_WAITING = (
+    f"{_QUEUED} OR EXISTS (SELECT 1 FROM runs WHERE finished_ms IS NULL AND state <> 'running')"
+)
+"""Whether anything waits for what another one's end may give back: a slot, a lock, its turn."""
 
 
-@dataclass(slots=True)
-class Simulation:
-    from_ms: int
-    to_ms: int
-    ticks: Counter[str] = field(default_factory=Counter)  #: by outcome
-    runs: int = 0
-    without_history: int = 0  #: tasks that are taken to last UNKNOWN_MS
-    findings: list[Finding] = field(default_factory=list)  #: all: what is cut is not known not to be new
+class Discarded(Store):
+    """A copy that is thrown away: nothing of it needs to last, so many entries are one transaction."""
 
-    def facts(self, new: Collection[tuple[str, str]] = ()) -> dict[str, Any]:
-        """`new`: (kind, subject) of what is told before the rest of its kind, of which the first are told."""
-        findings: list[dict[str, Any]] = []
-        for kind in dict.fromkeys(each.kind for each in self.findings):
-            of_kind = [each for each in self.findings if each.kind == kind]
-            of_kind.sort(key=lambda each: (each.kind, each.subject) not in new)
-            findings += map(asdict, of_kind[:TOLD_MAX])
-        return {
-            **asdict(replace(self, ticks=Counter(), findings=[])),
-            "ticks": dict(self.ticks),
-            "findings": findings,
-        }
+    _entries = 0
+
+    @classmethod
+    def of(cls, path: Path) -> Discarded:
+        store = cls.open_alone(path)
+        assert isinstance(store, cls)
+        for setting in (
+            "synchronous=OFF", "journal_mode=MEMORY", "locking_mode=EXCLUSIVE", "temp_store=MEMORY",
+            f"cache_size=-{CACHE_KIB}",
+        ):  # fmt: skip
+            store.execute(f"PRAGMA {setting}")
+        return store
+
+    def begin(self) -> None:
+        if not self.is_in_snapshot:
+            super().begin()
+
+    def commit(self) -> None:
+        self._entries += 1
+        if self._entries >= ENTRIES_A_COMMIT:
+            self._entries = 0
+            super().commit()
 
 
 class _World:
-    def __init__(self, store: Store, machine: Machine, from_ms: int) -> None:
-        self.store, self.machine, self.now_ms = store, machine, from_ms
+    def __init__(self, store: Store, machine: Machine, from_ms: int, *, thorough: bool) -> None:
+        self.store, self.machine, self.now_ms, self._thorough = store, machine, from_ms, thorough
         self._sequence, self._upkeep_ms = 0, 0
         self._ends: list[tuple[int, int, int]] = []
         self._usual = _usual(store)
+        self._due_ms: int | None = from_ms  #: when time makes something due, as it was when last asked
+        self._told = True  #: something, since that was asked
+        self._fresh = True  #: and since attempts were looked at
+        self._stirred = True  #: what waits for others may go on
         self.unknown: set[tuple[int, str]] = set()
-        self.waited: Counter[tuple[str, str]] = Counter()
+        self.waited = Waited()
         self.cache = PlanCache()
 
     def tell(self, commands: Sequence[c.Command]) -> list[Outcome]:
         found: list[Outcome] = []
+        if commands:
+            self._told = self._fresh = True
         for first in range(0, len(commands), CHUNK):
             self._sequence += 1
             encoded = tuple(map(codec.encode_command, commands[first : first + CHUNK]))
@@ -110,15 +116,35 @@ class _World:
 
     def step(self) -> bool:
         """Whether anything was done at this instant."""
+        taken = self._needs_plan() and self._plan()
+        if self._fresh:
+            self._fresh = False
+            return self._begin() or self._stop() or self._finish() or taken
+        return self._finish() or taken
+
+    def _needs_plan(self) -> bool:
+        due_ms = self.due_ms()
+        if self._thorough or (due_ms is not None and due_ms <= self.now_ms):
+            return True
+        return self._stirred and bool(self.store.value(_WAITING))
+
+    def _plan(self) -> bool:
         if self.now_ms < self._upkeep_ms:
             self.cache.upkeep_ms = self.now_ms
         else:
             self._upkeep_ms = self.now_ms + UPKEEP_MS
         planned = plan(self.store, self.now_ms, epoch=self.machine.state.epoch, lead_ms=0, cache=self.cache)
-        taken = bool(planned) and any(outcome.ok for outcome in self.tell(planned))
-        return self._work() or taken
+        self._told = True  # what a plan finds tells when the next is due
+        self._stirred = bool(planned) and any(outcome.ok for outcome in self.tell(planned))
+        return self._stirred
 
-    def _work(self) -> bool:
+    def due_ms(self) -> int | None:
+        if self._told:
+            self._due_ms, self._told = wake_ms(self.store, cache=self.cache), False
+        return self._due_ms
+
+    def _begin(self) -> bool:
+        """Agents claim what was assigned."""
         rows = self.store.rows(
             "SELECT a.id, a.agent, g.session, a.due_ms, r.job, t.name FROM attempts a"
             " JOIN agents g ON g.id = a.agent JOIN tasks t ON t.id = a.task JOIN runs r ON r.id = a.run"
@@ -134,24 +160,33 @@ class _World:
             heapq.heappush(
                 self._ends, (begins_ms + (UNKNOWN_MS if usual_ms is None else usual_ms), attempt, agent)
             )
-        return bool(rows) or self._finish()
+        return bool(rows)
 
-    def _finish(self) -> bool:
-        """What is over; and what is asked to stop, which does so at once."""
+    def _stop(self) -> bool:
+        """What is asked to stop does so at once."""
         stopping = self.store.rows(
             "SELECT a.id, a.agent FROM attempts a JOIN agents g ON g.id = a.agent"
             " WHERE a.live = 1 AND a.state = 'cancelling' AND g.node <> '' ORDER BY a.id LIMIT 10000"
         )
-        ended: list[c.Command] = [
+        ended = [
             c.Finish(attempt, agent, self.now_ms, self.now_ms, None, "cancelled")
             for attempt, agent in stopping
         ]
+        return self._tell_ended(ended, ())
+
+    def _finish(self) -> bool:
+        """What is over by now."""
+        ended: list[c.Finish] = []
         over: list[int] = []
         while self._ends and self._ends[0][0] <= self.now_ms:
             _, attempt, agent = heapq.heappop(self._ends)
             over.append(attempt)
             ended.append(c.Finish(attempt, agent, self.now_ms, self.now_ms, 0, "exit"))
+        return self._tell_ended(ended, over)
+
+    def _tell_ended(self, ended: Sequence[c.Finish], over: Sequence[int]) -> bool:
         if ended:
+            self._stirred = True
             self.tell(ended)
             self._complete(over)
         return bool(ended)
@@ -180,22 +215,27 @@ class _World:
                 heapq.heappush(self._ends, (ends_ms, attempt, agent))
 
     def next_ms(self) -> int | None:
-        due = wake_ms(self.store, cache=self.cache)
         ends = self._ends[0][0] if self._ends else None
-        return min((at for at in (due, ends) if at is not None), default=None)
+        return min((at for at in (self.due_ms(), ends) if at is not None), default=None)
 
     def note_locks(self) -> None:
-        if not self.machine.state.locks:
+        """Who waits for what others hold, at this instant."""
+        if not self.store.value(_QUEUED):
             return
         for selector in task_rows.queued_selectors(self.store, SELECTORS_MAX):
+            if not selectors.has_locks(selector):
+                continue
             lacks = locks.lacks(self.store, selector, self.now_ms)
-            if lacks and locks.is_resource(lacks):
-                self.waited[lacks, selector] += 1
+            if locks.is_resource(lacks):
+                runs = [each.run for each in task_rows.queued(self.store, selector, WAITING_MAX)]
+                jobs = (found for run in runs if (found := run_rows.get(self.store, run)) is not None)
+                self.waited.note(lacks, self.now_ms, {f"{run.namespace}/{run.name}" for run in jobs})
 
     def lose(self, zone: str) -> None:
         gone = [a for a in agent_rows.connected(self.store) if a.zone == zone]
         self.tell([c.DisconnectAgent(a.id, a.session, a.node) for a in gone])
         lost = {a.id for a in gone}
+        self._stirred = True
         self._ends = [end for end in self._ends if end[2] not in lost]  # nobody tells how it ended
         heapq.heapify(self._ends)
 
@@ -204,26 +244,38 @@ def simulate(
     store: Store,
     until_ms: int,
     *,
+    from_ms: int | None = None,
     changes: Callable[[int], Sequence[c.Command]] = lambda _: (),
     lose: tuple[str, int] | None = None,
+    instants: bool = False,
+    far: Callable[[int], None] = lambda _: None,
+    thorough: bool = False,
 ) -> Simulation:
-    """From the state's latest stamp to `until_ms`. `changes`: what is put first, at that instant. `lose`: a
-    zone, whose agents are gone from an instant on. Raises ValueError for what the machine refuses of it."""
+    """From the state's latest stamp to `until_ms`. `from_ms`: what is decided before is gone through and not
+    told. `changes`: what is put first, at the stamp. `lose`: a zone, whose agents are gone from an instant
+    on. `instants`: of each trigger are kept. `far`: is told now and then how far it is. `thorough`: the
+    planner is asked at each instant (rule 3). Raises ValueError for what the machine refuses of it."""
     machine = Machine(store)
-    from_ms = machine.state.stamp_ms
-    world = _World(store, machine, from_ms)
-    first_seq = machine.state.ledger_seq
+    begun_ms = machine.state.stamp_ms
+    from_ms = begun_ms if from_ms is None else from_ms
+    if not begun_ms <= from_ms < until_ms:
+        span = f"{format_instant(begun_ms)}, where the state ends, and {format_instant(until_ms)}"
+        raise ValueError(f"{format_instant(from_ms)} does not lie between {span}")
+    world = _World(store, machine, begun_ms, thorough=thorough)
     world.tell([c.Lead("simulation", "", machine.state.leader_term + 1)])
-    changed = changes(from_ms)
-    for outcome in world.tell(changed):
+    for outcome in world.tell(changes(begun_ms)):
         if not outcome.ok:
             raise ValueError(outcome.detail)
     world.adopt()
     if lose is not None:
         _need_lost(store, lose, from_ms, until_ms)
-    _go_on(world, until_ms, lose)
+    first_seq = machine.state.ledger_seq
+    if begun_ms < from_ms:
+        lose = _go_on(world, from_ms, lose, far)
+        first_seq, world.waited, world.now_ms = machine.state.ledger_seq, Waited(), from_ms
+    _go_on(world, until_ms, lose, far)
     found = Simulation(from_ms, until_ms, without_history=len(world.unknown))
-    _tell(found, store, first_seq, world)
+    tell(found, store, first_seq, world.waited, instants=instants)
     return found
 
 
@@ -239,22 +291,27 @@ def _need_lost(store: Store, lose: tuple[str, int], from_ms: int, until_ms: int)
         raise ValueError(f"zone {zone!r} is lost at {format_instant(at_ms)}, which is not in {span}")
 
 
-def _go_on(world: _World, until_ms: int, lose: tuple[str, int] | None) -> None:
-    for _ in range(STEPS_MAX):
+def _go_on(
+    world: _World, until_ms: int, lose: tuple[str, int] | None, far: Callable[[int], None]
+) -> tuple[str, int] | None:
+    """Gives what is still to be lost."""
+    for number in range(STEPS_MAX):
         for _ in range(STUCK_MAX):
             if not world.step():
                 break
         world.note_locks()
         at_ms = world.next_ms()
         at_ms = until_ms if at_ms is None else max(at_ms, world.now_ms + 1)
-        if lose is not None and lose[1] <= at_ms:
+        if lose is not None and lose[1] <= min(at_ms, until_ms):
             world.now_ms = max(world.now_ms, lose[1])
             world.lose(lose[0])
             lose = None
             continue
         if at_ms >= until_ms:
-            return
+            return lose
         world.now_ms = at_ms
+        if number % TOLD_EVERY == 0:
+            far(at_ms)
     raise ValueError("more is due than a simulation goes through: take fewer days")
 
 
@@ -270,125 +327,3 @@ def _usual(store: Store) -> dict[tuple[int, str], int]:
     for job, task, took_ms in rows:
         took[job, task].append(took_ms)
     return {key: max(1, round(median(each))) for key, each in took.items()}
-
-
-# -- what is told ---------------------------------------------------------------------------------
-
-
-def _tell(found: Simulation, store: Store, first_seq: int, world: _World) -> None:
-    starts: dict[int, Counter[int]] = defaultdict(Counter)  # by second
-    skipped, missed, late = Counter[int](), Counter[tuple[int, str]](), dict[int, int]()
-    seq = first_seq
-    while entries := ledger_reads.after(store, seq, limit=5_000):
-        for entry, _ in entries:
-            if entry.kind in RESULTS:
-                continue  # how a run of it ended, beside what became of the tick
-            said = f"{entry.outcome}({entry.reason})" if entry.reason else entry.outcome
-            found.ticks[said] += entry.ticks
-            if entry.outcome == "ran":
-                found.runs += 1
-                starts[entry.first_ms // 1_000][entry.job] += 1
-                late[entry.job] = max(late.get(entry.job, 0), entry.decided_ms - entry.first_ms)
-            elif said == "skipped(overlap)":
-                skipped[entry.job] += entry.ticks
-            elif entry.outcome == "missed":
-                missed[entry.job, entry.reason] += entry.ticks
-        seq = entries[-1][0].seq
-    names = {
-        job: f"{n[0]}/{n[1]}"
-        for job, n in job_reads.names(store, {*skipped, *late, *(j for j, _ in missed)}).items()
-    }
-    found.findings += _piles(starts, names)
-    found.findings += [
-        Finding(
-            "overlap",
-            names.get(job, str(job)),
-            f"{count} ticks are skipped: the run before goes on",
-            "overlap: queue_one, or a longer period",
-        )
-        for job, count in skipped.most_common()
-    ]
-    found.findings += [
-        Finding("missed", names.get(job, str(job)), f"{count} ticks are missed({reason})")
-        for (job, reason), count in missed.most_common()
-    ]
-    slow = sorted(((ms, job) for job, ms in late.items() if ms >= LATE_MS), reverse=True)
-    found.findings += [
-        Finding(
-            "late",
-            names.get(job, str(job)),
-            f"starts up to {ms / 1000:.0f} s late",
-            "more slots, or another time",
-        )
-        for ms, job in slow
-    ]
-    found.findings += _unstarted(store, found.to_ms)
-    resources = Counter[str]()
-    for (resource, _), count in world.waited.items():
-        resources[resource] += count
-    found.findings += [
-        Finding("locks", resource, f"tasks wait for it, at {count} instants")
-        for resource, count in resources.most_common()
-    ]
-    found.findings += _clocks(store, found)
-
-
-def _unstarted(store: Store, to_ms: int) -> list[Finding]:
-    """Jobs whose runs are due and have not started when it ends."""
-    rows = store.rows(
-        "SELECT namespace, name, count(*), min(due_ms) FROM runs WHERE finished_ms IS NULL"
-        " AND started_ms IS NULL AND due_ms < ? GROUP BY namespace, name"
-        " ORDER BY min(due_ms), namespace, name",
-        (to_ms - LATE_MS,),
-    )
-    return [
-        Finding(
-            "waits",
-            f"{row[0]}/{row[1]}",
-            f"{row[2]} runs have not started at the end, the first due {format_instant(row[3])}",
-            "agents that take them",
-        )
-        for row in rows
-    ]
-
-
-def _piles(starts: dict[int, Counter[int]], names: dict[int, str]) -> list[Finding]:
-    """Times of day at which many start at once, the worst first."""
-    by_time: dict[int, Counter[int]] = defaultdict(Counter)
-    most: Counter[int] = Counter()
-    for second, jobs in starts.items():
-        by_time[second % 86_400] |= jobs
-        most[second % 86_400] = max(most[second % 86_400], sum(jobs.values()))
-    told = []
-    for time_s, count in most.most_common():
-        if count < PILE:
-            break
-        some = ", ".join(sorted(names.get(job, str(job)) for job in by_time[time_s])[:3])
-        at = f"{time_s // 3600:02}:{time_s // 60 % 60:02}:{time_s % 60:02}Z"
-        hint = "H in place of the minute spreads them, such as H 2 * * * for 0 2 * * *"
-        told.append(Finding("pile", at, f"{count} runs start in one second: {some}…", hint))
-    return told
-
-
-def _clocks(store: Store, found: Simulation) -> list[Finding]:
-    """Triggers that have ticks while the clocks of their zone change."""
-    told: list[Finding] = []
-    for era in trigger_rows.overlapping(store, found.from_ms, found.to_ms, 0, 100_000):
-        if era.until_ms is not None:
-            continue
-        tz = str(json.loads(era.spec).get("tz", ""))
-        clock = zones.in_force(store, tz) if tz else None
-        for part in () if clock is None else clock.segments(found.from_ms // 1000, found.to_ms // 1000):
-            at_ms = part.start_s * 1000
-            if at_ms <= found.from_ms or schedule(era.spec).per_day > 24:
-                continue
-            near = schedule(era.spec).between(at_ms - CLOCKS_MS, at_ms + CLOCKS_MS, 10)
-            if near:
-                name = job_reads.names(store, [era.job]).get(era.job, ("", str(era.job)))
-                what = "forward" if part.gap_s else "back"
-                said = f"trigger {era.key} has {len(near)} ticks within 3 h of {tz}'s clocks going {what}"
-                told.append(
-                    Finding("clocks", "/".join(name), said, "see dst of the trigger, or another hour")
-                )
-                break
-    return told
