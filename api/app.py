@@ -44,6 +44,7 @@ from api.routes import (
     definitions,
     demonstration,
     events,
+    expectations,
     explain,
     formats,
     hands,
@@ -86,6 +87,7 @@ NOUNS = (
     definitions, schema, past, apply, stages, bulk, runs, attempts, logs, ticks, ledger, audit, explain,
     overview, agents, cluster, formats, tick_limits, pauses, backup, events, outbox, secrets, tokens,
     join, session, health, demonstration, zones, pages, hands, completions, reruns, members,
+    expectations,
 )  # fmt: skip
 
 

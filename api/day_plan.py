@@ -24,17 +24,18 @@ from api.instants import rfc3339
 from api.tick_pages import Tick, of_era, of_event
 from scheduler.explain.outlook import Outlooks
 from scheduler.explain.runs import Compiled
+from scheduler.machine.rules.limits import NOTHING, Due, Limits, limits, usual_ms
 from scheduler.model.compiled import CompiledJob
 from scheduler.store.connection import Store
 from scheduler.store.reads import days
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads import runs as run_reads
 from scheduler.store.reads import triggers as trigger_reads
-from scheduler.store.reads.days import Usual
 from scheduler.store.reads.ledger import IN_THE_WAY
-from scheduler.store.tables import changed_ticks
+from scheduler.store.tables import changed_ticks, durations, watches
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables.changed_ticks import ChangedTick
+from scheduler.store.tables.durations import Usual
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.triggers import Trigger
 from scheduler.ticks import DELAY, left_out, nominal_ms, plan_days, reach_ms
@@ -90,7 +91,7 @@ def _of_job(
         return [_line(day, name, line) for line in lines]
     keys = {era.id: era for era in eras}
     runs = run_reads.of_ids(store, [tick[3]["run"] for tick in ticks[:each] if tick[3]["run"]])
-    usual = days.usual(store, job)
+    usual = durations.usual(store, job)
     said_of = {(each.key, each.at_ms): each for each in changed_ticks.of_job(store, job, CHANGED_MAX)}
     closed_day = None if day.closed is None else day.date
     outlooks = None if here is None else Outlooks(store, day.namespace, here, day.now_ms, closed_day)
@@ -100,7 +101,9 @@ def _of_job(
         changed = said_of.get((keys[trigger].key, at_ms))
         line = {field: told[field] for field in ("trigger", "at", "due", "outcome", "reason", "run")}
         line["changed"] = change_json(changed)
-        lines.append(line | _course(told, run, outlooks, trigger, due_ms, usual, changed, day.now_ms))
+        found = _limits(store, day, here, keys[trigger], at_ms, due_ms, run, changed, usual)
+        line |= _course(told, run, outlooks, trigger, due_ms, usual, changed, day.now_ms, found)
+        lines.append(line)
     if len(ticks) > each:
         told = ticks[each][3]
         said = "there are more from here on: ask for the ticks of the job"
@@ -161,7 +164,7 @@ def _holds(era: Trigger, at_ms: int) -> bool:
 
 def _course(
     told: dict[str, Any], run: Run | None, outlooks: Outlooks | None, trigger: int, due_ms: int,
-    usual: Usual | None, changed: ChangedTick | None, now_ms: int,
+    usual: Usual | None, changed: ChangedTick | None, now_ms: int, found: Limits,
 ) -> dict[str, Any]:  # fmt: skip
     """How it went, goes, or is expected to go."""
     line: dict[str, Any] = {} if usual is None else {"usual": usual._asdict()}
@@ -179,7 +182,27 @@ def _course(
     if begins_ms is not None:
         ends_ms = None if usual is None else begins_ms + usual.median_ms
         line["expected"] = {"start": rfc3339(begins_ms), "end": rfc3339(ends_ms)}
+        takes_ms = usual_ms(usual)
+        if found.end_ms is not None and takes_ms is not None:
+            line["at_risk"] = begins_ms + takes_ms > found.end_ms
+    line |= {"start_by": rfc3339(found.start_ms), "end_by": rfc3339(found.end_ms)}
     return line
+
+
+def _limits(
+    store: Store, day: Day, job: CompiledJob | None, era: Trigger, at_ms: int, due_ms: int, run: Run | None,
+    changed: ChangedTick | None, usual: Usual | None,
+) -> Limits:  # fmt: skip
+    """By when it is to start and to end: of a run as it was made, of what is to come as the job says now."""
+    if run is not None:
+        now = watches.get(store, run.id)
+        return NOTHING if now is None else Limits(now.start_ms, now.end_ms, now.risk_ms)
+    if job is None or job.expected is None:
+        return NOTHING
+    moved_ms = None if changed is None else changed.move_ms
+    tick_ms = None if era.event else at_ms
+    due = Due(day.namespace, era.id, tick_ms, due_ms if moved_ms is None else moved_ms, day.date)
+    return limits(store, job.expected, due, usual_ms(usual))
 
 
 def _line(day: Day, name: str, told: dict[str, Any]) -> dict[str, Any]:
@@ -190,7 +213,7 @@ def _line(day: Day, name: str, told: dict[str, Any]) -> dict[str, Any]:
         "plan_date": plan_days.text_of(day.date),
         **dict.fromkeys(
             ("trigger", "at", "due", "outcome", "reason", "run", "state", "started", "finished", "forecast",
-             "said", "expected", "usual", "changed")
+             "said", "expected", "start_by", "end_by", "at_risk", "usual", "changed")
         ),
         "waits": [],
         "more": False,

@@ -114,6 +114,7 @@ def run_explained(told: RunExplained, may_see: MaySee) -> dict[str, Any]:
             }
             for each in told.whens
         ],
+        "expected": list(told.expected),
     }
 
 

@@ -15,7 +15,10 @@ from prometheus_client.registry import Collector
 
 from api.failures import Failures
 from api.ports import Committed, Proved, Scheduler, UnavailableError
+from scheduler.model.expected import WORDS
+from scheduler.store.reads import expectations as expectation_reads
 from scheduler.store.reads import outbox as outbox_reads
+from scheduler.store.reads.bounds import LOOKED_MAX
 from scheduler.store.state import overload
 from scheduler.store.tables import differences, outbox, triggers
 from scheduler.words import events as e
@@ -152,6 +155,7 @@ class _NodeCollector(Collector):
                 depth, overloaded = outbox_reads.depth(store), overload(store) is not None
                 difference = differences.get(store)
                 first_ms = triggers.next_fire_ms(store)
+                unmet = expectation_reads.counts(store, LOOKED_MAX)
         except UnavailableError:
             return
         yield GaugeMetricFamily(
@@ -183,6 +187,14 @@ class _NodeCollector(Collector):
         rows.add_metric([outbox.WAITING], depth.waiting)
         rows.add_metric([outbox.GIVEN_UP], depth.given_up)
         yield rows
+        lacking = GaugeMetricFamily(
+            "cronclave_expectations_unmet",
+            f"Expectations that do not hold now, by what does not, among {LOOKED_MAX}.",
+            labels=["what"],
+        )
+        for what in WORDS:
+            lacking.add_metric([what], unmet.get(what, 0))
+        yield lacking
         age_ms = 0 if depth.oldest_ms is None else max(0, now_ms - depth.oldest_ms)
         yield GaugeMetricFamily(
             "cronclave_outbox_oldest_seconds",
@@ -228,6 +240,12 @@ class Metrics:
             ["kind", "outcome"],
             registry=self._registry,
         )
+        self._unmet = Counter(
+            "cronclave_expectations_unmet_told",
+            "Expectations that did not hold, by what did not.",
+            ["what"],
+            registry=self._registry,
+        )
         self._children: dict[tuple[int, str], Counter] = {}
         self._leaders = Counter("cronclave_leader_changes", "Leaderships begun.", registry=self._registry)
 
@@ -252,6 +270,9 @@ class Metrics:
         for left, word in _LEFT.items():
             for event in commit.of(left):
                 self._effects.labels(event.kind, word).inc()
+
+        for unmet in commit.of(e.ExpectationUnmet):
+            self._child(self._unmet, unmet.what).inc()
 
     def _child(self, counter: Counter, label: str) -> Counter:
         """Looking a label up costs more than counting: once for each."""

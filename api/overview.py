@@ -14,9 +14,11 @@ from api.instants import rfc3339
 from api.jobs.reading import standing
 from api.services import Services
 from api.views import overload_json, pause_json
+from scheduler.explain.expectations import said
 from scheduler.machine.rules import selectors
 from scheduler.machine.rules.gates import locks
 from scheduler.store.connection import Store
+from scheduler.store.reads import expectations as expectation_reads
 from scheduler.store.reads import outbox as outbox_reads
 from scheduler.store.reads import overview as reads
 from scheduler.store.reads import triggers as trigger_reads
@@ -24,6 +26,7 @@ from scheduler.store.state import overload
 from scheduler.store.tables import leaderships, tasks, triggers
 from scheduler.store.tables.leaderships import Leadership
 from scheduler.store.tables.pauses import ALL, Pause
+from scheduler.store.tables.unmet import Unmet
 
 SHOWN_MAX = 20  #: of each kind
 LEADERSHIPS_MAX = 50
@@ -52,6 +55,7 @@ def overview(store: Store, services: Services, scope: Scope = None) -> dict[str,
         "failing": _failing(store, scope),
         "waiting": _waiting(store, services, paused, scope),
         "unreachable": _unreachable(store, scope),
+        "unmet": _unmet(store, now_ms, scope),
         "runs": {state: reads.count_runs(store, state, scope) for state in UNENDED},
         "zones": [{**zone._asdict()} for zone in reads.zones(store)],
         "pauses": [pause_json(pause) for pause in paused],
@@ -194,6 +198,21 @@ def _unreachable(store: Store, scope: Scope) -> dict[str, Any]:
         scope, lambda limit: reads.unreachable(store, limit), lambda: reads.count_unreachable(store)
     )
     return _shown(*found, told)
+
+
+def _unmet(store: Store, now_ms: int, scope: Scope) -> dict[str, Any]:
+    """What is expected, does not hold, and nobody has acknowledged."""
+
+    def told(row: Unmet) -> dict[str, Any]:
+        words = ("run", "explain", row.run) if row.run else ("job", "get", row.name)
+        return {
+            "id": row.id, "job": row.name, "namespace": row.namespace, "run": row.run or None,
+            "what": row.what, "since": rfc3339(row.at_ms), "why": said(row),
+            "command": _command(*words, namespace="" if row.run else row.namespace),
+        }  # fmt: skip
+
+    rows = expectation_reads.unseen(store, now_ms, reads.COUNTED_MAX, scope)
+    return _shown(len(rows), rows[:SHOWN_MAX], told)
 
 
 def _leaderships(newest: Sequence[Leadership]) -> list[dict[str, Any]]:

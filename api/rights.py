@@ -52,7 +52,7 @@ RIGHTS: Mapping[str, Right] = {
             READ, Of.LISTED,
             "listNamespaces listJobs listObjects listRuns listAttempts listLedger listOutbox listWork"
             " listSecrets"
-            " getOverview streamEvents listApprovals",
+            " getOverview streamEvents listApprovals listExpectations",
         ),
         (READ, Of.CLUSTER, "listProofs verifyLedger exportLedger getTickLimits"),
         (READ, Of.ANY, "getJobSchema getObjectSchema getCluster listAgents getAgent getMetrics getPause"),
@@ -68,7 +68,7 @@ RIGHTS: Mapping[str, Right] = {
             OPERATE, Of.LOADED,
             "resolveRun suspendRun resumeRun releaseRun overrideRun holdTask releaseTask skipTask retryTask"
             " stopTask completeTask reportProgress"
-            " resendEffect dropEffect",
+            " resendEffect dropEffect acknowledgeExpectation",
         ),
         (OPERATE, Of.CLUSTER, "pauseAll resumeAll drainAgent resumeAgent"),
         (ADMIN, Of.NAMED, "createToken putSecret grantSecret deleteSecret"),

@@ -105,18 +105,18 @@ def run_json(
     override: Override | None = None, rest: Rest | None = None, rerun: Rerun | None = None,
     taken: Mapping[int, int] = NONE_TAKEN, reruns: Sequence[int] = (),
     children: Mapping[int, int] = NO_CHILDREN, spread: Mapping[int, Fanout] = NONE_SPREAD,
-    asked: Mapping[int, Approval] = NOTHING_ASKED,
+    asked: Mapping[int, Approval] = NOTHING_ASKED, expected: dict[str, Any] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """A run with its tasks and their attempts. `holds`: of it (0) and of its tasks, that stand; `outputs`: by
     task; `rest`: of one that does what it does finally; `taken`: by task, the run that it was taken over
     from; `reruns`: the newest that repeat it; `children`: by task, the runs that these began; `spread`: by
-    task, of those that are divided; `asked`: by task, what these asked."""
+    task, of those that are divided; `asked`: by task, what these asked; `expected`: of it."""
     return {
         **run_facts(row, trigger, holds.get(0), override, rerun),
         "params": json.loads(row.params or "{}"),
         "actor": row.actor or None,
         "rest": None if rest is None else rest_json(rest),
-        "reruns": list(reruns),
+        "reruns": list(reruns), "expected": expected,
         "tasks": _tasks_json(list(tasks), attempts, holds, outputs, taken, children, spread, asked),
     }
 
@@ -231,7 +231,7 @@ def new_run_json(
         "deadline": rfc3339(None if deadline_ms is None else deadline_ms + max(command.due_ms, stamp_ms)),
         "exit_code": None, "warned": False, "priority": job.priority,
         "params": json.loads(command.params or b"{}"), "actor": command.actor.name or None, "rest": None,
-        "reruns": [], "tasks": {job.tasks[0].name: task},
+        "reruns": [], "expected": None, "tasks": {job.tasks[0].name: task},
     }  # fmt: skip
 
 

@@ -172,6 +172,9 @@ def run_explain(
         return
     facts([("run", found["run"]), ("job", f"{found['namespace']}/{found['job']}"), ("state", found["state"])])
     _show_chain(found)
+    if found["expected"]:
+        click.echo()
+        table(("expected",), [(said,) for said in found["expected"]])
     rows = [row for task in found["tasks"] for row in _task_rows(task)]
     if rows:
         click.echo()

@@ -22,6 +22,7 @@ COMMANDS = {
     "diff": Lazy("cli.apply:diff", "What applying files would change, or what became between two instants."),
     "run": Lazy("cli.run:run", "Look at runs, follow their output, cancel them."),
     "plan": Lazy("cli.plan:plan", "What a day brings and brought: ticks, runs, how long they take."),
+    "expectation": Lazy("cli.expectation:expectation", "What jobs were expected to do, and did not."),
     "schedule": Lazy("cli.objects:schedule", "Triggers that many jobs share."),
     "calendar": Lazy("cli.objects:calendar", "Which days are working days."),
     "vars": Lazy("cli.objects:vars", "Named values that jobs share."),

@@ -17,7 +17,7 @@ from cli.lazy import Group
 from cli.options import INSTANT, connected, consistency, formatted, namespaced, stale
 
 NEAR = {"yesterday": -1, "today": 0, "tomorrow": 1}
-COLUMNS = ("tick", "job", "trigger", "outcome", "run", "start", "end", "usually", "why")
+COLUMNS = ("tick", "job", "trigger", "outcome", "run", "start", "end", "end by", "usually", "why")
 
 
 class PlanDate(click.ParamType[str]):
@@ -229,13 +229,14 @@ def _row(item: dict[str, Any]) -> tuple[object, ...]:
     why = [item["said"]] if item["said"] else []
     said = "; ".join([*why, *(f"waits for {each}" for each in item["waits"])]) or None
     if item["more"]:
-        return (item["at"], item["job"], item["trigger"], "…", None, None, None, None, said)
+        return (item["at"], item["job"], item["trigger"], "…", None, None, None, None, None, said)
     expected, usual = item["expected"] or {}, item["usual"]
     start = item["started"] or _about(expected.get("start"))
     usually = usual and f"{_seconds(usual['median_ms'])}, p90 {_seconds(usual['p90_ms'])}"
+    end_by = item["end_by"] and item["end_by"] + (" at risk" if item["at_risk"] else "")
     return (
         item["at"], item["job"], item["trigger"], _outcome(item), item["run"], start,
-        item["finished"] or _about(expected.get("end")), usually, said,
+        item["finished"] or _about(expected.get("end")), end_by, usually, said,
     )  # fmt: skip
 
 

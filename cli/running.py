@@ -42,6 +42,7 @@ def show_run(found: dict[str, Any], waits_for: str = "") -> None:
             ("started", found["started"]),
             ("finished", found["finished"]),
             ("exit code", found["exit_code"]),
+            *_expected_facts(found.get("expected") or {}),
         ]
     )
     rows: list[tuple[object, ...]] = []
@@ -76,6 +77,16 @@ def show_run(found: dict[str, Any], waits_for: str = "") -> None:
     if outputs:
         click.echo()
         table(("task", "output", "value"), outputs)
+
+
+def _expected_facts(expected: dict[str, Any]) -> list[tuple[str, object]]:
+    from cli.expectation import unmet_words
+
+    named = (("start by", "start_by"), ("end by", "end_by"), ("at risk from", "at_risk_from"))
+    found: list[tuple[str, object]] = [(name, expected[at]) for name, at in named if expected.get(at)]
+    if expected.get("long_from"):
+        found.append(("long from", expected["long_from"]))
+    return found + [("unmet", unmet_words(item)) for item in expected.get("told", ())]
 
 
 def _parent_words(parent: dict[str, Any]) -> str:

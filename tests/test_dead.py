@@ -47,7 +47,6 @@ CONSTANT = {
     "gatherings.missed": "of an end that the cluster before a restore may have seen: test_all_of.py",
     "stages.referrer": "where 2,000 refer to what is deleted: tests/scheduler/machine/test_stage_prune.py",
     "outbox.kind": "there is one kind of effect",
-    "outbox.namespace": "the job of another namespace tells nobody",
 }
 SELDOM = 32  #: entries between two looks at those
 

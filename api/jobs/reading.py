@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from api.access import READ, Reach
 from api.call import Call
+from api.expectations import of_run_json
 from api.instants import rfc3339
 from api.near import near_miss
 from api.problems import Problem
@@ -254,6 +255,7 @@ def _run_document(store: Store, row: Run) -> dict[str, Any]:
     return run_json(
         _veiled(store, row), key, tasks, tries, kept_back, outputs, verdict, rest, rerun.get(row.id), taken,
         again, children, spread, {each.task: each for each in approvals.of_runs(store, [row.id])},
+        of_run_json(store, row.id),
     )  # fmt: skip
 
 

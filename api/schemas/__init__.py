@@ -14,6 +14,7 @@ from api.schemas.approvals import ApprovalList
 from api.schemas.audit import AuditEntryList
 from api.schemas.backfills import Backfill, BackfillList
 from api.schemas.examples import JOB, PARAMS, VARS
+from api.schemas.expectations import Expectation, ExpectationList
 from api.schemas.explained import InstantExplained, RunExplained
 from api.schemas.namespaces import Namespace, NamespaceList
 from api.schemas.overview import Bulk, Overview, Table
@@ -321,6 +322,15 @@ demonstrate: dict[str, Any] = {
     "parameters": [_DRY_RUN],
     "requestBody": _body({"kind": "lose-zone", "target": "zone-b", "stands": True}),
 }
+acknowledge: dict[str, Any] = {
+    "parameters": [_DRY_RUN],
+    "requestBody": _body(
+        {"until": "2199-01-31T23:00:00Z", "reason": "the database is being moved"},
+        schema=_fields(
+            "until", until={"type": "string", "format": "date-time"}, reason=_text(500, pattern=r"\S")
+        ),
+    ),
+}
 change_effect: dict[str, Any] = {"parameters": [_DRY_RUN]}
 delete_token: dict[str, Any] = {"parameters": [_DRY_RUN]}
 join: dict[str, Any] = {
@@ -470,6 +480,8 @@ effect_replies = _replies(Effect)
 secret_replies = _replies(Secret)
 secrets_replies = _replies(SecretList)
 outbox_replies = _replies(EffectList)
+expectations_replies = _replies(ExpectationList)
+expectation_replies = _replies(Expectation)
 cluster_replies = _replies(Cluster)
 attempts_replies = _replies(AttemptList)
 members_replies = _replies(TaskMemberList)

@@ -110,6 +110,10 @@ class RunExplained(Reply):
     more: bool = Field(description="more tasks have not ended than are told of")
     condition: Condition | None = Field(description="that made it, by the ends that it consumed")
     whens: list[TaskWhen] = Field(description="of the first 100 tasks that have a condition")
+    expected: list[str] = Field(
+        description="what is still expected of it, and what did not hold",
+        examples=[["it is to succeed by 2026-12-31T06:00:00Z"]],
+    )
 
 
 class Era(Reply):

@@ -64,6 +64,25 @@ class OutOfReach(Reply):
     command: str
 
 
+class UnmetOne(Reply):
+    """Something that is expected, does not hold, and nobody has acknowledged."""
+
+    id: int = Field(examples=[17])
+    job: str = Field(examples=["nightly-report"])
+    namespace: str
+    run: int | None
+    what: str = Field(examples=["late_end"])
+    since: Instant
+    why: str
+    command: str
+
+
+class UnmetOnes(Reply):
+    count: int
+    more: bool
+    items: list[UnmetOne]
+
+
 class LateOnes(Reply):
     count: int = Field(description="counted to 1,000")
     more: bool = Field(description="there may be more than were counted")
@@ -129,6 +148,7 @@ class Overview(Reply):
     failing: FailingOnes
     waiting: WaitingOnes
     unreachable: OnesOutOfReach
+    unmet: UnmetOnes
     runs: ActiveRuns
     zones: list[Zone]
     pauses: list[Pause]

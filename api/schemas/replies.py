@@ -8,6 +8,7 @@ from pydantic import Field
 
 from api.schemas.approvals import Approval
 from api.schemas.completions import Completion
+from api.schemas.expectations import ExpectedOfRun
 from api.schemas.proving import LedgerDifference, Proved
 from api.schemas.reply import Instant as Instant
 from api.schemas.reply import Reply as Reply
@@ -237,6 +238,9 @@ class Run(RunOutline):
         description="how all but what it does finally has ended, while that goes on; null in lists"
     )
     reruns: list[int] = Field(description="the newest runs that repeat it; empty in lists", examples=[[57]])
+    expected: ExpectedOfRun | None = Field(
+        description="what is still expected of it, and what did not hold; null: nothing, and in lists"
+    )
     tasks: dict[str, Task]
 
 

@@ -168,12 +168,18 @@ def cloud_event(parcel: Parcel) -> bytes:
         "id": parcel.id,
         "source": f"/clusters/{parcel.cluster}/namespaces/{facts['namespace']}/jobs/{facts['job']}",
         "type": f"cronclave.{of}.{parcel.about}",
-        "subject": f"runs/{facts['run']}" if of == "run" else f"ticks/{data['tick']}",
+        "subject": _subject(of, facts, data),
         "time": rfc3339(parcel.created_ms),
         "datacontenttype": "application/json",
         "data": data,
     }
     return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _subject(of: str, facts: Mapping[str, Any], data: Mapping[str, Any]) -> str:
+    if of == "job":
+        return f"jobs/{facts['job']}"
+    return f"runs/{facts['run']}" if of == "run" else f"ticks/{data['tick']}"
 
 
 def signature(key: bytes, id: str, at_s: int, body: bytes) -> str:

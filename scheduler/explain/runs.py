@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scheduler.explain import chains, conditions
+from scheduler.explain import chains, conditions, expectations
 from scheduler.explain.chains import NO_CHAIN, Chain, Subject
 from scheduler.explain.conditions import Condition as After
 from scheduler.explain.conditions import TaskCondition
@@ -89,6 +89,7 @@ class RunExplained:
     condition: After | None = None  #: that made it
     whens: tuple[TaskCondition, ...] = ()  #: of its tasks, the first CONDITIONS_MAX that have one
     chain: Chain = NO_CHAIN
+    expected: tuple[str, ...] = ()  #: what is still expected of it, and what did not hold
 
 
 class _Asked:
@@ -194,8 +195,9 @@ def explain_run(
         ended = Finding("end", NEVER_WORD, said, run.finished_ms)
         whens = conditions.of_tasks(store, run, _job_of(run, compiled))
         alone = () if one is None else (_of_ended(one),)
+        expected = tuple(expectations.of_run(store, run))
         made, chain = conditions.of_run(store, run), chains.of_run(store, run, (ended,))
-        return RunExplained(run, NEVER_WORD, (ended,), alone, False, made, whens, chain)
+        return RunExplained(run, NEVER_WORD, (ended,), alone, False, made, whens, chain, expected)
     found = (of_cluster(cluster), *of_run(store, run, cluster.now_ms, compiled))
     rows = task_reads.unended(store, run.id, TASKS_MAX + 1) if one is None else [one]
     job = _job_of(run, compiled)
@@ -206,7 +208,8 @@ def explain_run(
     more = one is None and (len(rows) > TASKS_MAX or run.unmade > 0)
     made, whens = conditions.of_run(store, run), conditions.of_tasks(store, run, job)
     chain = chains.of_run(store, run, found, tasks)
-    return RunExplained(run, verdict_of(found), found, tasks, more, made, whens, chain)
+    expected = tuple(expectations.of_run(store, run))
+    return RunExplained(run, verdict_of(found), found, tasks, more, made, whens, chain, expected)
 
 
 def _of_ended(task: Task) -> TaskExplained:

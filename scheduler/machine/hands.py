@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from scheduler.machine.context import Context, done, refused
 from scheduler.machine.rules import hands
-from scheduler.machine.steps import admitting, backfilling, checks, holding, requiring, windows
+from scheduler.machine.steps import admitting, backfilling, checks, expecting, holding, requiring, windows
 from scheduler.model import required as required_names
 from scheduler.store.tables import ends, holds, listeners, overrides, required, reruns
 from scheduler.store.tables import jobs as job_rows
@@ -15,6 +15,7 @@ from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.overrides import Override
 from scheduler.store.tables.runs import BEHIND, FOR_REQUIRES, FOR_TIME, Run
 from scheduler.words import events as e
+from scheduler.words.causes import Kind
 from scheduler.words.commands import OverrideRun, ReleaseRun, ResumeRun, SuspendRun, TellHeld
 from scheduler.words.lifecycle import KEPT_BACK
 from scheduler.words.outcomes import Code, Outcome
@@ -83,6 +84,8 @@ def override_run(ctx: Context, command: OverrideRun) -> Outcome:
             ctx.store, parent=parent, run=run.id, state=verdict, exit_code=run.exit_code, warned=run.warned,
             at_ms=ctx.stamp_ms, plan_day=run.plan_day, missed="", verdict=1,
         )  # fmt: skip
+    if verdict == "succeeded" and run.cause != Kind.BACKFILL:
+        expecting.succeed(ctx, run)
     backfilling.note_result(ctx, run, verdict)
     if required.is_required(ctx.store, of_job := required_names.of_job(run.namespace, run.name)):
         required.override(ctx.store, run.id, of_job, verdict)

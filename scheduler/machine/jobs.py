@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.rules import pins, references
-from scheduler.machine.steps import decisions, delaying, editing, eras, putting, redating
+from scheduler.machine.steps import decisions, delaying, editing, eras, periods, putting, redating
 from scheduler.machine.steps.editing import Edit
 from scheduler.model.quantities import format_instant
 from scheduler.store.tables import delays, hearers, job_pauses
@@ -130,6 +130,7 @@ def _resume(ctx: Context, job: Job, through_ms: int) -> None:
     trigger_rows.give_up_left(ctx.store, job.id, ctx.stamp_ms)
     hearers.hurry(ctx.store, job.id, ctx.stamp_ms)
     job_pauses.drop(ctx.store, job.id)
+    periods.restart(ctx, job.id, job.namespace)
     job_rows.set_state(ctx.store, job.id, state="active", reason="", failures=0)
     ctx.emit(e.JobResumed(job.id, job.namespace, job.name))
 

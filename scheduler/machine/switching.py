@@ -46,7 +46,7 @@ def before(ctx: Context, command: c.Command) -> Outcome | None:
     return None
 
 
-def _of_job(ctx: Context, command: c.FireChanged | c.EndJobPause) -> None:
+def _of_job(ctx: Context, command: c.FireChanged | c.EndJobPause | c.JudgePeriod) -> None:
     _job(ctx, command.job)
 
 
@@ -109,7 +109,7 @@ OfRun = (
     c.RerunRun | c.CancelRun | c.ResolveRun | c.SuspendRun | c.ResumeRun | c.ReleaseRun
     | c.OverrideRun | c.HoldTask | c.ReleaseTask | c.SkipTask | c.RetryTask | c.StopTask
     | c.AnswerApproval | c.CompleteTask
-    | c.ExpireRun | c.StopRun | c.GiveUpRun | c.Rejudge
+    | c.JudgeWatch | c.ExpireRun | c.StopRun | c.GiveUpRun | c.Rejudge
 )  # fmt: skip
 
 
@@ -179,6 +179,8 @@ TOUCHES: dict[type[c.Command], Callable[[Context, Any], None]] = {
     c.PauseJob: _named,
     c.ResumeJob: _named,
     c.EndJobPause: _of_job,
+    c.JudgePeriod: _of_job,
+    c.JudgeWatch: _of_run,
     c.Fire: _trigger,
     c.Account: _trigger,
     c.SetAside: _trigger,
@@ -230,9 +232,11 @@ UNTOUCHED: tuple[type[c.Command], ...] = (
     c.Barrier, c.Compare, c.Sweep, c.TellOverload, c.TellProof, c.TellHeld,
     c.ReportSent, c.ReportUnsent, c.ResendEffect, c.DropEffect, c.StageSlice, c.DropStage, c.AdvanceStage,
     c.PutSecret, c.GrantSecret, c.ResealSecrets, c.DeleteNotice, c.KeepZones,
+    c.Acknowledge,
     # Of agents and of what they tell: what may start, waits for a Grant or a Place.
     c.ConnectAgent, c.DisconnectAgent, c.ReleaseAgent, c.DrainAgent, c.ResumeAgent, c.EndDrain, c.LoseNode,
-    c.LetMembersGo, c.ReportRunning, c.ReportProgress, c.MarkUnreachable, c.Adopt, c.EndHold, c.EndRestore,
+    c.LetMembersGo, c.ReportRunning, c.ReportProgress, c.ReportSilence, c.MarkUnreachable, c.Adopt,
+    c.EndHold, c.EndRestore,
     # Of what has ended.
     c.Purge,
 )  # fmt: skip

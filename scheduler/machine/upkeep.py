@@ -16,6 +16,8 @@ from scheduler.store.tables import (
     required,
     reruns,
     run_vars,
+    unmet,
+    watches,
 )
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import audit as audit_rows
@@ -70,6 +72,8 @@ def _shrink(store: Store, run: int, rows_max: int) -> tuple[int, bool]:
     run_vars.purge(store, run)
     holds.purge(store, run)
     overrides.purge(store, run)
+    watches.drop(store, run)
+    unmet.purge(store, run)
     reruns.purge(store, run)
     nested.purge(store, run)
     fanouts.purge_run(store, run)

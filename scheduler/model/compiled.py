@@ -13,6 +13,7 @@ from scheduler.model.checks import check_tasks, is_check
 from scheduler.model.compiled_group import CompiledGroup, compiled_group, held_by
 from scheduler.model.date_expressions import KINDS
 from scheduler.model.exit_codes import Exits, codes_of, compiled_exits
+from scheduler.model.expected import Expected, compiled_expected
 from scheduler.model.locks import GROUP, RUN, TASK, Lock, compiled_locks
 from scheduler.model.members import OUTPUT, CompiledFanout, compiled_fanout
 from scheduler.model.named import resolved
@@ -131,6 +132,7 @@ class CompiledJob(msgspec.Struct, frozen=True):
     outputs_bytes_max: int  #: of each of them
     requires: Requires | None  #: of other jobs and of boards; None: nothing
     openings: Openings | None  #: when its runs may start; None: at any time
+    expected: Expected | None  #: what is told where it does not hold; None: nothing
     failure_delays: tuple[tuple[int, int], ...]  #: failed runs in a row, and how long the next waits, in ms
     locks: tuple[Lock, ...]  #: that a run takes as its first task is placed
     groups: tuple[CompiledGroup, ...]
@@ -292,6 +294,7 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
         outputs_bytes_max=share,
         requires=compiled_requires(shape),
         openings=compiled_openings(policies),
+        expected=compiled_expected(shape) if "expect" in shape else None,
         failure_delays=tuple(
             [
                 (int(number), parse_duration_ms(wait))

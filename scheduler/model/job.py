@@ -17,6 +17,7 @@ from scheduler.model import work
 from scheduler.model.bounds import GROUPS_MAX, NOTICES_MAX, TASKS_MAX, TRIGGERS_MAX, VARS_MAX
 from scheduler.model.criticality import Criticality
 from scheduler.model.defaults import Origins
+from scheduler.model.expect import Expect
 from scheduler.model.fields import Labels, Model, Name, Names, Reference, as_tuple
 from scheduler.model.finally_ import FINALLY, KEPT_LAST_MAX, with_timeouts
 from scheduler.model.given import Given
@@ -94,6 +95,11 @@ class Job(Model):
     requires_policy: Annotated[
         RequiresPolicy | None, Field(description="how many of these, and what if they never come")
     ] = None
+    expect: Annotated[
+        Expect | None,
+        BeforeValidator(lambda value: None if value == {} else value),
+        Field(description="what is told where it does not hold; nothing is stopped for it"),
+    ] = None
     notify: Annotated[tuple[Notice, ...], BeforeValidator(as_tuple), Field(max_length=NOTICES_MAX)] = ()
     tasks: Annotated[dict[Name, Task], Field(max_length=TASKS_MAX)]
     finally_: Annotated[
@@ -166,6 +172,8 @@ class Job(Model):
     def names_zone(self) -> bool:
         """Whether a trigger is due by a zone whose rules may be others one day, or its windows are open by
         one. A trigger of a schedule may be."""
+        if self.expect is not None and self.expect.has_clock:
+            return True
         admissions = [self.policies.admission, *(each.admission for each in (self.groups or {}).values())]
         return any(each is not None and each.tz not in (None, "UTC") for each in admissions) or any(
             trigger.zone or trigger.kind.is_shared for trigger in self.triggers

@@ -42,7 +42,8 @@ _ON_SCHEMA = {
     "minItems": 1,
     "uniqueItems": True,
     "description": "failed: a run failed, timed out or was lost; warned: one succeeded with a warning"
-    "; recovered: the first that succeeded after; missed, skipped: ticks that ended so",
+    "; recovered: the first that succeeded after; missed, skipped: ticks that ended so; late, at_risk, long,"
+    " short, stalled, too_few: what `expect` says does not hold",
 }
 
 

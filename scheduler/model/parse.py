@@ -24,6 +24,7 @@ from scheduler.model.bounds import SCHEDULES_MAX, TASKS_MAX, check_bounds, check
 from scheduler.model.dating import TriggerDays, Workday
 from scheduler.model.defaults import FIELD, Origins, fill, sent_back
 from scheduler.model.ends import LOST, Again, ExitClasses, Retry
+from scheduler.model.expect import AtLeast, Expect, ExpectedDuration
 from scheduler.model.fanout import Fanout
 from scheduler.model.fanout_check import fanout_problems
 from scheduler.model.fields import type_name
@@ -87,6 +88,9 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     Requirement: (),
     Check: (),
     RequiresPolicy: (),
+    Expect: (),
+    ExpectedDuration: (),
+    AtLeast: (),
 }
 """Fields of the job semantics that this version does not know how to honour."""
 
@@ -94,7 +98,7 @@ TASK_FIELDS = field_names(Task)
 JOB_FIELDS = field_names(Job)
 _SECTIONS = (
     "labels", "triggers", "policies", "params", "params_extra", "vars", "notify", "requires",
-    "requires_policy", "description", "owner", "enabled", "finally", "groups",
+    "requires_policy", "description", "owner", "enabled", "finally", "groups", "expect",
 )  # fmt: skip
 """Of which null says the same as nothing."""
 _SHORT = frozenset((*TASK_FIELDS, *PLANNED[Task])) - {"job"}

@@ -62,6 +62,7 @@ class State:
     last_agent: int
     last_effect: int
     last_audit: int
+    last_unmet: int
     outbox_waiting: int
     stage: int
     redates: int
@@ -90,7 +91,7 @@ def create(store: Database, cluster: str) -> None:
         tzdata="", zones="", retimed_ms=0, cluster=cluster, overload_ms=None, overload_late_ms=0,
         overload_due=0, changed_ticks=0, closed_dates=0, paused_through_ms=0, restores=0,
         last_job=0, last_trigger=0, last_run=0, last_task=0, last_attempt=0, last_agent=0,
-        last_effect=0, last_audit=0, outbox_waiting=0, stage=0, redates=0, delays=0, locks=0,
+        last_effect=0, last_audit=0, last_unmet=0, outbox_waiting=0, stage=0, redates=0, delays=0, locks=0,
         refused=0,
         raft_index=0, raft_term=0, previous_index=0, previous_term=0, members=b"",
     )  # fmt: skip

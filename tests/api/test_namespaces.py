@@ -24,7 +24,8 @@ from tests.node.effects.parts import connect, fail_last
 OURS, THEIRS = "treasury", "kitchen"
 JOB = "gold"
 NOTICE = {"on": ["failed"], "webhook": "https://hooks.example.org"}
-WRITTEN = {"job": JOB, "namespace": OURS, "noop": True, "notify": [NOTICE]}
+EXPECT = {"output_within": "1m"}
+WRITTEN = {"job": JOB, "namespace": OURS, "noop": True, "notify": [NOTICE], "expect": EXPECT}
 
 #: What is sent beside the path, which has the names of what is in our namespace.
 SENT: Mapping[str, dict[str, Any]] = {
@@ -44,6 +45,7 @@ SENT: Mapping[str, dict[str, Any]] = {
     "putNamespace": {"json": {"quotas": {"jobs": 5}}},
     "pauseAll": {"json": {"reason": "why"}},
     "createToken": {"json": {"name": "more", "role": "viewer", "namespaces": [OURS]}},
+    "acknowledgeExpectation": {"json": {"until": "2199-01-31T23:00:00Z"}},
     "addMember": {"json": {}},
     "joinCluster": {"json": {}},
     "transferLeadership": {"json": {}},
@@ -78,7 +80,7 @@ async def run(client: httpx2.AsyncClient, node: SingleNode) -> int:
     assert (await client.put(f"/v1/namespaces/{OURS}", json={})).status_code == 201
     number: int = made.json()["id"]
     connect(node)
-    fail_last(node)
+    fail_last(node, silent=True)
     laid = await client.post("/v1/apply?stage=ours&slice=0", json={"jobs": [WRITTEN]})
     assert laid.status_code == 200, laid.text
     return number
@@ -107,6 +109,7 @@ def request_of(operation: str, run: int) -> tuple[str, str, dict[str, Any]]:
     path = path.replace("{name}", "ours" if operation == "deleteToken" else JOB).replace("{namespace}", OURS)
     path = path.replace("{kind}", "vars")
     path = path.replace("{run}", str(run)).replace("{effect}", "1").replace("{node}", "node-9")
+    path = path.replace("{expectation}", "1")
     path = path.replace("{backfill}", "1").replace("{serial}", "1").replace("{task}", "main")
     sent = {**SENT.get(operation, {})}
     sent["params"] = {"namespace": OURS, **sent.get("params", {})}

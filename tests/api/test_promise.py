@@ -15,7 +15,8 @@ from api.schemas import answers, audit, overview, replies
 from tests.api import promise
 
 VERBS = (
-    "activate", "add", "apply", "approve", "begin", "cancel", "change", "close", "complete", "create",
+    "acknowledge", "activate", "add", "apply", "approve", "begin", "cancel", "change", "close", "complete",
+    "create",
     "delete",
     "drain", "drop", "end", "explain", "export", "get", "grant", "hold", "join", "list", "open",
     "override", "pause", "post", "put", "reject", "release", "report", "remove", "rerun", "resend", "resolve",

@@ -28,7 +28,7 @@ async def test_a_day_in_order_of_time(cronclave: Command) -> None:
     assert first.split()[:4] == ["2099-12-25T08:30:00Z", "a", "t", "skipped(blackout)"]
     assert "holiday" in first
     at = "2099-12-25T09:00:00Z"
-    assert second.split() == [at, "b", "t", "runs", "-", f"~{at}", "-", "-", "-"]
+    assert second.split() == [at, "b", "t", "runs", "-", f"~{at}", "-", "-", "-", "-"]
     assert [item["job"] for item in items] == ["a", "b"]
 
 

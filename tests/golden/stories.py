@@ -16,6 +16,7 @@ from scheduler.words.lifecycle import RUN_ENDS
 from tests.golden.asking import asking
 from tests.golden.calendars import dates_change, delays_pass, schedules_change, zones_change
 from tests.golden.dates import dates
+from tests.golden.expected import expected
 from tests.golden.fanouts import divided
 from tests.golden.groups import groups
 from tests.golden.hands import hands
@@ -79,6 +80,7 @@ def every_command(story: Recorder) -> None:
     _exits(story)
     _locks(story)
     held(story)
+    expected(story)
 
 
 def _locks(story: Recorder) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from scheduler.machine.context import Context
 from scheduler.machine.rules import selectors
 from scheduler.machine.rules.graphs import Graph
-from scheduler.machine.steps import asking, clock, decisions, grouping, queue, quotas, spreading
+from scheduler.machine.steps import asking, clock, decisions, expecting, grouping, queue, quotas, spreading
 from scheduler.model.compiled import CompiledTask
 from scheduler.model.work.kind import ASKS
 from scheduler.store.tables import attempts as attempt_rows
@@ -42,6 +42,8 @@ def begin_run(ctx: Context, run: Run, graph: Graph, due_ms: int) -> None:
         clock.turn(ctx, run, graph)
     if run.counts:
         quotas.begin(ctx, run, started_ms)
+    if graph.job.expected is not None:
+        expecting.begin(ctx, run, graph.job.expected, started_ms)
     if not run.decided:
         decisions.decide_cause_of(ctx, run, "ran", "")
     ctx.emit(e.RunStarted(run.id, run.job, run.namespace, run.name))

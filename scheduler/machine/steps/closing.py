@@ -22,6 +22,7 @@ from scheduler.machine.steps import (
     decisions,
     delaying,
     eras,
+    expecting,
     grouping,
     locking,
     notifying,
@@ -61,6 +62,8 @@ TOLD_OF_ENDS = frozenset({"listeners", "required"})
 """Tables of those who are told of a run's end."""
 WAIT_FOR_ENDS = frozenset({"postponed", "hearers"})
 """Tables of what waits for an end to have room among the runs of its job."""
+EXPECTED = frozenset({"watches", "periods", "unmet"})
+"""Tables of what was expected of runs and jobs."""
 
 
 def end_task(
@@ -266,6 +269,9 @@ def end_run(
     ctx.emit(e.RunEnded(run.id, run.job, run.namespace, run.name, state, exit_code, bool(warned)))
     if told:
         notifying.tell(ctx, run, told, state=state, exit_code=exit_code, reason=reason)
+    expected = ctx.graphs.outline(run.job, run.namespace, run.name, run.revision).expected
+    if expected is not None or not ctx.store.kept.are_empty(EXPECTED):
+        expecting.end(ctx, run if now is None else now, state, expected)
     if run.tick_ms is not None and (state != "succeeded" or run.cause not in TICKS):
         backfilling.note_end(ctx, run, state)
     if tally is None or not counts:

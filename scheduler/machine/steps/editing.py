@@ -25,6 +25,7 @@ from scheduler.machine.steps import (
     eras,
     keying,
     listening,
+    periods,
     postponing,
     redating,
     retriggering,
@@ -32,6 +33,7 @@ from scheduler.machine.steps import (
     stopping,
 )
 from scheduler.model.compiled import CompiledJob, compile_job
+from scheduler.model.expected import AtLeast
 from scheduler.store.tables import asked as asked_rows
 from scheduler.store.tables import job_pauses, namespaces, refs
 from scheduler.store.tables import jobs as job_rows
@@ -68,6 +70,7 @@ class Judged(NamedTuple):
     large: CompiledJob | None = None  #: of many tasks: kept, so that its first run need not compile it again
     last: int | None = None  #: the highest revision that the name ever had; None: nobody looked
     keys: tuple[str, ...] = ()  #: by which its runs are in each other's way (model.overlap_key)
+    at_least: AtLeast | None = None  #: how many of its runs are to succeed in each period
 
 
 def judge(new: PreparedJob, job: Job | None, last: int | None = None) -> Judged | Outcome:
@@ -90,6 +93,7 @@ def judge(new: PreparedJob, job: Job | None, last: int | None = None) -> Judged 
     return Judged(
         new, job, compiled.labels, compiled.retention_runs, compiled.criticality, compiled.priority,
         large=large, last=last, keys=compiled.overlap_key,
+        at_least=compiled.expected.at_least if compiled.expected is not None and compiled.enabled else None,
     )  # fmt: skip
 
 
@@ -105,7 +109,7 @@ def find_spent(ctx: Context, judged: Judged, after_ms: int) -> list[int]:
 
 def put(ctx: Context, edit: Edit, judged: Judged, last_revision: int) -> dict[str, object]:
     """`last_revision`: that the name of a new job ever had; 0: none."""
-    new, job, labels, retention_runs, criticality, _, is_same, large, _, _ = judged
+    new, job, labels, retention_runs, criticality, _, is_same, large, _, _, _ = judged
     if job is not None and is_same:
         return _report(job.id, new, job.revision, created=False, changed=False)
     if new.defaults != namespaces.defaults_revision(ctx.store, new.namespace):
@@ -151,6 +155,7 @@ def put(ctx: Context, edit: Edit, judged: Judged, last_revision: int) -> dict[st
     if job is None:
         before = job_rows.job_of(ctx.store, new.namespace, new.name, last) if last else None
     _set_triggers(ctx, edit, job_id, new, judged.priority, before=before)
+    periods.set_of(ctx, job_id, new.namespace, judged.at_least)
     ctx.emit(e.JobPut(job_id, new.namespace, new.name, revision, job is None))
     was = None if job is None else job.revision
     ctx.changed("job", new.namespace, new.name, was, revision, reason=edit.source, verb="put")
@@ -207,6 +212,7 @@ def delete(ctx: Context, edit: Edit, job: Job, *, runs_max: int | None = None) -
     if redating.names_schedules(job.spec):
         redating.drop(ctx, job)
     job_pauses.drop(ctx.store, job.id)
+    periods.drop(ctx, job.id)
     job_rows.delete(ctx.store, job.id)
     namespaces.count_job(ctx.store, job.namespace, -1)
     refs.set_of(ctx.store, Named("job", job.namespace, job.name), ())

@@ -24,6 +24,7 @@ from scheduler.machine.steps import (
     checks,
     clock,
     closing,
+    expecting,
     grouping,
     holding,
     joining,
@@ -219,6 +220,7 @@ def end(
     placing.free(ctx, attempt)
     ctx.emit(e.AttemptEnded(attempt.id, attempt.task, attempt.run, attempt.agent, state, exit_code))
     task, run = of or _of(ctx, attempt)
+    expecting.speak(ctx, run, attempt.id)
     if run.cause == Kind.ORPHAN:
         reconstruct.rebuild(ctx, run.id)
         return state

@@ -30,6 +30,7 @@ from scheduler.machine.rules.gates import READY, FireView, Never, RunView, Verdi
 from scheduler.machine.steps import (
     decisions,
     delaying,
+    expecting,
     holding,
     keying,
     plan_dates,
@@ -197,6 +198,8 @@ def fire(
         run_vars.copy(ctx.store, vars_of, run.id)
     elif compiled.vars:
         _pin(ctx, run.id, compiled.vars)
+    if compiled.expected is not None:
+        expecting.watch(ctx, run, compiled)
     starting.make(ctx, run, graph, range(made), agent=agent)
     return done(run=run.id)
 

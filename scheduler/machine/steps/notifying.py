@@ -8,7 +8,9 @@ Rules of this file:
    had not. `warned`: it succeeded with a warning. A run tells whom its own revision names.
 3. `missed`, `skipped`: once for each entry of the ledger, however many ticks that is of. A tick is of no
    revision: it tells whom the job names then, and nobody where the job is no more.
-4. What is told is fixed here, so each try says the same."""
+4. What does not hold of what is expected (`steps.unmet`) is told by the revision of its run, of a job by the
+   newest.
+5. What is told is fixed here, so each try says the same."""
 
 from __future__ import annotations
 
@@ -19,9 +21,11 @@ from scheduler.machine.context import Context
 from scheduler.machine.rules import verdicts
 from scheduler.machine.steps import outbox
 from scheduler.model.compiled import CompiledNotice
-from scheduler.model.notify import ABOUT, FAILED, MISSED, RECOVERED, SKIPPED, WARNED
+from scheduler.model.expected import LATE_END, LATE_START
+from scheduler.model.notify import ABOUT, FAILED, LATE, MISSED, RECOVERED, SKIPPED, WARNED
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables.runs import Run
+from scheduler.store.tables.unmet import Unmet
 
 REASON_LETTERS_MAX = 500
 
@@ -70,6 +74,17 @@ def tell_of_ticks(
                 "count": count, "reason": reason, "decided_ms": ctx.stamp_ms,
             }  # fmt: skip
             _put(ctx, notice, outcome, namespace, name, run, facts)
+
+
+def tell_unmet(ctx: Context, row: Unmet, revision: int) -> None:
+    about = LATE if row.what in (LATE_START, LATE_END) else row.what
+    for notice in ctx.graphs.outline(row.job, row.namespace, row.name, revision).notify:
+        if about in notice.on:
+            facts = {
+                "revision": revision, "unmet": row.id, "what": row.what, "limit_ms": row.limit_ms,
+                "at_ms": row.at_ms, "found": row.found, "wanted": row.wanted,
+            }  # fmt: skip
+            _put(ctx, notice, about, row.namespace, row.name, row.run, facts)
 
 
 def _put(

@@ -15,19 +15,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from scheduler.model.expected import AT_RISK, LONG, SHORT, STALLED, TOO_FEW
 from scheduler.model.notify.kind import Kind
 from scheduler.model.notify.webhook import WEBHOOK
 
 __all__ = [
-    "ABOUT", "FAILED", "KINDS", "MISSED", "NAMES", "ONE_OF", "PLANNED", "PLANNED_ABOUT", "RECOVERED",
+    "ABOUT", "FAILED", "KINDS", "LATE", "MISSED", "NAMES", "ONE_OF", "PLANNED", "PLANNED_ABOUT", "RECOVERED",
     "SKIPPED", "WARNED", "Kind", "compiled_target", "kind_meant",
 ]  # fmt: skip
 
 FAILED, WARNED, RECOVERED = "failed", "warned", "recovered"
 MISSED, SKIPPED = "missed", "skipped"
-ABOUT = {FAILED: "run", WARNED: "run", RECOVERED: "run", MISSED: "tick", SKIPPED: "tick"}
+LATE = "late"
+ABOUT = {
+    FAILED: "run", WARNED: "run", RECOVERED: "run", MISSED: "tick", SKIPPED: "tick",
+    LATE: "run", AT_RISK: "run", LONG: "run", SHORT: "run", STALLED: "run", TOO_FEW: "job",
+}  # fmt: skip
 """What a notice can be about, and of what that is said."""
-PLANNED_ABOUT = ("late", "waiting", "held", "long", "stalled", "output")
+PLANNED_ABOUT = ("waiting", "held", "output")
 """What the job semantics know beside that, and this version does not tell of."""
 
 KINDS: tuple[Kind, ...] = (WEBHOOK,)

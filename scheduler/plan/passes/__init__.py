@@ -27,6 +27,7 @@ from scheduler.plan.passes import (
     delays,
     dependents,
     drains,
+    expectations,
     gatherings,
     holds,
     job_pauses,
@@ -90,6 +91,7 @@ DUE: tuple[Pass, ...] = (
     deadlocks,
     timeouts,
     deadlines,
+    expectations,
     wakes,
     returns,
     holds,
@@ -130,6 +132,7 @@ WORKS_ON: dict[Pass, frozenset[str]] = {
     windows: frozenset({"rounds"}),
     required: frozenset({"required"}),
     quotas: frozenset({"quota_waits"}),
+    expectations: frozenset({"watches", "periods"}),
     defaults: frozenset({"namespaces"}),
 }
 """Passes that have nothing to propose, and wake nobody, while none of these tables has a row."""

@@ -13,6 +13,7 @@ from scheduler.store.schema import (
     backfills,
     cluster,
     dependents,
+    expectations,
     gatherings,
     hooks,
     jobs,
@@ -27,14 +28,14 @@ from scheduler.store.schema import (
     ticks,
 )
 
-SCHEMA_VERSION = 72
+SCHEMA_VERSION = 73
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
 
 _NOUNS = (
-    cluster, jobs, objects, ticks, backfills, dependents, hooks, notices, gatherings, requires, runs, agents,
-    limits, locks, access, staging, outside,
+    cluster, jobs, objects, ticks, backfills, dependents, hooks, notices, gatherings, requires, runs,
+    expectations, agents, limits, locks, access, staging, outside,
 )  # fmt: skip
 
 STATEMENTS: tuple[str, ...] = tuple(statement for noun in _NOUNS for statement in noun.STATEMENTS)

@@ -33,7 +33,7 @@ STATEMENTS: tuple[str, ...] = (
         -- (an attempt's above all) must never come twice.
         last_job INTEGER NOT NULL, last_trigger INTEGER NOT NULL, last_run INTEGER NOT NULL,
         last_task INTEGER NOT NULL, last_attempt INTEGER NOT NULL, last_agent INTEGER NOT NULL,
-        last_effect INTEGER NOT NULL, last_audit INTEGER NOT NULL,
+        last_effect INTEGER NOT NULL, last_audit INTEGER NOT NULL, last_unmet INTEGER NOT NULL,
         outbox_waiting INTEGER NOT NULL,    -- rows of the outbox that are to be sent
         stage INTEGER NOT NULL,             -- that is checked or goes live; 0: none
         redates INTEGER NOT NULL,           -- rows of redates

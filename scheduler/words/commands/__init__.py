@@ -52,6 +52,10 @@ from scheduler.words.commands.effects import DropEffect as DropEffect
 from scheduler.words.commands.effects import ReportSent as ReportSent
 from scheduler.words.commands.effects import ReportUnsent as ReportUnsent
 from scheduler.words.commands.effects import ResendEffect as ResendEffect
+from scheduler.words.commands.expectations import Acknowledge as Acknowledge
+from scheduler.words.commands.expectations import JudgePeriod as JudgePeriod
+from scheduler.words.commands.expectations import JudgeWatch as JudgeWatch
+from scheduler.words.commands.expectations import ReportSilence as ReportSilence
 from scheduler.words.commands.hands import HoldTask as HoldTask
 from scheduler.words.commands.hands import OverrideRun as OverrideRun
 from scheduler.words.commands.hands import ReleaseRun as ReleaseRun

@@ -38,6 +38,9 @@ from scheduler.words.events.effects import EffectDropped as EffectDropped
 from scheduler.words.events.effects import EffectGivenUp as EffectGivenUp
 from scheduler.words.events.effects import EffectQueued as EffectQueued
 from scheduler.words.events.effects import EffectSent as EffectSent
+from scheduler.words.events.expectations import ExpectationAcknowledged as ExpectationAcknowledged
+from scheduler.words.events.expectations import ExpectationMet as ExpectationMet
+from scheduler.words.events.expectations import ExpectationUnmet as ExpectationUnmet
 from scheduler.words.events.hands import RunHeld as RunHeld
 from scheduler.words.events.hands import RunHeldLong as RunHeldLong
 from scheduler.words.events.hands import RunOverridden as RunOverridden

@@ -59,11 +59,15 @@ def connect(node: SingleNode) -> None:
     node.apply(c.ConnectAgent("a", "i", "s", "b", "zone-a", "default", b"{}", 100, "1", node.node, KINDS))
 
 
-def fail_last(node: SingleNode) -> None:
-    """The only task of the newest run fails on the agent."""
+def fail_last(node: SingleNode, *, silent: bool = False) -> None:
+    """The only task of the newest run fails on the agent. `silent`: which told that it writes nothing."""
     state = node.machine.state
     node.apply(c.Place(state.epoch, state.last_task, 1))
     node.apply(c.Grant(state.last_attempt, 1, "s", "claim"))
+    if silent:
+        node.apply(c.ReportRunning(state.last_attempt, 1, node.now_ms()))
+        (outcome,) = node.apply(c.ReportSilence(state.last_attempt, 1, node.now_ms() - 60_000, True))
+        assert outcome.ok, outcome
     (outcome,) = node.apply(c.Finish(state.last_attempt, 1, node.now_ms(), node.now_ms(), 1, "exit"))
     assert outcome.ok, outcome
 

@@ -85,6 +85,9 @@ STEPS = st.lists(
         st.tuples(st.just("quota"), SMALL, SMALL),
         st.tuples(st.just("apply"), SMALL, SMALL),
         st.tuples(st.just("amount"), SMALL),
+        st.tuples(st.just("silence"), SMALL, SMALL),
+        st.tuples(st.just("silence"), SMALL, SMALL),
+        st.tuples(st.just("acknowledge"), SMALL, SMALL),
     ),
     max_size=60,
 )
@@ -177,11 +180,17 @@ def prepared(story: Story, name: str, values: Sequence[Any]) -> c.PreparedJob:
             },
         },
         **({"finally": list(LAST)} if values[0] % 3 else {}),
+        **({"expect": EXPECTS[values[0] % 4]} if values[0] % 4 else {}),
         notify=[{"on": ["failed", "warned", "recovered"], "webhook": f"https://{name}.example.org"}],
     )
     return prepare(parse_job(document), story.now_ms)
 
 
+EXPECTS: dict[int, dict[str, Any]] = {
+    1: {"start_by": "2s", "end_by": "9s", "output_within": "1s"},
+    2: {"end_by": "08:01", "duration": {"min": "80%", "max": "150%"}, "at_least": {"n": 2, "per": "1m"}},
+    3: {"duration": {"min": "2s", "max": "6s"}, "output_within": "2s", "at_least": {"per": "1m"}},
+}
 LAST: dict[str, dict[str, Any]] = {
     "y": {"noop": True, "retry": {"max": 1, "first": "1s"}, "when": "not i.succeeded"},
     "z": {"run": "x", "needs": ["y"], "rule": "all_done", "when": "a.ended and y.ended"},
@@ -370,6 +379,13 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
             tried = c.ReportUnsent(row[0], row[1] + 1, "refused", values[2] == 0, values[2] * 1_000)
             decided = c.ResendEffect(row[0]) if values[2] % 2 else c.DropEffect(row[0])
             return [(c.ReportSent(row[0]), tried, tried, decided)[values[1] % 4]]
+        case "silence":
+            row = nth(story, live, values[0])
+            since_ms = story.now_ms - 1_000 * (values[1] // 2)
+            return [] if row is None else [c.ReportSilence(row[0], row[1], since_ms, values[1] % 2 == 0)]
+        case "acknowledge":
+            row = nth(story, "SELECT id FROM unmet ORDER BY over_ms IS NULL, id DESC LIMIT 4", values[0])
+            return [] if row is None else [c.Acknowledge(row[0], story.now_ms + 3_000 * values[1], "why")]
         case "secret":
             return [secret(f"S{values[0] % 3}", values[1] % 5, values[2])]
         case "purge":
@@ -476,11 +492,28 @@ def check_invariants(story: Story) -> None:
     )
     check_locks(story)
     check_completions(story)
+    check_expectations(story)
     # What waits to be sent is counted.
     waiting = store.value("SELECT count(*) FROM outbox WHERE state = 'waiting'")
     assert story.machine.state.outbox_waiting == waiting
     # A finished run has its tick decided; a tick that ran was granted.
     assert store.rows("SELECT id FROM runs WHERE finished_ms IS NOT NULL AND decided = 0") == []
+
+
+def check_expectations(story: Story) -> None:
+    """What is watched is of runs that go on, or failed; what a success meets is open no more."""
+    store = story.store
+    lost = "SELECT w.run FROM watches w LEFT JOIN runs r ON r.id = w.run WHERE r.id IS NULL OR w.ended <>"
+    assert store.rows(f"{lost} (r.finished_ms IS NOT NULL) OR (w.ended = 1 AND r.state = 'succeeded')") == []
+    instants = ("start_ms", "risk_ms", "end_ms", "long_ms")
+    first = f"min({', '.join(f'coalesce({each}, 1 << 62)' for each in instants)})"
+    assert store.rows(f"SELECT run FROM watches WHERE coalesce(next_ms, 1 << 62) <> {first}") == []
+    met = "u.run <= r.id AND u.job = r.job AND r.state = 'succeeded' AND r.cause <> 'backfill'"
+    still = "u.over_ms IS NULL AND u.what <> 'too_few'"
+    assert store.rows(f"SELECT u.id FROM unmet u JOIN runs r ON {met} AND {still}"
+                      " AND r.finished_ms >= u.at_ms") == []  # fmt: skip
+    ended = "finished_ms IS NOT NULL AND what <> 'late_end' AND over_ms IS NULL"
+    assert store.rows(f"SELECT u.id FROM unmet u JOIN runs r ON r.id = u.run WHERE {ended}") == []
 
 
 def check_ledger(story: Story) -> None:
@@ -534,7 +567,8 @@ def check_completions(story: Story) -> None:
     assert store.rows(f"{awaits} WHERE a.state = 'awaiting' AND ({odd})") == []
     told = "coalesce(k.outcome, '')"
     assert store.rows(f"{awaits} WHERE t.name = 'p' AND a.state = 'succeeded' AND {told} <> 'succeeded'"
-                      " AND t.state <> 'skipped'") == []  # fmt: skip
+                      # What exists already is not made, and nobody has to say how that ended.
+                      " AND t.state <> 'skipped' AND a.reason NOT LIKE '%exists'") == []  # fmt: skip
     assert store.rows(f"{awaits} WHERE t.name = 'p' AND a.state = 'timed_out' AND {told} <> ''"
                       " AND k.exited_ms IS NOT NULL") == []  # fmt: skip
 
@@ -632,7 +666,7 @@ WEIGHTS = {
     "put": 3, "stage": 2, "delete": 1, "pause": 1, "resume": 2, "run": 4, "connect": 4, "disconnect": 2,
     "claim": 6, "work": 10, "finish": 14, "running": 3, "cancel": 2, "resolve": 2, "lose": 2,
     "unreachable": 2, "lead": 1, "node": 1, "plan": 24, "purge": 1, "effect": 3, "secret": 4, "quota": 1,
-    "amount": 2, "hand": 2, "task": 2, "answer": 2, "fill": 2, "complete": 6,
+    "amount": 2, "hand": 2, "task": 2, "answer": 2, "fill": 2, "complete": 6, "silence": 3, "acknowledge": 1,
 }  # fmt: skip
 
 

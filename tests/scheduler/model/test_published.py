@@ -48,7 +48,7 @@ def test_it_knows_both_forms() -> None:
 
 
 def test_the_reference_documents_every_field() -> None:
-    pages = ("job.md", "policies.md")
+    pages = ("job.md", "policies.md", "expectations.md")
     text = "".join((ROOT / "docs" / "reference" / page).read_text(encoding="utf-8") for page in pages)
     schema = json_schema()
     fields = set(schema["properties"])

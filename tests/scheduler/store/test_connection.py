@@ -16,7 +16,7 @@ from scheduler.words import commands as c
 from tests.golden.log import tables
 from tests.scheduler.story import Story, job
 
-LAYOUT = (72, "a8475eece1a021e4")
+LAYOUT = (73, "694227ef44ceeb29")
 DEADLINE_S = 60.0
 
 
