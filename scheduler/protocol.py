@@ -59,6 +59,8 @@ AGENT_SILENCE_MS = 5_000  #: a node closes the socket of an agent that sends not
 NONCE_BYTES = 32
 UNSTARTED = "unstarted"
 """Of Hello.held, and a reason of Finished: it never started, which the spooler's journal proves."""
+OBJECT_STORE = "object_store"
+"""In Hello.kinds: it looks into object stores. In `Assign.work`: what it is to look for there, no more."""
 AROUND = "around"  #: in Hello.kinds: it runs what a namespace wants before and after the work
 TAIL_SUCCESS_BYTES = 2 << 10
 TAIL_FAILURE_BYTES = 16 << 10

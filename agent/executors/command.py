@@ -1,4 +1,4 @@
-"""shell, exec, script and http: a command that the spooler starts.
+"""shell, exec, script and http: a command that the spooler starts; or a look into an object store.
 
 Parameters reach the command through the environment and argv alone; nothing is pasted into a shell line.
 """
@@ -9,18 +9,20 @@ import json
 import sys
 from collections.abc import Collection, Sequence
 
+from agent import looking
 from agent.clock import wall_ms
 from agent.executors.contract import Capabilities, Host, Launch
 from agent.exits import Exit
 from agent.spool.starting import LIMITS
 from agent.spool.wire import Command
-from scheduler.protocol import AROUND
+from scheduler.protocol import AROUND, OBJECT_STORE
 
 _FEATURES = frozenset(
     {
         *("cwd", "stdin", "stderr", "skip_if_exists", "run_as", "nice", "umask", "outputs", "secrets"),
         AROUND,
         *(("limits",) if LIMITS else ()),
+        *((OBJECT_STORE,) if looking.is_possible() else ()),
     }
 )
 SCRIPT = "script"  #: what the text of one is called among its files
@@ -79,6 +81,8 @@ def _command(launch: Launch) -> Command | str:
         if not isinstance(work.get("request"), dict):
             return "http work without a request"
         argv, stdin = _ASK, json.dumps({**work["request"], "outputs": list(names)})
+    elif work.get(OBJECT_STORE):
+        argv = []
     else:
         argv = [str(argument) for argument in work.get("argv") or ()]
         if not argv:
@@ -99,12 +103,12 @@ def _command(launch: Launch) -> Command | str:
         secrets=launch.secrets,
         umask=work.get("umask"),
         nice=work.get("nice"),
-        before=launch.before,
-        after=launch.after,
+        before=launch.before if argv else "",
+        after=launch.after if argv else "",
         looks_at_stderr="stderr" in work,
         outputs=tuple(names),
         outputs_bytes_max=bytes_max,
-        skip_if_exists=str(work.get("skip_if_exists") or ""),
+        skip_if_exists=str(work.get(OBJECT_STORE) or work.get("skip_if_exists") or ""),
         files=files,
         memory_bytes=limits.get("memory", 0),
         open_files=limits.get("open_files", 0),

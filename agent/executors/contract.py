@@ -9,11 +9,12 @@ An executor runs one kind of work or several. Rules, held for every one by `agen
 3. `recover` is asked once, by a new session of the agent, before anything is launched: of attempts that an
    earlier session claimed it names those that it has still, and tells of them from then on as of what it
    launched. What no executor names is gone for ever: it must never start again.
-4. What a task may ask for beside the work itself is a feature: it is given none that it does not name in its
-   `Capabilities`. They are the fields of `Assign.work` with these names: cwd, stdin, stderr, skip_if_exists,
-   run_as, nice, umask, limits, outputs; and two more. `secrets`: what `Launch.secrets` holds it gives to the
-   work, each as its variable or as a file, writes it nowhere else, and takes it out of the output
-   (`agent.spool.masking`). `around`: it runs what a namespace wants before and after the work.
+4. What a task may ask for beside the work itself is a feature: it is given none that it does not name in
+   its `Capabilities`. They are the fields of `Assign.work` with these names: cwd, stdin, stderr,
+   skip_if_exists, run_as, nice, umask, limits, outputs; and three more. `secrets`: what `Launch.secrets`
+   holds it gives to the work, each as its variable or as a file, writes it nowhere else, and takes it out of
+   the output (`agent.spool.masking`). `around`: it runs what a namespace wants before and after the work.
+   `object_store`: what `skip_if_exists` names may be in one (`agent.looking`).
 5. It runs in the agent's loop and must not block it, nor call its host from another thread.
 
 Others add kinds by an entry point of the group `cronclave.executors`: its name is the kind, its object is

@@ -2,8 +2,10 @@
 
 Rules of this file:
 
-0. Where the work is there for what it makes (`skip_if_exists`), that is looked for before all else, and again
-   after work that ended by itself. What is there is not made; what is not there then, was not made.
+0. Where the work is there for what it makes (`skip_if_exists`), that is looked for before all else, and
+   again after work that ended by itself. What is there is not made; what is not there then, was not made.
+   Where nobody can see it, as in an object store that does not answer, the work is not begun: it might be
+   done twice.
 1. `before` of the namespace that fails, or cannot start, is the attempt's failure: the work is not begun.
 2. `after` comes once something was begun: after a success, a failure, a time-out, a cancel, and a `before`
    that failed. It is told what came of it. It does not come once the lease or the spooler ends.
@@ -16,7 +18,11 @@ from __future__ import annotations
 import signal
 from typing import NamedTuple
 
+from agent import looking
+
 LOOK, BEFORE, WORK, AGAIN, AFTER = "look", "before", "work", "look again", "after"
+START_FAILED = "start_failed"
+UNSEEN = "nobody could see whether it is there, its output says why"
 EXISTS, UNMET = "exists", "unmet"  #: reasons of an Exit: it was there before, it was not there after
 AFTER_MS = 60_000
 STATE, EXIT_CODE, SIGNAL = "CRONCLAVE_STATE", "CRONCLAVE_EXIT_CODE", "CRONCLAVE_SIGNAL"
@@ -52,6 +58,26 @@ def told_after(cause: str, work: Ended | None, *, unmet: bool) -> dict[str, str]
         EXIT_CODE: "" if work is None or work.code is None else str(work.code),
         SIGNAL: "" if work is None or work.signal is None else str(work.signal),
     }
+
+
+def said_of_look(name: str, end: Ended) -> tuple[str, str] | None:
+    """Why there is no work after the first look, for an Exit's reason and in words; None: there is."""
+    if end.is_good:
+        return EXISTS, f"{name} is there"
+    if is_unknown(name, end):  # it might be done twice
+        return START_FAILED, f"{name}: {UNSEEN}"
+    return None
+
+
+def said_of_second_look(name: str, end: Ended, *, cut: bool) -> str:
+    """Why what was to be made does not count, for people. `cut`: it took too long, or was ended."""
+    if cut:
+        return "nobody could see in time whether it is there"
+    return UNSEEN if is_unknown(name, end) else "it is not there"
+
+
+def is_unknown(name: str, end: Ended) -> bool:
+    return looking.is_stored(name) and end.code != looking.NOT_THERE
 
 
 def said(phase: str, end: Ended, *, cut: bool) -> str:

@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from agent import program
+from agent import looking, program
 from agent.clock import HostClock
 from agent.exits import Exit
 from agent.output import open_for_output
@@ -38,12 +38,13 @@ from agent.spool.around import (
     AFTER_MS,
     AGAIN,
     BEFORE,
-    EXISTS,
     LOOK,
     UNMET,
     WORK,
     Ended,
     said,
+    said_of_look,
+    said_of_second_look,
     told_after,
 )
 from agent.spool.masking import Mask
@@ -158,8 +159,9 @@ class Spooled:
             finally:
                 self._close_errors_end()
         if self._phase in (LOOK, AGAIN):
-            look = ["/bin/sh", "-c", 'test -e "$1"', "sh", command.skip_if_exists]
-            return spawn(command, look, self._host, self._write_end, None)
+            name = command.skip_if_exists
+            asks_with = looking.stdin(name, os.environ, command.run_as)
+            return spawn(command, looking.argv(name), self._host, self._write_end, asks_with)
         line = command.before
         if self._phase == AFTER:
             line, told = command.after, told_after(self.cause, self._end, unmet=bool(self._unmet))
@@ -211,11 +213,13 @@ class Spooled:
             if self._written:
                 self._outputs()  # before anything else can write there
         elif self._phase == LOOK:
-            if self._ended.is_good and not self.cause:
-                self._unbegun = (EXISTS, f"{self.command.skip_if_exists} is there")
+            if not self.command.argv:
+                self._end = self._ended  # to look is all of the work
+            elif not self.cause and (found := said_of_look(self.command.skip_if_exists, self._ended)):
+                self._unbegun = found
         elif self._phase == AGAIN:
             if not self._ended.is_good:
-                seen = "nobody could see in time whether it is there" if self._cut else "it is not there"
+                seen = said_of_second_look(self.command.skip_if_exists, self._ended, cut=self._cut)
                 self._unmet = f"{self.command.skip_if_exists}: {seen}"
             self._cut = False
         elif not self._ended.is_good or self._cut:
@@ -237,7 +241,7 @@ class Spooled:
         """To the next phase; False: there is none."""
         if self._phase == LOOK:
             self._phase = BEFORE if self.command.before else WORK
-            return not self._unbegun[0] and not self.cause
+            return bool(self.command.argv) and not self._unbegun[0] and not self.cause
         if self._phase == WORK and self.command.skip_if_exists and self._end is not None and not self.cause:
             self._phase = AGAIN
             return True
@@ -433,7 +437,7 @@ class Spooled:
         yield details.get(self.cause, "")
         yield self._unbegun[1]
         yield self._unmet
-        if not self.cause and worked and end.code:
+        if not self.cause and worked and end.code and command.argv:
             yield program.doubt(command.argv, command.environment, command.cwd or "/", end.code)
         yield self._after
         if self._discarded:

@@ -44,7 +44,7 @@ class Secret(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One process group to start."""
+    """One process group to start; without an argv, nothing but a look at `skip_if_exists`."""
 
     attempt: int
     argv: list[str]
@@ -65,7 +65,7 @@ class Command:
     looks_at_stderr: bool = False  #: its end tells whether something was written there
     outputs: tuple[str, ...] = ()  #: names that it may give values to
     outputs_bytes_max: int = 0
-    skip_if_exists: str = ""  #: a path: not run where it is there, and failed where it is not there after
+    skip_if_exists: str = ""  #: not run where it is there, and failed where it is not there after
     files: tuple[tuple[str, str], ...] = ()
     """Name and text of a script, whose path stands behind argv, and of what lies beside it."""
     memory_bytes: int = 0  #: that each of its processes may write to, but for what it shares; 0: no limit

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from scheduler.model.stored import is_stored
+from scheduler.protocol import OBJECT_STORE
+
 PREFIX = "@requires-"
 """Of the names of such tasks, which no task of a person has."""
 EVERY, TIMEOUT, MAX = "30s", "1m", 1_000
@@ -34,7 +37,7 @@ def check_tasks(requires: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         asked = given.get("check") or (given if "exists" in given else None)
         if asked is None:
             continue
-        work = {"exec": ["test", "-e", given["exists"]]} if "exists" in given else {"run": asked["run"]}
+        work = _look_for(given["exists"]) if "exists" in given else {"run": asked["run"]}
         every = asked.get("every", EVERY)
         found[name_of(place)] = {
             **work,
@@ -51,9 +54,15 @@ def check_tasks(requires: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return found
 
 
+def _look_for(name: str) -> dict[str, Any]:
+    looks: dict[str, Any] = {"exec": ["test", "-e", name]}
+    return looks | {OBJECT_STORE: name} if is_stored(name) else looks
+
+
 def text_of(given: dict[str, Any]) -> str:
     """For people: what is asked of whom."""
     asked = given.get("check") or given
     pool = (asked.get("on") or {}).get("pool", "default")
-    what = f"path {given['exists']}" if "exists" in given else f"check {asked['run']!r}"
+    found = "object" if is_stored(given.get("exists")) else "path"
+    what = f"{found} {given['exists']}" if "exists" in given else f"check {asked['run']!r}"
     return f"{what} on pool {pool}"

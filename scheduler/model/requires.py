@@ -20,6 +20,7 @@ from scheduler.model.named import Target, resolved
 from scheduler.model.placement import Placement
 from scheduler.model.problems import Refused, pointer_of, shortened
 from scheduler.model.quantities import format_duration
+from scheduler.model.stored import check_stored, is_stored
 from scheduler.model.texts import no_nul
 
 REQUIRES_MAX = 20
@@ -59,13 +60,9 @@ def _count(value: Any) -> Any:
 
 def _path(value: Any) -> Any:
     if not isinstance(value, str):
-        raise Refused(f"exists is a path, not {type_name(value)}", "such as /in/ready")
-    scheme, found, _ = value.partition("://")
-    if found:
-        raise Refused(
-            f"exists: {scheme}:// is not available in this version",
-            "ask for it by a command that knows it: check: {run: …}",
-        )
+        raise Refused(f"exists is a path, not {type_name(value)}", "such as /in/ready, or s3://bucket/key")
+    if is_stored(value):
+        return check_stored(value)
     if not value.startswith("/"):
         raise Refused(f"{shortened(value)} is no absolute path", "such as /in/ready, on the agent's host")
     return no_nul(value)
@@ -148,7 +145,10 @@ class Requirement(Model):
 
     exists: Annotated[
         str | None, BeforeValidator(lambda value: None if value is None else _path(value)),
-        Field(max_length=PATH_LETTERS_MAX, description="this path is there, on an agent's host"),
+        Field(
+            max_length=PATH_LETTERS_MAX,
+            description="this path is there, on an agent's host; or this object: s3://bucket/key, gs://, az://",
+        ),
     ] = None  # fmt: skip
     check: Annotated[Check | None, Field(description="this command ends well, on an agent")] = None
     on: On = None

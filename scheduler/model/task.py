@@ -24,12 +24,14 @@ from scheduler.model.fields import (
 )
 from scheduler.model.lock import Locks
 from scheduler.model.placement import Placement
-from scheduler.model.problems import Refused, shortened
+from scheduler.model.problems import Refused
 from scheduler.model.rule import Rule, why_not
 from scheduler.model.secret import Secrets
+from scheduler.model.stored import check_stored, is_stored
 from scheduler.model.task_limits import TaskLimits
 from scheduler.model.texts import SCRIPT_CHARACTERS_MAX, no_nul, not_blank
 from scheduler.model.work import KINDS, NAMES, ONE_OF, Kind
+from scheduler.protocol import OBJECT_STORE
 
 GRACE_MS = 5_000
 OUTPUT_BYTES_MAX = 64 << 20
@@ -59,7 +61,8 @@ class Task(Work):
         str | None,
         Field(
             min_length=1, max_length=4_096,
-            description="a path on the agent's host that it makes; where it is there, nothing is run",
+            description="a path on the agent's host, or an object such as s3://bucket/key, that it makes;"
+            " where it is there, nothing is run",
         ),
     ] = None  # fmt: skip
     timeout_ms: Annotated[DurationMs | None, Field(alias="timeout", description="of one attempt")] = None
@@ -105,9 +108,8 @@ class Task(Work):
     @field_validator("skip_if_exists")
     @classmethod
     def _target(cls, value: str | None) -> str | None:
-        if value is not None and "://" in value:
-            said = f"{shortened(value)} is in an object store, which this version does not look into"
-            raise Refused(said, "give a path on the agent's host, such as /data/done")
+        if value is not None and is_stored(value):
+            return check_stored(value)
         return value if value is None else not_blank(no_nul(value))
 
     @field_validator("cwd")
@@ -129,7 +131,9 @@ class Task(Work):
     @property
     def features(self) -> tuple[str, ...]:
         """As `CompiledTask.features`."""
-        given = {name for name in self.kind.features if getattr(self, name) is not None}
+        given = {name for name in self.kind.features if getattr(self, name, None) is not None}
+        if is_stored(self.skip_if_exists):
+            given |= self.kind.features & {OBJECT_STORE}
         if self.asynchronous is not None:  # its token is one of them
             given.add("secrets")
         return tuple(sorted(given))

@@ -168,6 +168,24 @@ def test_a_task_that_asks_for_more_than_agents_know_waits_and_names_what_lacks(s
     assert [attempt.agent for attempt in story.attempts(run)] == [old]
 
 
+def test_an_agent_that_cannot_look_into_object_stores_is_said_what_to_install(story: Story) -> None:
+    story.put({"job": "j", "noop": True, "requires": [{"exists": "s3://bucket/in/_SUCCESS"}]})
+    plain = story.connect("plain", kinds=("noop", "exec"))
+    run = start(story)
+    story.plan_and_apply()
+
+    assert story.attempts(run) == []
+    told = of_run(story, run)
+    (reason,) = [gate.reason for task in told.tasks for gate in task.gates if gate.gate == "kind"]
+    assert reason == (
+        "agent plain cannot look into object stores: pip install 'cronclave[s3]' there, and start it anew"
+    )
+
+    story.connect("plain", kinds=("noop", "exec", "exec.object_store"), session="s2")
+    story.plan_and_apply()
+    assert [attempt.agent for attempt in story.attempts(run)] == [plain]
+
+
 def test_a_task_for_the_host_that_booted_names_its_agent(story: Story) -> None:
     story.put(job(trigger={"startup": {}}, on={"zone": "zone-a"}))
     agent = story.connect("booted", slots=0)

@@ -21,6 +21,7 @@ from typing import NamedTuple
 from scheduler.model.compiled import CompiledTask
 from scheduler.model.locks import RUN, Lock
 from scheduler.model.patterns import fits
+from scheduler.protocol import OBJECT_STORE
 
 HOST = "host"
 HELD = "held"  #: the holder of a lock that its run has, in place of the run
@@ -205,6 +206,9 @@ def offers(selector: Selector, kinds: str) -> bool:
     return selector.asks <= parse_kinds(kinds)
 
 
+_EXTRA = "pip install 'cronclave[s3]' there, and start it anew"
+
+
 def unknown(selector: Selector, agents: Iterable[tuple[str, str]]) -> str:
     """What the nearest of these agents (name, kinds) lacks that offers its kind of work, for people; empty:
     none does."""
@@ -216,6 +220,8 @@ def unknown(selector: Selector, agents: Iterable[tuple[str, str]]) -> str:
     if not lacks:
         return ""
     missing, name = min(lacks, key=lambda lack: (len(lack[0]), lack[1]))
+    if missing == [f"{selector.kind}.{OBJECT_STORE}"]:
+        return f"agent {name} cannot look into object stores: {_EXTRA}"
     said = ", ".join(word.partition(".")[2] or f"{word} work" for word in missing)
     return f"agent {name} does not know {said} of {selector.kind} work: upgrade it"
 

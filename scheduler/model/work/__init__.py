@@ -15,9 +15,10 @@ Rejected: a field `kind` in the job, since `run: ./x.sh` says it already.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
+from scheduler.model.stored import is_stored
 from scheduler.model.work.approval import APPROVAL
 from scheduler.model.work.custom import CUSTOM
 from scheduler.model.work.exec import EXEC
@@ -31,6 +32,7 @@ from scheduler.model.work.python import PYTHON
 from scheduler.model.work.run import RUN
 from scheduler.model.work.script import SCRIPT
 from scheduler.model.work.sleep import SLEEP
+from scheduler.protocol import OBJECT_STORE
 
 __all__ = [
     "KINDS", "NAMES", "ONE_OF", "ONE_OF_SHORT", "PLANNED", "SHORT", "Kind", "Place", "compiled_work",
@@ -63,7 +65,11 @@ def compiled_work(
                 work["kind"] = executor
             lasts_ms = 0 if kind.lasts_ms is None else kind.lasts_ms(task)
             user = None if "run_as" in kind.unread else task.get("run_as", "")
-            asked = task.keys() | {"secrets"} if "async" in task else task.keys()  # its token is one
+            asked: Set[str] = task.keys()
+            if "async" in task:
+                asked |= {"secrets"}  # its token is one
+            if is_stored(task.get("skip_if_exists")):
+                asked |= {OBJECT_STORE}
             features = tuple(sorted(kind.features & asked)) if kind.features & asked else ()
             return work, kind.happens, executor, features, lasts_ms, user
     raise KeyError("no kind of work")

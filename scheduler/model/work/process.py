@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scheduler.model.quantities import parse_size_bytes
+from scheduler.protocol import OBJECT_STORE
 
 CRLF_HINT = (
     "the text has Windows line ends (CRLF), and to a shell the carriage return is part of the last word: "
@@ -15,13 +16,13 @@ CRLF_HINT = (
 
 INTERPRETER = "python3"  #: of the task's PATH, where a call of Python names none
 SURROUNDINGS = ("cwd", "stdin", "stderr", "skip_if_exists", "run_as", "nice")
-FEATURES = frozenset({*SURROUNDINGS, "umask", "limits", "outputs", "secrets"})
+FEATURES = frozenset({*SURROUNDINGS, "umask", "limits", "outputs", "secrets", OBJECT_STORE})
 """As `Kind.features`."""
 
 
 def with_surroundings(work: dict[str, Any], task: Mapping[str, Any]) -> dict[str, Any]:
     """This work, and what its process finds when it starts, of a task of the canonical job."""
-    for field in SURROUNDINGS:
+    for field in (*SURROUNDINGS, OBJECT_STORE):
         if field in task:
             work[field] = task[field]
     if "umask" in task:

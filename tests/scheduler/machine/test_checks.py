@@ -333,7 +333,7 @@ def test_one_that_its_namespace_may_not_ask_is_refused(
         ({"check": {"run": "x"}, "every": "30s"}, "/requires/0", "write it within check"),
         ({"check": {"rum": "x"}}, "/requires/0/check/rum", "did you mean run?"),
         ({"exists": "in/done"}, "/requires/0/exists", "no absolute path"),
-        ({"exists": "s3://bucket/x"}, "/requires/0/exists", "s3:// is not available in this version"),
+        ({"exists": "s3n://bucket/x"}, "/requires/0/exists", "write s3://bucket/key"),
         ({"exists": 3}, "/requires/0/exists", "exists is a path, not a number"),
         ({"exists": "/x", "job": "a"}, "/requires/0", "it names job and exists"),
         ({"job": "a", "every": "30s"}, "/requires/0", "every means nothing beside `job`"),

@@ -106,10 +106,10 @@ CODES = 'such as 4, or "10-19" for a range'
             },
         ),
         (
-            {"skip_if_exists": "s3://bucket/done"},
+            {"skip_if_exists": "s3://bucket"},
             {
-                "/skip_if_exists": "'s3://bucket/done' is in an object store, which this version does not"
-                " look into | give a path on the agent's host, such as /data/done"
+                "/skip_if_exists": "'s3://bucket' names no object | such as s3://bucket/in/_SUCCESS;"
+                " with / at its end: anything below it"
             },
         ),
         ({"skip_if_exists": " "}, {"/skip_if_exists": "it holds only blanks | "}),
