@@ -42,7 +42,7 @@ def plan(view: View) -> list[Command]:
         commands += [
             Revoke(epoch, attempt, "its agent's node is quiet")
             for attempt, selector in found
-            if view.places.free(selector)
+            if view.places.free(selector, 1)
         ]
     taken = {command.attempt for command in commands if isinstance(command, Revoke)}
     for tried in cut_off(store):

@@ -34,12 +34,12 @@ def plan(view: View) -> list[Place]:
     locks = Locks(store, view.now_ms)
     candidates: list[tuple[int, int, str]] = []
     for selector in _queues(store, cache):
-        free = places.free(selector)
+        free = places.free(selector, limit)
         if not free:
             continue  # nor is there a place for a firing tick
         cache.useful_queues.pop(selector, None)
         cache.useful_queues[selector] = None
-        wanted = min(free, limit)
+        wanted = free
         if selectors.has_locks(selector):
             wanted = 0 if view.hold.queue_through else max(1, locks.fit(selector, wanted))
         # One more than fits tells whether the queue will be emptied.

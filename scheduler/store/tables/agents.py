@@ -126,6 +126,34 @@ def connected(store: Store) -> list[Agent]:
     return [Agent._make(row) for row in rows]
 
 
+def least_loaded(store: Store, pool: str, after: tuple[float, int], limit: int) -> list[Agent]:
+    """Those of a pool that are connected, do not drain and have a free slot, by the share of their slots that
+    is taken, then by id, behind such a pair."""
+    rows = store.rows(
+        f"SELECT {COLUMNS} FROM agents INDEXED BY agents_load WHERE node <> '' AND draining = 0"
+        " AND busy < slots AND pool = ?1 AND load >= ?2 AND (load > ?2 OR id > ?3)"
+        " ORDER BY load, id LIMIT ?4",
+        (pool, *after, limit),
+    )
+    return [Agent._make(row) for row in rows]
+
+
+_POOLS = """
+WITH RECURSIVE names(name) AS (
+  SELECT min(pool) FROM agents INDEXED BY agents_load WHERE node <> '' AND draining = 0 AND busy < slots
+  UNION ALL
+  SELECT (SELECT min(pool) FROM agents INDEXED BY agents_load WHERE node <> '' AND draining = 0
+    AND busy < slots AND pool > names.name) FROM names WHERE name IS NOT NULL
+)
+SELECT name FROM names WHERE name IS NOT NULL ORDER BY name
+"""
+
+
+def pools(store: Store) -> list[str]:
+    """Those in which an agent has a free slot: a step of the index each."""
+    return [row[0] for row in store.rows(_POOLS)]
+
+
 class Meant(NamedTuple):
     """An agent, as selectors ask for it."""
 

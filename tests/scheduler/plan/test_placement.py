@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import json
+import random
 from collections import Counter
+
+import pytest
 
 from scheduler.machine.rules import selectors
 from scheduler.model.locks import GROUP, Lock
 from scheduler.plan.passes.queue import SELECTORS_MAX
-from scheduler.plan.places import Places
+from scheduler.plan.places import PAGE, Places
+from scheduler.store.tables import agents
 from scheduler.words import commands as c
-from tests.scheduler.story import START_MS, Story, job
+from tests.scheduler.story import KINDS, START_MS, Story, job
 
 
 def run(story: Story, name: str = "j", times: int = 1) -> None:
@@ -98,10 +103,10 @@ def test_whose_groups_take_locks_look_at_the_agents_once_for_all_runs(story: Sto
     places, anybody = Places(story.store), '["default",{},null,"noop"]'
     lock = (Lock(GROUP, "default/lock", 1),)
     queues = [selectors.of_run(anybody, run, run, lock) for run in range(1, 5)]
-    assert [places.free(queue) for queue in queues] == [3] * 4
+    assert [places.free(queue, 9) for queue in queues] == [3] * 4
     assert [places.take(queue) for queue in queues] == [agent] * 3 + [0]
-    assert [places.free(queue) for queue in (*queues, anybody)] == [0] * 5
-    assert len(places._heaps) == 1
+    assert [places.free(queue, 9) for queue in (*queues, anybody)] == [0] * 5
+    assert len(places._near) == 1
 
 
 def test_tasks_that_nobody_can_take_never_stand_before_others(story: Story) -> None:
@@ -189,3 +194,66 @@ def test_runs_of_the_catch_up_queue_behind_live_ones(story: Story) -> None:
     assigned = [command.task for command in story.plan() if isinstance(command, c.Place)]
     assert story.store.rows("SELECT cause FROM runs ORDER BY id") == [("catchup",), ("manual",)]
     assert assigned == [2]
+
+
+def test_a_place_among_very_many_agents_is_found_by_looking_at_few(story: Story) -> None:
+    story.tell_ok(
+        *(
+            c.ConnectAgent(
+                f"a{n}", f"i{n}", "s", "b", "zone-a", "default", b"{}", 2, "1", "node-a", KINDS
+            )
+            for n in range(1_000)
+        )
+    )
+    places, anybody = Places(story.store), '["default",{},null,"noop"]'
+    assert places.free(anybody, 50) == 50
+    taken = [places.take(anybody) for _ in range(50)]
+    assert len(set(taken)) == 50, "the least loaded first"
+    assert len(places._agents) <= 2 * PAGE
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_place_is_that_of_the_least_loaded_that_matches_whoever_was_taken_before(
+    story: Story, seed: int
+) -> None:
+    dice = random.Random(seed)
+    for n in range(dice.choice((5, 3 * PAGE))):
+        agent = story.connect(
+            f"a{n}", slots=dice.randrange(4), node=dice.choice(("node-a", "node-b", "node-q")),
+            pool=dice.choice(("x", "x", "y")), zone=dice.choice(("zone-a", "zone-b")),
+            labels=dice.choice((b"{}", b'{"a":"1"}')),
+        )  # fmt: skip
+        for _ in range(dice.randrange(3)):
+            agents.occupy(story.store, agent)
+        if dice.random() < 0.1:
+            story.tell_ok(c.DrainAgent(f"a{n}"))
+        elif dice.random() < 0.1:
+            story.disconnect(agent, story.store.value("SELECT node FROM agents WHERE id = ?", (agent,)))
+    wanted = [
+        f'["{pool}",{labels},{zone},"noop"]'
+        for pool in ("x", "y", "") for labels in ("{}", '{"a":"1"}') for zone in ("null", '"zone-b"')
+    ]  # fmt: skip
+    places, rows = Places(story.store, {"node-q"}), agents.connected(story.store)
+    busy = {row.id: row.busy for row in rows}
+
+    def fitting(selector: str) -> list[agents.Agent]:
+        pool, labels, zone, _ = json.loads(selector)
+        return [
+            row
+            for row in rows
+            if not row.draining and row.node != "node-q" and busy[row.id] < row.slots
+            if pool in ("", row.pool) and zone in (None, row.zone)
+            if labels.items() <= json.loads(row.labels).items()
+        ]
+
+    for _ in range(400):
+        selector = dice.choice(wanted)
+        found = fitting(selector)
+        if dice.random() < 0.2:
+            free = sum(row.slots - busy[row.id] for row in found)
+            assert places.free(selector, 20) == min(20, free)
+            continue
+        best = min(found, key=lambda row: (busy[row.id] / row.slots, row.id), default=None)
+        assert places.take(selector) == (best.id if best else 0), selector
+        if best:
+            busy[best.id] += 1
