@@ -1,7 +1,9 @@
 """A job that asks a person, and the people who answer while things break.
 
-    first ── ask ─┬─ yes   when it was approved
-                  └─ no    when it was rejected, or nobody answered in EXPIRES_S
+    at-the-desk: first ── ask ─┬─ yes   when it was approved
+                               └─ no    when it was rejected, or nobody answered in EXPIRES_S
+
+All of it is a block that holds the one desk there is, also while somebody is asked.
 
 Rules:
 1. Each answer has a reason of its own: by it the run tells which of them counted.
@@ -21,6 +23,8 @@ JOB = "asked"
 FIRST, ASK, YES, NO = "first", "ask", "yes", "no"
 APPROVE, REJECT = "approve", "reject"
 ENDS: Mapping[str, str] = {APPROVE: "succeeded", REJECT: "failed"}
+BLOCK, DESK = "at-the-desk", "desk"
+RESOURCES: Mapping[str, Mapping[str, Any]] = {DESK: {"count": 1}}
 EXPIRES_S = 6
 AGAIN_S = 0.3
 LEFT_ALONE, OTHERWISE = 0.15, 0.3  #: shares of runs
@@ -41,7 +45,7 @@ def body_of(body: Mapping[str, Any], payload: Payload) -> dict[str, Any]:
         YES: {"run": payload(), "needs": [ASK], "rule": "all_done", "when": f"{ASK}.succeeded"},
         NO: {"run": payload(), "needs": [ASK], "rule": "all_done", "when": f"not {ASK}.succeeded"},
     }  # fmt: skip
-    return {**body, "tasks": tasks}
+    return {**body, "tasks": tasks, "groups": {BLOCK: {"tasks": list(tasks), "locks": [DESK]}}}
 
 
 class Approver:

@@ -10,6 +10,7 @@ Rules:
 2. A word is sent, through any node, until it is answered. Two senders know of each token: one gives its word
    for most of them, once more later, the same or another; the other gives its own for some, at any time.
 3. Some are left alone until their time is over, and get a word then; some get theirs from a person.
+4. Of some it is told how far they are, once, with a text of its own.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ PLACE, PLACES = "places", 2
 TOGETHER = 2  #: runs that are started at the same time
 RESOURCES: Mapping[str, Mapping[str, Any]] = {PLACE: {"count": PLACES}}
 STAYS_S = ("0", "1.5")  #: for as long the process goes on behind the token
-ILL, LEFT_ALONE, BY_A_PERSON, RIVAL = 0.15, 0.15, 0.15, 0.4  #: shares
+ILL, LEFT_ALONE, BY_A_PERSON, RIVAL, TOLD = 0.15, 0.15, 0.15, 0.4, 0.6  #: shares
 AT_ONCE, AGAIN, OTHERWISE, OLD_TOKEN = 0.5, 0.3, 0.4, 0.5
 SOON_S = 3.0
 AGAIN_S = 0.3
@@ -111,6 +112,8 @@ class Outsider:
     def __call__(self, api: Api) -> None:
         now_s = time.monotonic()
         for token in self._new():
+            if not self._rival and api.dice.random() < TOLD:
+                self._tell(api, token)
             self._due += self._words(api, token, now_s)
         due = [word for word in self._due if word.at_s <= now_s]
         self._due = [word for word in self._due if word.at_s > now_s]
@@ -169,3 +172,13 @@ class Outsider:
             read=lambda document, _: {"attempt": document["attempt"]},
         )  # fmt: skip
         return outcome == "ok" or (outcome == "fail" and status > 0)
+
+    def _tell(self, api: Api, token: Token) -> None:
+        self._count += 1
+        text = f"far-{self._seed}-{self._count}"
+        api.call(
+            "progress", "POST", f"/v1/runs/{token.run}/tasks/{SUBMIT}/progress",
+            told={"run": token.run, "attempt": token.number, "text": text},
+            body={"percent": api.dice.randrange(101), "text": text},
+            headers={"authorization": f"Bearer {token.text}"}, read=lambda document, _: {},
+        )  # fmt: skip

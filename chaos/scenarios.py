@@ -49,6 +49,7 @@ MINIMUM = {
         "applies": 10, "stages": 2, "deliveries": 5, "rounds": 5, "members": 10,
         "hands": 5,
         "told": 5, "closings": 2, "turned": 8, "fillings": 6,
+        "answers": 3, "completed": 3, "progress": 1,
     },
     "soak": {
         "operations": 60, "ticks": 60, "starts": 60, "faults": 1, "visits": 1, "pauses": 3,

@@ -286,7 +286,8 @@ class Workload:
                 api.close()
 
     def _put_licences(self, api: Api, words: Mapping[str, Any]) -> None:
-        for name, document in {**licences.RESOURCES, **many.RESOURCES, **completions.RESOURCES}.items():
+        named = (licences.RESOURCES, many.RESOURCES, approvals.RESOURCES, completions.RESOURCES)
+        for name, document in (each for resources in named for each in resources.items()):
             self._surely(api, "resource", f"/v1/resources/{name}", document, {"resource": name})
         work = {name: _job(name, {}, self._payload(licences.WORK_S, 0)) for name in licences.LIMITS}
         for name, body in licences.jobs_of(work).items():

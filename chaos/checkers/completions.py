@@ -10,6 +10,7 @@ Rules:
 4. What comes behind begins behind the word, and is given what came with it.
 5. Whoever awaits a word keeps what its task took: no more hold a place than there are.
 6. What was asked for is there, and none of it awaits anything when its run is over.
+7. How far an attempt is was told with its own token; what was acknowledged stands.
 """
 
 from __future__ import annotations
@@ -52,11 +53,21 @@ def check(case: Case) -> Finding:
         if op.op == "complete":
             sent[int(op.arguments["run"])].append(op)
     marks = by_run(case.marks)
+    far: dict[tuple[int, int], list[Operation]] = defaultdict(list)
+    for op in case.operations:
+        if op.op == "progress":
+            far[int(op.arguments["run"]), int(op.arguments["attempt"])].append(op)
     told = [_Told(case, run, sent[int(run["id"])], marks[int(run["id"])]) for run in runs]
     offences = [
         Offence(kind, f"run {each.run['id']}: {detail}", None, load.JOB, run=int(each.run["id"]))
         for each in told
         for kind, detail in each.check()
+    ]
+    offences += [
+        Offence(kind, f"run {run['id']}: {detail}", None, load.JOB, run=int(run["id"]))
+        for run in runs
+        for attempt in _attempts(run)
+        for kind, detail in _how_far(attempt, far[int(run["id"]), int(attempt["number"])])
     ]
     for run in sorted(asked - {int(run["id"]) for run in runs}):
         offences.append(Offence("lost", f"run {run} was acknowledged, and is not there", None, load.JOB))
@@ -75,6 +86,17 @@ def _word(attempt: Attempt) -> tuple[str, str] | None:
     """The outcome and message that stand."""
     known = attempt.get("completion") or {}
     return (known["outcome"], known["message"]) if known.get("outcome") else None
+
+
+def _how_far(attempt: Attempt, told: Sequence[Operation]) -> Iterator[Said]:
+    progress = (attempt.get("completion") or {}).get("progress")
+    text = progress["text"] if progress else None
+    said = f"attempt {attempt['number']} is told to be at {text!r}"
+    if text is not None and all(op.arguments["text"] != text or _refused(op) for op in told):
+        yield "progress-untold", f"{said}, which nobody had told, or it was refused"
+    for op in told:
+        if op.outcome == "ok" and op.arguments["text"] != text:
+            yield "progress-lost", f"{said}, and {op.arguments['text']} was acknowledged"
 
 
 def _of(op: Operation) -> tuple[str, str]:

@@ -4,7 +4,8 @@ Rules:
 1. Payloads say when they worked, by the harness's own clock, and nobody else is asked. Who holds one works
    from its first start to its last end of which it has told; one that was killed has told of no end, and
    counts for as long as it surely lived.
-2. Of a run, or a block, of several tasks that holds a lock for all of them, the time between them counts too.
+2. Of a run, or a block, of several tasks that holds a lock for all of them, the time between them counts too,
+   also that in which a person is asked.
 3. Where there is one alone, who has it later has the higher fences, as payloads wrote them.
 """
 
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-from chaos import many
+from chaos import approvals, many
 from chaos.case import Case, Mark
 from chaos.checkers import Finding, Offence, finding
 from chaos.licences import LIMITS
@@ -48,6 +49,7 @@ HELD = (
         many.GUARD, many.JOB, 1,
         lambda mark: mark.run if mark.task in (many.ENTER, many.LEAVE) else None,
     ),
+    Held(approvals.DESK, approvals.JOB, 1, lambda mark: mark.run),
 )  # fmt: skip
 
 

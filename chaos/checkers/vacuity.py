@@ -1,10 +1,11 @@
 """Did enough happen to say anything? If not, the run is INVALID, however green the rest.
 
-Rules: operations, due ticks, starts, pauses, applies, deliveries, notices, rounds, members, hands, reruns
-and visits of agents reach the plan's minimum; every planned fault was injected, seen by a canary while it
-lasted and seen gone afterwards, or the plan says why it could not run here; every phase began, all nodes
-were heard, all final reads were made and hold what they must; the node whose host has another tzdata proved
-the ledger too; no file is torn, cut or gone; the clock of the harness did not jump.
+Rules: operations, due ticks, starts, pauses, applies, deliveries, notices, rounds, members, hands, answers,
+words of completion and of progress, reruns and visits of agents reach the plan's minimum; every planned fault
+was injected, seen by a canary while it lasted and seen gone afterwards, or the plan says why it could not
+run here; every phase began, all nodes were heard, all final reads were made and hold what they must; the
+node whose host has another tzdata proved the ledger too; no file is torn, cut or gone; the clock of the
+harness did not jump.
 """
 
 from __future__ import annotations
@@ -57,6 +58,9 @@ def _counts(case: Case) -> dict[str, int]:
         "members": sum("/" in mark.task for mark in case.starts),
         "hands": sum(op.op == "hand" and op.outcome == "ok" for op in case.operations),
         "told": sum(op.op == "tell" and op.outcome == "ok" for op in case.operations),
+        "answers": sum(op.op == "answer" and op.outcome == "ok" for op in case.operations),
+        "completed": sum(op.op == "complete" and op.outcome == "ok" for op in case.operations),
+        "progress": sum(op.op == "progress" and op.outcome == "ok" for op in case.operations),
         "reruns": sum(op.op == "rerun" and op.outcome == "ok" for op in case.operations),
         "closings": sum(
             op.op == "pause" and op.outcome == "ok" and op.arguments.get("of") == OF_DATE

@@ -6,7 +6,8 @@ completed what was handed on ended by the first word about that very attempt, in
 
 Rules: as `operators` has them. Fronts pass on whose word it is: an attempt's own, or a person's about the
 newest one. Several give words about the same attempt, at nodes that may be behind, now and then about one
-that is over, and each again what it has said before. Of one of ALONE runs nobody ever says anything.
+that is over, and each again what it has said before. Of one of ALONE runs nobody ever says anything. Beside
+that it is told how far an attempt is, which is taken once in the time that one has.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from scheduler.machine import AppliedEntry
 from scheduler.model.objects.parsing import parse_document, prepare_document
 from scheduler.store.connection import Store
 from scheduler.words import events as e
-from scheduler.words.commands import Actor, CompleteTask, PreparedObject
+from scheduler.words.commands import Actor, CompleteTask, PreparedObject, ReportProgress
 from scheduler.words.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ class Completers:
         self._said: dict[str, CompleteTask] = {}
         self._acked: dict[int, str] = {}  #: attempt to the message of the word that was taken
         self._told: set[int] = set()  #: attempts that were completed
+        self._texts = 0
+        self._far: dict[int, str] = {}  #: attempt to what was taken of how far it is
         self.awaited = self.refused = self.again = self.expired = 0
         self._act()
 
@@ -102,6 +105,20 @@ class Completers:
         for _ in range(rng.choice((1, 1, 2))):
             command = self._word()
             rng.choice(fronts).propose([command], partial(self._answered, command))
+        if rng.random() < 0.6:
+            attempt, run = rng.choice(self._granted)
+            self._texts += 1
+            told = ReportProgress(run, attempt, rng.randrange(101), f"far {self._texts}")
+            rng.choice(fronts).propose([told], partial(self._heard_how_far, told))
+
+    def _heard_how_far(self, told: ReportProgress, outcomes: list[Outcome]) -> None:
+        if outcomes[0].ok and self._far.setdefault(told.attempt, told.text) != told.text:
+            said = f"attempt {told.attempt}: {told.text!r} was taken soon behind {self._far[told.attempt]!r}"
+            self._world.invariants.fail("completed", said)
+
+    @property
+    def progress(self) -> int:
+        return len(self._far)
 
     def _word(self) -> CompleteTask:
         rng = self._rng
@@ -168,3 +185,7 @@ class Completers:
             stands = store.value("SELECT message FROM completions WHERE attempt = ?", (attempt,))
             if stands != message:
                 yield "completed", f"attempt {attempt}: {message!r} was acknowledged, {stands!r} stands"
+        for attempt, text in self._far.items():
+            stands = store.value("SELECT doing FROM completions WHERE attempt = ?", (attempt,))
+            if stands != text:
+                yield "completed", f"attempt {attempt}: {text!r} was acknowledged, it is told at {stands!r}"

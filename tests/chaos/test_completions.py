@@ -188,9 +188,37 @@ def places_are_given_back(story: Story) -> None:
         story.marks += [mark(number, 1, "S", 112.5), mark(number, 1, "E", 112.6)]
 
 
+def how_far(story: Story, told: str, stands: str | None, end: str = "ok") -> None:
+    arguments = {"run": GOOD, "attempt": 1, "text": told}
+    story.operation(110.2, "progress", end, arguments, status=200 if end == "ok" else 429)
+    progress = {"percent": 40, "text": stands, "at": instant(110.2)} if stands else None
+    of(story, GOOD)["attempts"][0]["completion"]["progress"] = progress
+
+
+def how_far_it_is_is_forgotten(story: Story) -> None:
+    how_far(story, "far-1", None)
+
+
+def how_far_it_is_is_made_up(story: Story) -> None:
+    how_far(story, "far-1", "far-2", "fail")
+
+
+def how_far_it_was_refused_and_stands(story: Story) -> None:
+    how_far(story, "far-1", "far-1", "fail")
+
+
+def test_how_far_it_is_was_told() -> None:
+    story = told()
+    how_far(story, "far-1", "far-1")
+    assert completions.check(story.case()).offences == ()
+
+
 @pytest.mark.parametrize(
     ("plant", "kinds"),
     [
+        (how_far_it_is_is_forgotten, ["progress-lost"]),
+        (how_far_it_is_is_made_up, ["progress-untold"]),
+        (how_far_it_was_refused_and_stands, ["progress-untold"]),
         (its_process_is_its_end, ["completed-without"]),
         (it_fails_by_nobody, ["failed-without"]),
         (a_word_saves_a_bad_process, ["completed-without"]),

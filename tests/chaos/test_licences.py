@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from chaos import approvals
+from chaos.approvals import ASK, DESK, FIRST, NO, YES
 from chaos.case import Mark
 from chaos.checkers import licences
 from chaos.licences import EXCLUSIVE, LICENCES, LICENSED
@@ -32,7 +34,7 @@ def told() -> Story:
 def test_as_many_as_may_pass() -> None:
     found = licences.check(told().case())
     assert (found.verdict, found.offences) == ("pass", ())
-    assert found.counts == {LICENSED: 2 * LICENCES, EXCLUSIVE: 4, SEATS: 0, GUARD: 0}
+    assert found.counts == {LICENSED: 2 * LICENCES, EXCLUSIVE: 4, SEATS: 0, GUARD: 0, DESK: 0}
 
 
 @pytest.mark.parametrize(("job", "from_s"), [(LICENSED, 101.0), (EXCLUSIVE, 100.5), (EXCLUSIVE, 104.5)])
@@ -49,3 +51,24 @@ def test_a_run_holds_its_lock_between_its_tasks() -> None:
     work(story, EXCLUSIVE, 961, 112.0, 113.0)
     work(story, EXCLUSIVE, 960, 114.0, 115.0)
     assert [each.run for each in licences.check(story.case()).offences] == [961]
+
+
+def at_the_desk(story: Story, run: int, *tasks: tuple[str, float]) -> None:
+    for task, at_s in tasks:
+        fence = round(at_s * 100)
+        for what, s in (("S", at_s), ("E", at_s + 0.1)):
+            story.marks.append(
+                Mark(what, approvals.JOB, run, str(run), fence, None, "agent-1", s, "", "-", task)
+            )
+
+
+def test_a_block_holds_its_lock_while_a_person_is_asked() -> None:
+    story = told()
+    at_the_desk(story, 970, (FIRST, 110.0), (YES, 114.0))
+    at_the_desk(story, 971, (FIRST, 115.0), (NO, 121.0))
+    assert licences.check(story.case()).counts[DESK] == 2
+    assert licences.check(story.case()).offences == ()
+    at_the_desk(story, 972, (FIRST, 118.0))  # 971 is asked
+    (offence,) = licences.check(story.case()).offences
+    assert (offence.kind, offence.job, offence.run) == ("held-twice", approvals.JOB, 972)
+    assert ASK not in {mark.task for mark in story.marks}, "nobody works there"

@@ -737,6 +737,20 @@ MUTANTS = (
         _says("approvals: unanswered", "approvals: answer-lost"),
     ),
     Mutant(
+        "who-is-asked-lets-others-in",
+        (
+            (
+                "scheduler.machine.steps.asking",
+                """    barred = approving.barred(ctx.store, run) if work["four_eyes"] else ""\n""",
+                """    from scheduler.machine.steps import locking\n"""
+                """    locking.give_back_group(ctx, run.id, task.of_group)\n"""
+                """    barred = approving.barred(ctx.store, run) if work["four_eyes"] else ""\n""",
+            ),
+        ),
+        APPLIED,
+        _says("licences: held-twice"),
+    ),
+    Mutant(
         "any-word-is-taken",
         (
             (
@@ -747,6 +761,18 @@ MUTANTS = (
         ),
         QUIET,
         _says("completions: word-lost"),
+    ),
+    Mutant(
+        "how-far-it-is-is-forgotten",
+        (
+            (
+                "scheduler.machine.completions",
+                "known._replace(percent=command.percent, doing=command.text, told_ms=ctx.stamp_ms)",
+                "known",
+            ),
+        ),
+        QUIET,
+        _says("completions: progress-lost"),
     ),
     Mutant(
         "handed-on-is-done",

@@ -79,6 +79,7 @@ def test_what_was_handed_on_was_completed_from_outside() -> None:
     found = [world.completers for world in (told(seed)[0] for seed in SEEDS) if world.completers is not None]
     assert sum(each.completed for each in found) > 20
     assert sum(each.awaited for each in found) > 20
+    assert sum(each.progress for each in found) > 5
     assert sum(each.refused for each in found) > 20
     assert sum(each.again for each in found) > 5
     assert sum(each.expired for each in found) > 2
