@@ -20,6 +20,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import httpx2
@@ -69,6 +70,15 @@ _FRAME_MESSAGES_MAX = 500
 _FRAME_ROOM_BYTES = FRAME_BYTES_MAX // 2
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often an agent is heard, and how long it waits to hear."""
+
+    ping_ms: float = PING_MS
+    busy_ms: float = PING_BUSY_MS
+    silence_ms: float = SILENCE_MS
+
+
 class Fenced(Exception):
     """A newer session of this installation is connected: this one has to end."""
 
@@ -110,8 +120,10 @@ class Connection:
         listener: Listener,
         *,
         fixed: bool = False,
+        pace: Pace = Pace(),  # frozen
     ) -> None:
         """`fixed`: the addresses that a node names are not taken."""
+        self._pace = pace
         self._configured = nodes
         self._fixed = fixed
         self._nodes = nodes
@@ -293,17 +305,18 @@ class Connection:
         for wait_s in _FIRST_PINGS_S:
             await asyncio.sleep(wait_s)
             self._ping()
-        pinged_ms = arrived_ms = served_ms = boot_ms()
+        pace, pinged_ms = self._pace, boot_ms()
+        arrived_ms = served_ms = pinged_ms
         home_s = HOME_S * random.uniform(0.7, 1.3)
         while True:
-            await asyncio.sleep(PING_BUSY_MS / 1000)
+            await asyncio.sleep(pace.busy_ms / 1000)
             now_ms = boot_ms()
-            if self._unanswered_ms is not None and now_ms - self._unanswered_ms > SILENCE_MS:
+            if self._unanswered_ms is not None and now_ms - self._unanswered_ms > pace.silence_ms:
                 if self._socket is not None:
                     self._socket.transport.abort()  # no farewell: nobody would read it, and it takes a second
-                return f"no answer for {SILENCE_MS} ms"
+                return f"no answer for {pace.silence_ms:.0f} ms"
             busy = self._listener.waiting() or now_ms - self._worked_ms < BUSY_MS
-            if busy or now_ms - pinged_ms >= PING_MS:
+            if busy or now_ms - pinged_ms >= pace.ping_ms:
                 pinged_ms = now_ms
                 self._ping()
             slots = self._listener.slots()

@@ -9,7 +9,8 @@ Rules of this file:
    pings as often, all of it again on the next connection. Nothing outlives the process: no work that counts
    may be given to it.
 2. It offers no-ops alone, so nothing else comes to it.
-3. One loop serves all: how many it holds is what a loop holds."""
+3. One loop serves all: how many it holds is what a loop holds. On a machine that is too slow for very many,
+   they may be heard less often (`--ping-ms`, below the node's AGENT_SILENCE_MS) and wait longer to hear."""
 
 from __future__ import annotations
 
@@ -25,11 +26,14 @@ from collections.abc import Sequence
 
 from agent import SOFTWARE
 from agent.clock import HostClock, NodeClock
-from agent.connection import Connection
+from agent.connection import Connection, Pace
 from agent.key import KEY_BYTES, InstallationKey
 from agent.trust import Trust
 from agent.work.claims import CLAIM_AGAIN_MS
 from scheduler.protocol import (
+    PING_BUSY_MS,
+    PING_MS,
+    SILENCE_MS,
     VERSION,
     Ack,
     Assign,
@@ -49,8 +53,7 @@ from scheduler.protocol import (
 )
 
 KINDS = ("noop",)
-AT_ONCE = 50  #: agents that are started together, so that no node is asked by all of them in one moment
-APART_S = 0.1
+AT_ONCE = 50  #: agents that come for the first time at once: nodes take so many new ones a second
 
 
 @dataclasses.dataclass(slots=True)
@@ -63,7 +66,9 @@ class _Claimed:
 class Member:
     """One agent of the crowd: what its connection works for."""
 
-    def __init__(self, name: str, zone: str, pool: str, slots: int, nodes: Sequence[str], token: str) -> None:
+    def __init__(
+        self, name: str, zone: str, pool: str, slots: int, nodes: Sequence[str], token: str, pace: Pace
+    ) -> None:
         self._name, self._zone, self._pool, self._slots = name, zone, pool, slots
         self._key = InstallationKey(secrets.token_bytes(KEY_BYTES))
         self._host = HostClock()
@@ -77,7 +82,7 @@ class Member:
         self._ended: dict[int, Finished] = {}  #: by event
         self.connected = asyncio.Event()
         self._connection = Connection(
-            tuple(nodes), lambda: token, Trust(None), self._clock, self, fixed=True
+            tuple(nodes), lambda: token, Trust(None), self._clock, self, fixed=True, pace=pace
         )
 
     async def run(self) -> None:
@@ -200,7 +205,7 @@ class Member:
 
 def members(
     count: int, nodes: Sequence[str], token: str, *, slots: int = 16, pool: str = "default",
-    zones: Sequence[str] = ("zone-a", "zone-b", "zone-c"),
+    zones: Sequence[str] = ("zone-a", "zone-b", "zone-c"), pace: Pace = Pace(),  # frozen
 ) -> list[Member]:  # fmt: skip
     """The first of the nodes that each tries is another one, as those of the zones are."""
     made = []
@@ -208,21 +213,35 @@ def members(
         first = number % len(nodes)
         own = (*nodes[first:], *nodes[:first])
         zone = zones[number % len(zones)]
-        made.append(Member(f"crowd-{number + 1:05d}", zone, pool, slots, own, token))
+        made.append(Member(f"crowd-{number + 1:05d}", zone, pool, slots, own, token, pace))
     return made
 
 
 async def run(crowd: Sequence[Member], stop: asyncio.Event) -> None:
     """Until it is told to stop; an agent that fails ends all of them."""
+    room = asyncio.Semaphore(AT_ONCE)
     async with asyncio.TaskGroup() as group:
-        tasks = []
-        for number, member in enumerate(crowd):
-            if number % AT_ONCE == 0:
-                await asyncio.sleep(APART_S)
-            tasks.append(group.create_task(member.run()))
+        tasks = [group.create_task(_bring(member, room)) for member in crowd]
         await stop.wait()
         for task in tasks:
             task.cancel()
+
+
+async def _bring(member: Member, room: asyncio.Semaphore) -> None:
+    async with room:
+        running = asyncio.create_task(member.run())
+        welcomed = asyncio.create_task(member.connected.wait())
+        try:
+            await asyncio.wait({running, welcomed}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            running.cancel()
+            raise
+        finally:
+            welcomed.cancel()
+    try:
+        await running
+    finally:
+        running.cancel()
 
 
 async def _main(arguments: argparse.Namespace, token: str) -> None:
@@ -237,9 +256,14 @@ async def _main(arguments: argparse.Namespace, token: str) -> None:
     nodes = [node.rstrip("/") for node in arguments.nodes.split(",")]
     crowd = members(
         arguments.agents, nodes, token, slots=arguments.slots, pool=arguments.pool,
-        zones=arguments.zones.split(","),
+        zones=arguments.zones.split(","), pace=_pace(arguments.ping_ms, arguments.silence_ms),
     )  # fmt: skip
     await run(crowd, stop)
+
+
+def _pace(ping_ms: float, silence_ms: float) -> Pace:
+    """What is busy pings four times as often, as agents do."""
+    return Pace(ping_ms, ping_ms * PING_BUSY_MS / PING_MS, silence_ms)
 
 
 def main() -> int:
@@ -250,6 +274,8 @@ def main() -> int:
     made.add_argument("--slots", type=int, default=16, help="of each")
     made.add_argument("--pool", default="default")
     made.add_argument("--zones", default="zone-a,zone-b,zone-c", help="that they are in by turns")
+    made.add_argument("--ping-ms", type=float, default=PING_MS, help="between pings of one with no work")
+    made.add_argument("--silence-ms", type=float, default=SILENCE_MS, help="without a Pong, until one leaves")
     made.add_argument("--parent", type=int, default=0, help="end with this process")
     arguments = made.parse_args()
     token = os.environ.get("CRONCLAVE_TOKEN", "")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench import (
+    agents,
     bulk,
     cold_start,
     compaction,
@@ -48,6 +49,7 @@ BENCHMARKS: dict[str, Callable[[Options], Result]] = {
     "workflows": workflows.run,
     "members": members.run,
     "simulation": simulation.run,
+    "agents": agents.run,
 }
 
 
@@ -69,6 +71,8 @@ def options_of(arguments: argparse.Namespace) -> Options:
         rolling_jobs=arguments.rolling_jobs,
         steps=arguments.steps,
         agents=arguments.agents,
+        held=arguments.held,
+        ping_ms=arguments.ping_ms,
     )
 
 
@@ -102,6 +106,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--rolling-jobs", type=int, default=defaults.rolling_jobs)
     made.add_argument("--steps", type=int, default=defaults.steps, help="workflows, members: of each kind")
     made.add_argument("--agents", type=int, default=defaults.agents, help="members: in the crowd")
+    made.add_argument("--held", type=int, default=defaults.held, help="agents: in the crowd")
+    made.add_argument("--ping-ms", type=int, default=defaults.ping_ms, help="agents: from ping to ping")
     return made
 
 

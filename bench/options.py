@@ -23,4 +23,6 @@ class Options:
     history: int = 1_000_000  #: finished runs in the state of `compaction`
     steps: int = 10_000  #: of each kind in `workflows`
     agents: int = 100  #: of the crowd of `members`
+    held: int = 10_000  #: of the crowd of `agents`
+    ping_ms: int = 1_000  #: of that
     rolling_jobs: int = 50  #: no-op and shell jobs each
