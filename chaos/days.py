@@ -27,15 +27,15 @@ NAMESPACE, SHUT, TURNED, FILLED = "chaos-days", "shut", "turned", "filled"
 OF_DATE = "date"
 ACTS = ("hold", "skip", "move", "give")
 TRIGGERS: dict[str, dict[str, Any]] = {
-    SHUT: {"every": "1s", "id": "each"},
-    TURNED: {"every": "2s", "id": "each"},
+    SHUT: {"every": "2s", "id": "each"},
+    TURNED: {"every": "1s", "id": "each"},
     FILLED: {"every": "1h", "id": "hourly"},
 }
 HALF_A_DAY_H = 12
-STEP_MS, HOUR_MS = 2_000, 3_600_000
+STEP_MS, HOUR_MS = 1_000, 3_600_000
 AHEAD_MS = 4_000  #: of a tick of which something is said
 MOVED_MS = 3_000
-HELD_S = (3.0, 9.0)  #: of some until before their instant, of most until behind it
+HELD_S = (3.0, 8.0)  #: of some until before their instant, of most until behind it
 CLOSED_S, EVERY_S = (1.5, 3.0), (1.0, 3.0)
 BLOCK_H, BLOCKS = 5, 120
 AT_ONCE = (1, 2)  #: of the runs of a block
@@ -141,8 +141,9 @@ class Turner:
         self._held: dict[int, float] = {}  #: until when each is held
 
     def work(self, api: Api) -> None:
-        while not self._over.wait(api.dice.uniform(0.6, 1.4)):
-            self._turn(api)
+        while not self._over.wait(api.dice.uniform(0.7, 1.1)):
+            if self._last_ms <= int(time.time() * 1000) + AHEAD_MS:
+                self._turn(api)
             for at_ms in [at_ms for at_ms, until_s in self._held.items() if until_s < time.monotonic()]:
                 self._let_go(api, at_ms)
         until_s = time.monotonic() + RESUMED_S

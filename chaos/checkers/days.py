@@ -29,7 +29,7 @@ NAME = "days"
 DATE = (load.OF_DATE, load.NAMESPACE)
 REFUSED = 409
 OF_TICKS = ("tick", "catchup")
-PERIOD_MS = {load.SHUT: 1_000, load.TURNED: load.STEP_MS}
+PERIOD_MS = {load.SHUT: 2_000, load.TURNED: load.STEP_MS}
 DONE = {"hold": "held", "skip": "skipped", "move": "moved", "give": "given"}
 KEPT_MAX = 50  #: backfills of a job
 

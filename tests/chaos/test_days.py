@@ -63,7 +63,7 @@ def _of_date(story: Story) -> None:
     date = {"of": "date", "name": NAMESPACE}
     story.operation(SHUT_S, "pause", "ok", date)
     story.operation(OPENED_S, "resume", "ok", date)
-    for second in (101, 102, 108):
+    for second in (100, 102, 108):
         a_run(story, 8_000 + second, SHUT, "tick", of(second), second)
     closed = ("skipped", "plan_closed")
     story.final["days"][SHUT] = [an_entry(of(second), second, *closed) for second in (104, 105)]
@@ -138,8 +138,8 @@ def _beside_a_bad_one(story: Story, *, made_s: float) -> None:
 
 
 BUGS: dict[str, tuple[Callable[[Story], Any], str]] = {
-    "a tick fires": (lambda s: a_run(s, 9_000, SHUT, "tick", of(105), 105), "fired-while-closed"),
-    "a missed one fires": (lambda s: a_run(s, 9_000, SHUT, "catchup", of(99), 105), "fired-while-closed"),
+    "a tick fires": (lambda s: a_run(s, 9_000, SHUT, "tick", of(106), 105), "fired-while-closed"),
+    "a missed one fires": (lambda s: a_run(s, 9_000, SHUT, "catchup", of(98), 105), "fired-while-closed"),
     "an open date skips": (
         lambda s: s.final["days"][SHUT].append(an_entry(of(109), 109, "skipped", "plan_closed")),
         "skipped-while-open",
