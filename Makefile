@@ -13,6 +13,7 @@
 # make cockpit-load   the cockpit before 100,000 jobs and 200,000 runs: frame times, CPU of the nodes (JOBS=1000 RUNS=2000)
 # make clients   clients generated from the API's description, in Python and TypeScript; one asks a node
 # make ticks   instants against a walk, in every zone of tzdata: cron's, those of schedules with substitutes, elapsed time, ISO 8601, calendars (TRIPLES=200000 SEED=1)
+# make steps   a story of very many random steps, told to a machine twice: nothing of it may differ or be odd (STEPS=10000 SEED=1)
 # make sim     the consensus simulation (SEEDS=1000 START=0)
 #
 # Needs python3 (3.11 or newer), python3-venv and make. Everything else goes into .venv. Of several interpreters the
@@ -34,6 +35,7 @@ KILLS ?=
 STOPS ?=
 SEEDS ?= 1000
 START ?= 0
+STEPS ?= 10000
 EXAMPLES ?= 200
 TRIPLES ?= 200000
 PYTEST_ARGS ?=
@@ -55,7 +57,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV PYTHONDONTWRITEBYTECODE
 JOBS ?= 100000
 RUNS ?= 200000
 
-.PHONY: help dev test quick clusters check bench sim ticks fuzz-api clients chaos soak licences mutations docs screenshots cockpit-load clean
+.PHONY: help dev test quick clusters check bench sim steps ticks fuzz-api clients chaos soak licences mutations docs screenshots cockpit-load clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -93,6 +95,9 @@ bench: $(VENV)/.installed-dev
 
 sim: $(VENV)/.installed-dev
 	$(BIN)/python -m node.simulation --workers 2 --seeds $(SEEDS) --start $(START)
+
+steps: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.scheduler.machine.long_story --steps $(STEPS) --seed $(or $(SEED),1)
 
 ticks: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.scheduler.ticks.walk --triples $(TRIPLES) --seed $(or $(SEED),1)

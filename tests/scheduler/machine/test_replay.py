@@ -204,10 +204,14 @@ def _declares(story: Story, attempt: int) -> bool:
     return bool(story.store.value(sql, (attempt,)) == "e")
 
 
+NAMED = ("put", "delete", "pause", "resume", "run", "fill", "change_tick")
+"""Steps of which the first value says of which job."""
+
+
 def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
     """The commands of one step, aimed at what the state holds."""
     kind, *values = step
-    name = f"job-{values[0] % 3}" if kind in ("put", "delete", "pause", "resume", "run") else ""
+    name = f"job-{values[0] % 3}" if kind in NAMED else ""
     live = "SELECT id, agent FROM attempts WHERE live = 1 ORDER BY id"
     match kind:
         case "put":
@@ -240,9 +244,12 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
             return [c.PutNamespace("default", spec, **limits)]
         case "change_tick":
             act = ("hold", "release", "skip", "move", "give")[values[0] % 5]
-            found = nth(story, "SELECT key, next_due_ms FROM triggers WHERE until_ms IS NULL"
-                        " AND next_due_ms IS NOT NULL ORDER BY id", values[1])  # fmt: skip
-            known = nth(story, "SELECT key, at_ms FROM changed_ticks ORDER BY job, key, at_ms", values[1])
+            of_job = f"JOIN jobs j ON j.id = t.job AND j.name = '{name}'"
+            due = "t.until_ms IS NULL AND t.next_due_ms IS NOT NULL"
+            found = nth(story, f"SELECT t.key, t.next_due_ms FROM triggers t {of_job} WHERE {due}"
+                        " ORDER BY t.id", values[1])  # fmt: skip
+            known = nth(story, f"SELECT t.key, t.at_ms FROM changed_ticks t {of_job}"
+                        " ORDER BY t.job, t.key, t.at_ms", values[1])  # fmt: skip
             key, at_ms = known if known and values[2] % 2 else found or ("t", 0)
             if not (known and values[2] % 2):
                 at_ms += 1_000 * (values[2] % 4)
@@ -616,13 +623,20 @@ def finish_unfinished(story: Story) -> None:
     assert story.store.rows(f"SELECT id FROM runs WHERE id IN {kept_back} AND ({goes})") == []
 
 
-def replay(folder: Path, steps: list[tuple[Any, ...]], cut: int, room: int = ROOM) -> None:
+BEGINNING: tuple[tuple[Any, ...], ...] = (("put", 0, "skip", False), ("put", 1, "allow", False), ("plan", 4))
+
+
+def begun(folder: Path, room: int) -> Story:
     story = Story(folder / "told.db", room=room)
     story.lead()
     story.connect("agent-0", session="s0", node="node-0", installation="agent-0-0", slots=3)
     assert story.apply(*LOCKS).ok
-    beginning = [("put", 0, "skip", False), ("put", 1, "allow", False), ("plan", 4)]
-    for place, step in enumerate([*beginning, *steps]):
+    return story
+
+
+def replay(folder: Path, steps: list[tuple[Any, ...]], cut: int, room: int = ROOM) -> None:
+    story = begun(folder, room)
+    for place, step in enumerate([*BEGINNING, *steps]):
         # It reads all of the ledger, where what is wrong stays so: purging alone takes from it.
         if place % VERIFIED_EVERY == 0 or step[0] == "purge":
             check_ledger(story)
@@ -634,8 +648,11 @@ def replay(folder: Path, steps: list[tuple[Any, ...]], cut: int, room: int = ROO
     finish_unfinished(story)
     check_invariants(story)
     check_ledger(story)
-    told = dump(story)
+    tell_again(story, folder, cut, room)
 
+
+def tell_again(story: Story, folder: Path, cut: int, room: int) -> None:
+    told = dump(story)
     # All that was told at one instant in one entry, with rows in another order, and reopened now and then.
     again = Story(folder / "again.db", reverse=True, room=room)
     pending: list[bytes] = []
@@ -667,6 +684,8 @@ WEIGHTS = {
     "claim": 6, "work": 10, "finish": 14, "running": 3, "cancel": 2, "resolve": 2, "lose": 2,
     "unreachable": 2, "lead": 1, "node": 1, "plan": 24, "purge": 1, "effect": 3, "secret": 4, "quota": 1,
     "amount": 2, "hand": 2, "task": 2, "answer": 2, "fill": 2, "complete": 6, "silence": 3, "acknowledge": 1,
+    "rerun": 2, "apply": 1, "pause_all": 1, "resume_all": 6, "close_plan": 1, "change_tick": 3, "drain": 1,
+    "split": 1,
 }  # fmt: skip
 
 
