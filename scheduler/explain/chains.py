@@ -92,7 +92,9 @@ def of_pending(
     """Of a tick that is not decided: its gates as they are now."""
     run = None if about.run is None else run_rows.get(store, about.run)
     links = [*defined(store, era.job, now_ms, run), scheduled(store, era), *map(of_finding, told)]
-    closed = next((each for each in told if each.state != READY_WORD), None)
+    shut = [each for each in told if each.state != READY_WORD]
+    by_itself = shut[0] if shut else None
+    closed = next((each for each in shut if each.gate != "time"), by_itself)
     links.append(Link("outcome", False, said, None, _refs(run=about.run)))
     return Chain(tuple(links), helping(store, about, closed))
 

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 from playwright.async_api import Browser, async_playwright, expect
@@ -53,6 +54,19 @@ OBJECTS = [
 ]  # fmt: skip
 
 
+HOLIDAY = f"{datetime.now(UTC).year}-12-24"
+BANK = [
+    {"calendar": "bank", "holidays": {"country": "DE", "subdivision": "BE"}, "exclude": ["12-24", "12-31"]},
+    {"job": "mail", "noop": True, "triggers": [{"cron": "0 */2 * * *", "id": "two-hourly"}]},
+    {"job": "rates", "noop": True, "triggers": [{"cron": "*/30 6-8 * * *", "id": "half-hourly"}]},
+    {"job": "payout", "noop": True, "triggers": [{"cron": "0 11,15 * * *", "id": "twice"}]},
+    {
+        "job": "statements", "noop": True,
+        "triggers": [{"cron": "0 17 * * *", "id": "daily", "calendar": {"exclude": ["bank"]}}],
+    },
+]  # fmt: skip
+
+
 async def shoot(browser: Browser, address: str, picture: Path, size: tuple[int, int], *, dark: bool) -> None:
     width, height = size
     context = await browser.new_context(
@@ -75,6 +89,8 @@ async def shoot_all(url: str, token: str, run: int, folder: Path) -> None:
         ("overview", "", 1400, 900, False),
         ("jobs", "/jobs", 1400, 700, False),
         ("job", "/jobs/default/shop-report", 1400, 1000, False),
+        ("why", f"/jobs/bank/payout/why?at={HOLIDAY}T11:00:00Z", 1400, 760, False),
+        ("plan", f"/plan?namespace=bank&date={HOLIDAY}&beside=-1", 1400, 900, False),
         ("editor", "/jobs/new", 1400, 900, False),
         ("calendar", "/objects/calendars/default/berlin", 1400, 1000, False),
         ("run", f"/runs/{run}", 1400, 1100, False),
@@ -97,6 +113,10 @@ def prepare(client: Client) -> int:
     """A cluster that has lived: its leader was handed over; gives a run that failed."""
     client.ask("PUT", "/v1/jobs/shop-report", REPORT)
     client.ask("POST", "/v1/apply", {"objects": OBJECTS})
+    client.ask("POST", "/v1/apply?namespace=bank", {"objects": BANK})
+    held = {"hold": True, "trigger": "twice", "reason": "figures are late"}
+    client.ask("PATCH", f"/v1/jobs/payout/ticks/{HOLIDAY}T15:00:00Z?namespace=bank", held)
+    client.ask("POST", f"/v1/plan/{HOLIDAY}/close?namespace=bank", {"reason": "bank holiday"})
     began_s = time.monotonic()
     client.ask("POST", "/v1/cluster/transfer", {})
     run = int(client.ask("POST", "/v1/jobs/shop-report/runs", {}).json()["id"])

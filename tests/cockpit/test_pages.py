@@ -43,6 +43,16 @@ BROKEN = """(() => {
   }
   return found;
 })()"""
+#: What has the focus: null where it has left the page's own controls.
+FOCUSED = """(() => {
+  const node = document.activeElement;
+  if (!node || node === document.body) return null;
+  const look = getComputedStyle(node), box = node.getBoundingClientRect();
+  const label = node.getAttribute("aria-label") || node.labels?.[0]?.textContent;
+  const name = (label || node.textContent || node.title).trim();
+  return { name, seen: box.width > 0 && box.height > 0, ring: look.outlineStyle !== "none" };
+})()"""
+TABS_MAX = 120
 GO = "(to) => { history.pushState(null, '', to); dispatchEvent(new Event('popstate')); }"
 
 
@@ -78,6 +88,26 @@ async def test_every_page_is_in_reach_and_fits(
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
         assert await page.evaluate(SPILLS) == [], path
         assert await page.evaluate(BROKEN) == [], path
+
+
+async def test_by_keyboard_each_control_is_reached_has_a_name_and_shows_that_it_is_meant(
+    url: str, tab: OpenTab, house: House
+) -> None:
+    page = await tab(f"{url}cockpit/jobs")
+    job = "/cockpit/jobs/default/nightly-report"
+    paths = (job, f"{job}/why", f"{job}/backfills", "/cockpit/plan", f"/cockpit/runs/{house.failed}")
+    for path in paths:
+        await page.goto(f"{url}{path[1:]}")
+        await expect(page.locator("main h1")).to_be_attached()
+        await expect(page.locator("main .note[role=status]")).to_have_count(0)  # all of it is there
+        found = []
+        for _ in range(TABS_MAX):
+            await page.keyboard.press("Tab")
+            if (focused := await page.evaluate(FOCUSED)) is None:
+                break
+            found.append(focused)
+        assert len(found) < TABS_MAX, path
+        assert [each for each in found if not (each["name"] and each["seen"] and each["ring"])] == [], path
 
 
 async def test_a_run_tells_what_failed_and_what_it_wrote(url: str, tab: OpenTab, house: House) -> None:

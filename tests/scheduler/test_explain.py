@@ -429,6 +429,12 @@ def test_a_coming_tick_waits_for_its_time_and_names_what_else_is_closed(story: S
     assert [f.reason for f in tick.gates if f.gate == "pause"] == ["the job is paused by ann"]
 
 
+def test_what_helps_a_coming_tick_opens_the_gate_that_time_does_not(story: Story) -> None:
+    story.put(job(trigger={"every": "10s"}))
+    story.tell_ok(c.PauseJob("default", "j", c.Actor("ann")))
+    assert the_tick(story, None).chain.help == "cronclave job resume j"
+
+
 def test_what_the_run_of_a_coming_tick_requires_is_not_said_to_be_there(story: Story) -> None:
     story.put(job("load"), job("report", requires=[{"job": "load"}], trigger=EVERY_SECOND))
     (tick,) = explain_instant(

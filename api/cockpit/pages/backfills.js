@@ -20,7 +20,7 @@ export function Backfills({ namespace, name }) {
   useOffers([begin], [job.data]);
   useNow(5000);
   return html`<div class="title"><${Top} job=${at} /><div class="head"><h1>${t("backfill.title")}</h1><span class="push"></span>${begin ? html`<${Act} action=${begin} />` : null}</div><p class="note intro">${t("backfill.about")}</p></div>
-    ${!data ? html`<${Loading} error=${error} />` : data.items.length ? html`<div class="frame" tabindex="0" role="group" aria-label=${t("backfill.title")}><table class="values"><thead><tr>${["id", "range", "state", "progress", "why"].map((head) => html`<th scope="col" key=${head}>${t(`backfill.${head}`)}</th>`)}</tr></thead>
+    ${!data ? html`<${Loading} error=${error} />` : data.items.length ? html`<div class="frame" tabindex="0" role="group" aria-label=${t("backfill.title")}><table class="values stacked"><thead><tr>${["id", "range", "state", "progress", "why"].map((head) => html`<th scope="col" key=${head}>${t(`backfill.${head}`)}</th>`)}</tr></thead>
       <tbody>${data.items.map((one) => html`<tr key=${one.id}><td><a href=${backfillAt(at, one.id)}>${one.id}</a></td><td><${Range} of=${one} /> <span class="note">${one.trigger}</span></td><td><${Status} state=${stateOf(one)}>${word("backfill", one.state)}</${Status}></td>
         <td><${Far} one=${one} /> <span class="note">${counts(one)}</span></td><td>${one.reason} <span class="note">${one.actor} <${Said}>${one.why}</${Said}></span></td></tr>`)}</tbody></table></div>` : html`<p class="card note">${t("backfill.none")}</p>`}
     <${Copy} text=${cliOf("backfills", at)}>CLI</${Copy}>`;

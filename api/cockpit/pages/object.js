@@ -52,7 +52,7 @@ function Came({ one, what, types, heads, row, none, lead }) {
   const { data, error } = useRead(`${pathOf(one, what)}&limit=50`, { types });
   const title = `${what}-title`;
   return html`<section aria-labelledby=${title}><h2 id=${title}>${t(`objects.${what}`)}</h2><div class="card">${data && lead ? html`<p class="note">${lead(data)}</p>` : null}${!data ? html`<${Loading} error=${error} />`
-    : data.items.length ? html`<table class="values"><thead><tr>${heads.map((head) => html`<th scope="col" key=${head}>${t(`objects.${head}`)}</th>`)}</tr></thead>
+    : data.items.length ? html`<table class="values stacked"><thead><tr>${heads.map((head) => html`<th scope="col" key=${head}>${t(`objects.${head}`)}</th>`)}</tr></thead>
       <tbody>${data.items.map((each) => html`<tr key=${each.serial || each.delivery || `${each.run} ${each.task}`}>${row(each).map((cell) => html`<td>${cell}</td>`)}</tr>`)}</tbody></table>`
     : html`<p class="note">${t(none)}</p>`}</div></section>`;
 }

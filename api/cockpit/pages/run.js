@@ -58,7 +58,7 @@ function Why({ run }) {
   const closed = (gates) => gates.find((gate) => gate.state !== "ready");
   const tasks = data.tasks.map((one) => [one, closed(one.gates)]).filter(([, gate]) => gate?.reason), outcome = data.chain.at(-1)?.gate === "outcome" ? run.state : null;
   return html`<section aria-labelledby="waits-title"><h2 id="waits-title">${t(run.finished ? "run.why" : "run.waits")}</h2><div class="card why">
-    <${Chain} told=${data} gates=${[...data.gates, ...data.tasks.flatMap((one) => one.gates)]} outcome=${outcome} job=${named(run)} />
+    <${Chain} told=${data} gates=${[...data.gates, ...data.tasks.flatMap((one) => one.gates)]} outcome=${outcome} job=${named(run)} run=${run.id} />
     ${tasks.length > 1 ? html`<ul class="waiting-tasks">${tasks.slice(0, TASKS_SHOWN).map(([one, gate]) => html`<li key=${`${one.task} ${one.member}`}><${Status} state=${gate.state} title=${gate.gate}>${word("gate", gate.gate)}</${Status}> <p><span class="who">${one.task}${one.member ? ` (${one.member})` : ""}</span> <${Said}>${gate.reason}</${Said}>${gate.opens_at ? html` <span class="note"><${When} at=${gate.opens_at} /></span>` : null}</p>
       ${one.help ? html`<${Copy} text=${one.help}>CLI</${Copy}>` : null}</li>`)}</ul>` : null}</div></section>
     ${data.condition ? html`<section aria-labelledby="condition-title"><h2 id="condition-title">${t("run.madeBy")}</h2><div class="card"><${Tree} parts=${data.condition.parts} /></div></section>` : null}
@@ -103,6 +103,7 @@ export default function Run({ run: id }) {
   const path = task && (!divided || member) && `/v1/runs/${run.id}/logs?task=${encodeURIComponent(task)}${attempt ? `&attempt=${attempt.number}` : ""}${member ? `&member=${encodeURIComponent(member)}` : ""}${attempt && run.tasks[task].group ? `&round=${attempt.round}` : ""}`;
   const begun = Object.entries(run.tasks).filter(([, one]) => one.run), isGroup = groupsOf(run).has(task);
   const spans = Object.fromEntries(Object.entries(run.tasks).map(([name, one]) => [name, spansOf(one)]));
+  const isOver = run.finished && run.started; // then what it wrote is asked for before why
   const goesOn = attempt ? !attempt.finished : !run.finished;
   return html`<div class="head"><h1>${t("run.title", { run: run.id })}</h1><${Status} state=${run.state} />${run.warned ? html` <${Status} state="warned" />` : null}
       <a class="who" href=${jobAt(named(run))}>${nameOf(named(run))}</a>
@@ -120,7 +121,7 @@ export default function Run({ run: id }) {
       [t("run.created"), html`<${When} at=${run.created} />`], [t("run.started"), run.started && html`<${When} at=${run.started} />`], [t("run.duration"), took],
       [t("run.exitCode"), run.exit_code], [t("run.revision"), run.revision], [t("run.actor"), run.actor],
       [t("run.params"), Object.keys(run.params).length ? html`<code>${Object.entries(run.params).map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`).join(" ")}</code>` : null]]} />
-    <${Why} run=${run} />
+    ${isOver ? null : html`<${Why} run=${run} />`}
     ${tasks.length > 1 ? html`<section aria-labelledby="graph-title"><h2 id="graph-title">${t("run.graph")}</h2><div class="card"><${TaskGraph} tasks=${tasks} href=${toTask} current=${task} /></div></section>` : null}
     ${Object.values(spans).some((each) => each.length) ? html`<section aria-labelledby="time-title"><h2 id="time-title">${t("run.timeline")}</h2><div class="card">
       <${Timeline} rows=${tasks.map(({ name, needs }) => ({ name, attempts: spans[name], ready: Math.max(Date.parse(run.tasks[run.tasks[name].group]?.started || 0), ...needs.map((need) => Date.parse(run.tasks[need]?.finished || 0))) }))} from=${from} to=${to} now=${now} href=${toTask} />
@@ -140,6 +141,7 @@ export default function Run({ run: id }) {
       ${attempt?.completion ? html`<${Completion} known=${attempt.completion} ended=${attempt.finished} />` : null}
       ${task && run.tasks[task].outputs ? html`<h3>${t("run.outputs")}</h3><${Facts} of=${Object.entries(run.tasks[task].outputs).map(([name, value]) =>
         [name, html`<code>${typeof value === "string" ? value.slice(0, 2000) : JSON.stringify(value)}</code>`])} />` : null}
-      ${divided && !member ? html`<p class="note">${t("run.chooseMember")}</p>` : task && ((!attempt && !divided) || run.tasks[task].taken_from) ? html`<${Elsewhere} key=${task} run=${run} task=${{ name: task, ...run.tasks[task] }} isGroup=${isGroup} />` : path ? html`<${Written} key=${path} path=${path} attempt=${attempt} isLive=${goesOn} name=${`${run.job}-${run.id}-${task}`} />` : html`<p class="note">${t("run.noOutput")}</p>`}</section>`;
+      ${divided && !member ? html`<p class="note">${t("run.chooseMember")}</p>` : task && ((!attempt && !divided) || run.tasks[task].taken_from) ? html`<${Elsewhere} key=${task} run=${run} task=${{ name: task, ...run.tasks[task] }} isGroup=${isGroup} />` : path ? html`<${Written} key=${path} path=${path} attempt=${attempt} isLive=${goesOn} name=${`${run.job}-${run.id}-${task}`} />` : html`<p class="note">${t("run.noOutput")}</p>`}</section>
+    ${isOver ? html`<${Why} run=${run} />` : null}`;
 }
 

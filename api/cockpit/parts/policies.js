@@ -55,7 +55,7 @@ export function Policies({ job, definition, explained }) {
   const gates = new Map((explained?.ticks[0]?.gates || []).map((gate) => [gate.gate, gate])), rows = rowsOf(job, definition);
   const said = rows.filter((row) => row.from !== "built"), built = rows.filter((row) => row.from === "built");
   const head = html`<thead><tr>${["policy", "value", "from", "now"].map((name) => html`<th scope="col" key=${name}>${t(`policies.${name}`)}</th>`)}</tr></thead>`;
-  const table = (some) => html`<div class="scroll" tabindex="0" role="group" aria-label=${t("policies.title")}><table class="values policies">${head}<tbody>${some.map((row) => html`<${Row} key=${row.name} row=${row} job=${job} gates=${gates} />`)}</tbody></table></div>`;
+  const table = (some) => html`<div class="scroll" tabindex="0" role="group" aria-label=${t("policies.title")}><table class="values policies stacked">${head}<tbody>${some.map((row) => html`<${Row} key=${row.name} row=${row} job=${job} gates=${gates} />`)}</tbody></table></div>`;
   const { admission, blackout = [], failures } = job.policies || {};
   return html`<section aria-labelledby="policies-title"><h2 id="policies-title">${t("policies.title")}</h2><div class="card why"><${Pauses} of=${job.paused_by || []} />
     ${said.length ? table(said) : null}${built.length ? html`<details><summary>${tn("policies.more", built.length)}</summary>${table(built)}</details>` : null}

@@ -21,7 +21,7 @@ const LINKS = {
   calendars: objects("calendars"), schedule: objects("schedules"), substitute: objects("schedules"),
 };
 const UNTOLD = ["agent", "attempt", "outcome"]; // numbers that no page knows, and what the words beside them say
-const Refs = ({ of, but }) => Object.entries(of).filter(([name, value]) => !UNTOLD.includes(name) && !(name === "job" && value === but)).map(([name, value]) =>
+const Refs = ({ of, but }) => Object.entries(of).filter(([name, value]) => !UNTOLD.includes(name) && !but.includes(value)).map(([name, value]) =>
   html` <span class="note" key=${name}>${word("ref", name)} ${LINKS[name] ? LINKS[name](value) : value}</span>`);
 
 // -- an expression, part by part -----------------------------------------------------------------
@@ -62,14 +62,14 @@ function grouped(chain) {
   return found.map((each) => each.length === 1 ? each[0] : each);
 }
 
-// `told`: of explain, with chain and help; `gates`: what each says now; `outcome`: what it came to; `job`: whose page it is.
-export function Chain({ told, gates = told.gates || [], outcome = null, job = null }) {
+// `told`: of explain, with chain and help; `gates`: what each says now; `outcome`: what it came to; `job`, `run`: whose page it is.
+export function Chain({ told, gates = told.gates || [], outcome = null, job = null, run = null }) {
   const now = new Map(gates.map((gate) => [gate.gate, gate]));
   const stateOf = (link) => link.gate === "outcome" ? outcome || (link.passed ? "ran" : "waits") : link.passed ? "ready" : now.get(link.gate)?.state || (outcome && outcome !== "pending" ? "never" : "waits");
   return html`<ol class="chain">${grouped(told.chain).map((link) => Array.isArray(link) ? html`<li key=${link[0].gate} class="opened-gates"><details><summary>${tn("why.open", link.length)}</summary>
       <ul>${link.map((each) => html`<li key=${each.gate}><${Status} state="ready">${word("gate", each.gate)}</${Status}> <${Said} class="note">${each.because}</${Said}></li>`)}</ul></details></li>`
     : html`<li key=${link.gate} class=${link.passed || TIMES.includes(link.gate) ? "" : "closed-gate"}><${Status} state=${stateOf(link)}>${word("gate", link.gate)}<span class="unseen">, ${word("state", stateOf(link))}</span></${Status}>
-      <p><${Said}>${link.because}</${Said}> ${link.at ? html`<span class="note"><${When} at=${link.at} /></span>` : null}${!link.passed && now.get(link.gate)?.opens_at ? html` <span class="note"><${Until} at=${now.get(link.gate).opens_at} /></span>` : null}<${Refs} of=${link.refs} but=${job && `${job.namespace}/${job.name}`} /></p></li>`)}</ol>
+      <p><${Said}>${link.because}</${Said}> ${link.at ? html`<span class="note"><${When} at=${link.at} /></span>` : null}${!link.passed && now.get(link.gate)?.opens_at ? html` <span class="note"><${Until} at=${now.get(link.gate).opens_at} /></span>` : null}<${Refs} of=${link.refs} but=${[job && `${job.namespace}/${job.name}`, run]} /></p></li>`)}</ol>
     ${told.help ? html`<div class="helps"><span>${t("why.helps")}</span><${Copy} text=${told.help}>CLI</${Copy}></div>` : null}`;
 }
 
