@@ -238,6 +238,10 @@ class Teller:
             c.CompleteTask(row.run, task, outcome, message, outputs.encode(), row.id, actor=c.Actor(by))
         )
 
+    def answer(self, _: str, answer: str, run: str, task: str, by: str, reason: str = "") -> None:
+        """approved or rejected: a person's word to what the task asks."""
+        self._tell(c.AnswerApproval(int(run), task, answer, reason, actor=c.Actor(by)))
+
     def progress(self, _: str, attempt: str, percent: str, text: str = "") -> None:
         row = self.story.attempt(int(attempt))
         self._tell(c.ReportProgress(row.run, row.id, int(percent), text))
@@ -317,6 +321,7 @@ WORDS: dict[str, Callable[..., None]] = {
     "deliver": Teller.deliver, "post": Teller.post, "hand": Teller.hand, "override": Teller.override,
     "rerun": Teller.rerun, "date": Teller.date, "namespace": Teller.namespace, "tick": Teller.tick,
     "complete": Teller.complete, "progress": Teller.progress,
+    "answer": Teller.answer,
 }  # fmt: skip
 
 
