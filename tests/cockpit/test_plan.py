@@ -111,3 +111,34 @@ async def test_a_date_that_closes_by_itself_says_when_and_then_that_it_did(
     await expect(page.locator(".title").get_by_text("closes by itself at")).to_contain_text("27")
     await page.get_by_role("link", name="books").click()
     await expect(page.locator("#main")).to_contain_text("closed 1d after their end")
+
+
+async def test_who_may_change_nothing_is_offered_nothing(
+    url: str, tab: OpenTab, client: httpx2.AsyncClient
+) -> None:
+    await _put(client, "mail", {"cron": "0 9 * * *", "id": "daily"})
+    token = (await client.post("/v1/tokens", json={"name": "ann", "role": "viewer"})).json()["token"]
+    page = await tab(f"{url}cockpit/plan?date=2099-12-24", token=token)
+    await expect(page.get_by_role("row").filter(has_text="mail")).to_contain_text("pending")
+    for name in ("Change", "Close the date"):
+        await expect(page.get_by_text(name)).to_have_count(0)
+    await page.goto(f"{url}cockpit/jobs/default/mail/why?at=2099-12-24T09:00:00Z")
+    await expect(page.get_by_role("region", name="daily")).to_contain_text("revision 1 counts")
+    await expect(page.get_by_role("button", name="Hold")).to_have_count(0)
+
+
+async def test_a_day_of_very_much_is_shown_in_pages(
+    url: str, tab: OpenTab, client: httpx2.AsyncClient
+) -> None:
+    names = [f"often-{number:02}" for number in range(12)]
+    for name in names:
+        await _put(client, name, {"cron": "* * * * *", "id": "often"})
+    page = await tab(f"{url}cockpit/plan?date=2099-12-25")
+    lanes = page.get_by_role("region", name="The day").locator("a.name")
+    await expect(lanes).to_have_text(names[:10])
+    await page.get_by_role("button", name="The next jobs").click()
+    await expect(lanes).to_have_text(names[10:])
+    await page.reload()
+    await expect(lanes).to_have_text(names[10:])
+    await page.get_by_role("button", name="Next day").click()  # from its first job on
+    await expect(lanes).to_have_text(names[:10])

@@ -184,3 +184,23 @@ async def test_a_trigger_that_waits_for_other_jobs_shows_its_expression_part_by_
     await expect(inner.nth(0)).to_contain_text("unknown")
     await expect(inner.nth(1).locator(".tree > li")).to_have_count(2)
     assert await violations(page) == []
+
+
+async def test_an_address_that_means_nothing_says_so(
+    url: str, tab: OpenTab, client: httpx2.AsyncClient, complaints: list[str]
+) -> None:
+    await _put(client, "books", BOOKS)
+    page = await tab(f"{url}cockpit/jobs/default/books/why?at=yesterday")
+    for path, text in {
+        "": "yesterday",
+        "cockpit/jobs/default/none/why": "there is no job 'none'",
+        "cockpit/plan?date=2026-13-01": "'2026-13-01' is no date",
+        "cockpit/plan?date=2099-12-25&beside=many&after=x": "cursor",
+        "cockpit/jobs/default/books/backfills/x": "has no backfill x",
+    }.items():
+        if path:
+            await page.goto(f"{url}{path}")
+        await expect(page.locator("main .error").first).to_contain_text(text)
+        await expect(page.locator("main h1")).to_be_attached()
+    await page.goto("about:blank")  # by when the console has been heard
+    complaints.clear()  # of the refusals

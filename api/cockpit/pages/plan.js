@@ -1,7 +1,7 @@
 // The plan of a day of one namespace: its ticks along the day, beside another day if asked, and in a table: what became of them or is
 // expected; the date closed and opened, and what a person says of one coming tick.
 
-import { Act, at, Choice, clock, Copy, command, html, Loading, number, Said, Search, setQuery, span, Status, t, tn, useNow, useOffers, useQuery, useRead, When, whole, word } from "../house.js";
+import { Act, api, at, Choice, clock, Copy, command, html, Loading, number, Said, Search, setQuery, span, Status, t, tn, useNow, useOffers, useQuery, useRead, When, whole, word } from "../house.js";
 import { DayLanes, ms, stateOf } from "../parts/day_lanes.js";
 import { jobAt, runAt } from "../parts/jobs.js";
 import { actsOn, whyOf } from "../parts/tick_actions.js";
@@ -49,7 +49,7 @@ const Row = ({ line, again }) => html`<tr><td class="tick"><a class="plain" href
   <td class="wide">${line.started ? html`<${When} at=${line.started} />` : about(line.expected?.start)}</td><td class="wide">${line.finished ? html`<${When} at=${line.finished} />` : about(line.expected?.end)}</td>
   <td class="wide" title=${line.usual ? t("plan.usualOf", { p90: span(line.usual.p90_ms), n: line.usual.runs }) : undefined}>${line.usual ? span(line.usual.median_ms) : "–"}</td>
   <td><${Said}>${said(line)}</${Said}>${line.changed ? html` <span class="note">${said(line).includes(line.changed.reason) ? "" : line.changed.reason}${line.changed.to ? html` → <${When} at=${line.changed.to} />` : null}</span>` : null}
-    ${isComing(line) ? html`<${Change} line=${line} again=${again} />` : null}</td></tr>`;
+    ${isComing(line) && api.may("operate", line.namespace) ? html`<${Change} line=${line} again=${again} />` : null}</td></tr>`;
 
 // A job that comes often is one row, until somebody opens it.
 function Often({ lines, isOpen, again }) {

@@ -5,8 +5,8 @@ import { t } from "./words.js";
 
 const MINUTE_MS = 60000;
 
-// As a field of the type datetime-local has it; "" of none.
-export const localOf = (text) => text ? new Date(Date.parse(text) - new Date(text).getTimezoneOffset() * MINUTE_MS).toISOString().slice(0, 19) : "";
+// As a field of the type datetime-local has it; "" of what is none.
+export const localOf = (text) => !Number.isNaN(Date.parse(text)) ? new Date(Date.parse(text) - new Date(text).getTimezoneOffset() * MINUTE_MS).toISOString().slice(0, 19) : "";
 // And back, as the API takes it; "" of what is none.
 export const instantOf = (local) => Number.isNaN(Date.parse(local)) ? "" : new Date(local).toISOString().replace(".000Z", "Z");
 
