@@ -6,14 +6,14 @@ import { Chart } from "../parts/chart.js";
 import { Deleted } from "../parts/deleted.js";
 import { boxesOf, TaskGraph } from "../parts/graph.js";
 import { deleteJob, JobState, putJob, runJob, toggleJob } from "../parts/job_actions.js";
-import { cliOf, nameOf, pathOf, runAt } from "../parts/jobs.js";
+import { cliOf, nameOf, pathOf, runAt, whyAt } from "../parts/jobs.js";
 import { Instant, localOf } from "../parts/instants.js";
 import { Policies } from "../parts/policies.js";
 import { Revisions } from "../parts/revisions.js";
 import { seriesOf } from "../parts/series.js";
 import { cellsOf, Strip } from "../parts/strip.js";
 import { RunHead, RunRow } from "../parts/run_rows.js";
-import { Awaits, Chain, whyAt, whyPath } from "../parts/why.js";
+import { Awaits, Chain, whyPath } from "../parts/why.js";
 
 const CELLS = 400, RUNS = 200, SHOWN = 8, TAKEN_SHOWN = 100;
 const asText = { as: api.text, every: 0 };

@@ -1,8 +1,7 @@
 // The ledger: proved against what was due, while it is seen how far the proof is, and the head of its chain.
 
 import { api, cluster, Copy, html, Mistake, number, Said, setQuery, span, Status, t, tn, useEffect, useQuery, useRef, useState, When, whole, word } from "../house.js";
-import { jobAt, nameOf } from "../parts/jobs.js";
-import { whyAt } from "../parts/why.js";
+import { jobAt, nameOf, whyAt } from "../parts/jobs.js";
 
 const HOUR_MS = 3600000, RANGES = { hour: HOUR_MS, day: 24 * HOUR_MS, week: 7 * 24 * HOUR_MS, month: 30 * 24 * HOUR_MS };
 const BY_ITSELF_MS = 24 * HOUR_MS; // longer ones wait to be asked for

@@ -1,7 +1,7 @@
 // How it all stands: what needs somebody and why, who led when above what ran when, the zones, and what ran last.
 
 import { Ago, at, Bars, between, bytes, Choice, clock, clockOff, cluster, command, Copy, html, isKnown, Loading, lookOf, number, Said, Shape, span, Status, t, tn, Until, useNow, useQuery, useRead, useState, when, word } from "../house.js";
-import { jobAt, nameOf, runAt } from "../parts/jobs.js";
+import { jobAt, nameOf, runAt, whyAt } from "../parts/jobs.js";
 import { later } from "../parts/lazy.js";
 import { Pulse } from "../parts/pulse.js";
 import { named, RunHead, RunRow } from "../parts/run_rows.js";
@@ -38,7 +38,7 @@ function Figures({ agents, told }) {
 
 const thing = (kind, item) => kind === "waiting" && item.kind === "agent" ? tn("needs.queue", item.count, { what: item.for })
   : kind === "unreachable" ? t("needs.attempt", { task: item.task, job: nameOf(named(item)) }) : item.job ? nameOf(named(item)) : t("needs.deleted");
-const target = (kind, item) => kind === "late" || kind === "failing" ? item.job && jobAt(named(item)) : runAt(item.run);
+const target = (kind, item) => kind === "late" ? item.job && whyAt(named(item), item.at) : kind === "failing" ? item.job && jobAt(named(item)) : runAt(item.run);
 const since = (item) => item.since || item.due || item.started;
 
 function Need({ kind, item }) {

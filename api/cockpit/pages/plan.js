@@ -3,9 +3,8 @@
 
 import { Act, api, at, Choice, clock, Copy, command, html, Loading, number, Said, Search, setQuery, span, Status, t, tn, useNow, useOffers, useQuery, useRead, When, whole, word } from "../house.js";
 import { DayLanes, ms, stateOf } from "../parts/day_lanes.js";
-import { jobAt, runAt } from "../parts/jobs.js";
+import { jobAt, runAt, whyAt } from "../parts/jobs.js";
 import { actsOn, whyOf } from "../parts/tick_actions.js";
-import { whyAt } from "../parts/why.js";
 
 const EVENTS = ["run_created", "run_started", "run_ended", "job_put", "job_deleted", "job_paused", "job_resumed", "paused", "resumed", "plan_closed", "plan_dates_closed", "plan_opened", "tick_changed", "object_put"];
 const LINES = 600, EACH = 60, OFTEN = 6, CALENDARS = 5, DAY_MS = 86400000;

@@ -4,14 +4,14 @@ import { Act, at, between, command, Copy, Facts, go, html, Loading, Said, span, 
 import { answers, Approval } from "../parts/approvals.js";
 import { completing, Completion } from "../parts/completions.js";
 import { boxesOf, TaskGraph } from "../parts/graph.js";
-import { jobAt, nameOf, pathOf, cliOf, runAt } from "../parts/jobs.js";
+import { jobAt, nameOf, pathOf, cliOf, runAt, whyAt } from "../parts/jobs.js";
 import { Output } from "../parts/output.js";
 import { rerun } from "../parts/rerun.js";
 import { FAILED, firstOf, groupsOf, roundOf, spansOf } from "../parts/run_tasks.js";
 import { named } from "../parts/run_rows.js";
 import { Members } from "../parts/task_members.js";
 import { Timeline } from "../parts/timeline.js";
-import { AskWhy, Chain, Tree, whyAt } from "../parts/why.js";
+import { AskWhy, Chain, Tree } from "../parts/why.js";
 
 const ATTEMPTS_SHOWN = 200, TASKS_SHOWN = 20, AGENT_EVENTS = ["agent_connected", "agent_disconnected"];
 

@@ -2,10 +2,9 @@
 // told. Beside each lane that of another date may stand. The table below says the same in words.
 
 import { html } from "./html.js";
-import { jobAt, runAt } from "./jobs.js";
+import { jobAt, runAt, whyAt } from "./jobs.js";
 import { Lanes } from "./lanes.js";
 import { lookOf, Status } from "./status.js";
-import { whyAt } from "./why.js";
 import { clock, t, word } from "./words.js";
 
 const LANES = 40, HOURS = 12;

@@ -90,7 +90,6 @@ export function AskWhy({ run, task, member }) {
 
 // -- where an instant is explained ---------------------------------------------------------------
 
-export const whyAt = (job, at) => `${jobAt(job)}/why${at ? `?at=${encodeURIComponent(new Date(at).toISOString().replace(".000Z", "Z"))}` : ""}`;
 export const whyPath = (job, at) => `${pathOf(job, "explain")}${at ? `&at=${encodeURIComponent(at)}` : ""}`;
 
 // What a trigger without instants waits for: a delivery or a notice, or ends of other jobs, of which some may have come.
