@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scheduler.explain import chains, conditions, expectations
 from scheduler.explain.chains import NO_CHAIN, Chain, Subject
@@ -19,7 +19,7 @@ from scheduler.explain.findings import (
     of_cluster,
     verdict_of,
 )
-from scheduler.machine.rules import approving, gates, requirements, selectors, task_views, users
+from scheduler.machine.rules import approving, gates, joins, requirements, selectors, task_views, users
 from scheduler.machine.rules.gates import (
     AdmitView,
     Facts,
@@ -36,6 +36,7 @@ from scheduler.machine.rules.gates import (
 from scheduler.machine.rules.graphs import build
 from scheduler.model.checks import is_check
 from scheduler.model.compiled import CompiledJob, CompiledTask
+from scheduler.model.members import CompiledFanout
 from scheduler.store.connection import Store
 from scheduler.store.reads import tasks as task_reads
 from scheduler.store.tables import agents as agent_rows
@@ -111,7 +112,7 @@ class _Asked:
         if compiled is not None and compiled.happens == "group":
             found += self._of_group(task, facts)
         elif compiled is not None and compiled.fanout is not None and not task.member:
-            found += self._of_members(task)
+            found += self._of_members(task, compiled.fanout)
         elif task.is_awaited:
             found += [Finding(gate.NAME) for gate in gates.PLACE]
             found.append(_of_completion(self._store, task))
@@ -155,7 +156,10 @@ class _Asked:
     def _of_group(self, task: Task, facts: Facts) -> list[Finding]:
         """A group has no way to an agent: what is inside has."""
         if task.state == "retry_wait":
-            return ask((retry,), place_view(facts, self._run.id), facts)
+            (paused,) = ask((retry,), place_view(facts, self._run.id), facts)
+            now = rounds.get(self._store, task.id)
+            over = "" if now is None else f"round {now.round + 1} of it is over: "
+            return [replace(paused, reason=f"{over}{paused.reason}")]
         now = rounds.get(self._store, task.id) if task.state == "active" else None
         if now is None:
             return []
@@ -166,7 +170,7 @@ class _Asked:
         said = f"{left} of {what} {have} not ended, in round {now.round + 1}"  # people count from one
         return [Finding("tasks", WAITS_WORD, said, task.started_ms, "the end of what is inside")]
 
-    def _of_members(self, task: Task) -> list[Finding]:
+    def _of_members(self, task: Task, fanout: CompiledFanout) -> list[Finding]:
         """The whole of a task that is divided."""
         now = fanouts.get(self._store, task.id) if task.state == "active" else None
         if now is None:
@@ -174,7 +178,12 @@ class _Asked:
         said = f"{now.members - now.ended} of its {now.members} members have not ended"
         if now.unmade:
             said += f", {now.unmade} are not made yet"
-        return [Finding("members", WAITS_WORD, said, task.started_ms, "as many ends as its join asks for")]
+        ends = (("succeeded", now.succeeded), ("failed", now.failed), ("were skipped", now.skipped))
+        if now.ended:
+            said += f"; of the others {', '.join(f'{count} {how}' for how, count in ends if count)}"
+        asked = joins.asked(fanout, now)
+        opens = f"the success of {asked - now.succeeded} more, by its join"
+        return [Finding("members", WAITS_WORD, said, task.started_ms, opens)]
 
     def _facts(self, task: Task, compiled: CompiledTask | None) -> Facts:
         is_group = compiled is not None and compiled.happens == "group"

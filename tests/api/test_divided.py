@@ -124,7 +124,7 @@ async def test_explain_names_members(client: httpx2.AsyncClient, divided: int) -
         ("many", None, "active"), ("many", "1", "active"), ("many", "2", "queued"), ("many", "3", "queued"),
         ("many", "4", "blocked"),
     ]  # fmt: skip
-    assert told[0]["gates"][-1]["reason"] == "4 of its 5 members have not ended"
+    assert told[0]["gates"][-1]["reason"] == "4 of its 5 members have not ended; of the others 1 failed"
 
 
 async def test_any_member_is_explained_however_many_come_before_it(

@@ -34,14 +34,19 @@ def judge(fanout: CompiledFanout, now: Fanout) -> Joined | None:
     counted = now.members - now.skipped
     if not counted:
         return Joined("skipped", SKIPPED if now.members else EMPTY)
-    most, asked = fanout.failures_max, wanted(fanout.join, counted)
-    if now.succeeded >= asked:
+    most, wants = fanout.failures_max, asked(fanout, now)
+    if now.succeeded >= wants:
         return Joined("succeeded")
     if most is not None and now.failed > most:
         return Joined("failed", f"{now.failed} of {counted} members failed, {most} may")
-    if now.failed > counted - asked:
-        return Joined("failed", _said(now, counted, asked))
+    if now.failed > counted - wants:
+        return Joined("failed", _said(now, counted, wants))
     return None
+
+
+def asked(fanout: CompiledFanout, now: Fanout) -> int:
+    """How many members are to succeed, by those that count."""
+    return wanted(fanout.join, now.members - now.skipped)
 
 
 def going_on(store: Store, run: int, group: int) -> list[Task]:
@@ -53,8 +58,8 @@ def going_on(store: Store, run: int, group: int) -> list[Task]:
     return [row for row in task_rows.of_ids(store, open_ones) if row.of_group == group]
 
 
-def _said(now: Fanout, counted: int, asked: int) -> str:
-    if asked > counted:
-        return f"{asked} members were to succeed, and there are {counted}"
+def _said(now: Fanout, counted: int, wants: int) -> str:
+    if wants > counted:
+        return f"{wants} members were to succeed, and there are {counted}"
     failed = f"{now.failed} of {counted} members failed"
-    return failed if asked == counted else f"{failed}, {asked} were to succeed"
+    return failed if wants == counted else f"{failed}, {wants} were to succeed"
