@@ -108,7 +108,7 @@ def _judged(store: Store) -> list[tuple[str, str]]:
             found.append(("windows", f"run {run} started at {format_instant(at_ms)}"))
     for (run,) in store.rows(
         "SELECT id FROM runs WHERE name = 'dark' AND cause IN ('tick', 'catchup')"
-        " AND tick_ms >= ? AND tick_ms < ? ORDER BY id",
+        " AND due_ms >= ? AND due_ms < ? ORDER BY id",  # a moved one is judged where it is due then
         DARK_MS,
     ):
         found.append(("windows", f"run {run} was made of a tick in a blackout"))
