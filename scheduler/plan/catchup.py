@@ -7,7 +7,8 @@ Rules of this file:
    of the job is active (with overlap allow: at once, as many as a plan may); `none` runs none. What is not
    run is missed(window), or missed(buffer_full) beyond `max`. `gaps.py` keeps several gaps within it.
 2. Equal outcomes in a row are one range. A long gap is worked off in slices, and what a plan leaves undone
-   the next one does: a tick that others were coalesced into runs all the same, with a newer one behind it.
+   the next one does: a tick that others were coalesced into runs all the same, with a newer one behind it,
+   also where an edit between the two plans says `all` or `none`.
 3. Ticks of a paused job are skipped(paused), those of a deleted one skipped(cancelled), however old. So are
    those that came due in a pause of everything or of their namespace, or before one that stands; those of a
    plan date that is closed; and those in a blackout of their job, or outside of its windows where these skip.
@@ -95,8 +96,11 @@ def catch_up(
         return closed(due_ms) if closed is not None else ""
 
     runs = _to_run(trigger, job, ticks, last_ms, view.now_ms, skipped)
-    if job.catchup_mode != "all" and (owed_ms := _owed_ms(view, trigger, last_ms, skipped)) is not None:
+    owed_ms = _owed_ms(view, trigger, last_ms, skipped)
+    if owed_ms is not None and owed_ms not in runs:
         runs = sorted({owed_ms, *runs})
+    else:
+        owed_ms = None  # its turn comes with theirs
     key = trigger_rows.key_of(view.store, trigger.id) if job.of_triggers else ""
     one_at_a_time = job.catchup_mode == "all" and job.overlap_of(key) != "allow"
     window_ms = view.now_ms - job.catchup_window_ms
@@ -121,7 +125,7 @@ def catch_up(
     for place, due_ms in enumerate(instants):
         if due_ms in chosen or due_ms in ran:
             flush(due_ms)
-            if one_at_a_time and due_ms in chosen:
+            if one_at_a_time and due_ms in chosen and due_ms != owed_ms:  # what is owed is no tick of the gap
                 waiting = sum(1 for run_ms in runs if run_ms >= due_ms)
                 surplus = gaps.too_many(view, trigger, waiting, job.catchup_max, budget.planned)
                 if surplus is None or surplus:  # set aside by the next plan, which follows at once

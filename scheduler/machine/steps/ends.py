@@ -84,7 +84,7 @@ def report(ctx: Context, command: Finish) -> Outcome:
         return done(state=unstarted(ctx, attempt, command.detail[:DETAIL_LETTERS_MAX]))
     task, run = _of(ctx, attempt)
     event, means, why = _judged(ctx, run, task, command)
-    outputs, wrong = b"", command.outputs_wrong
+    outputs, wrong, finished_ms = b"", command.outputs_wrong, command.finished_ms
     if command.outputs and run.first_task:
         outputs, wrong = _outputs(ctx, run, task, command)
     if wrong and event is AttemptEvent.SUCCEEDED and means is not Means.SKIPPED:
@@ -103,13 +103,15 @@ def report(ctx: Context, command: Finish) -> Outcome:
             state = awaiting.begin(ctx, attempt, task, command, until_ms, _output_bytes(command), tail, told)
             return done(state=state)
         event, outputs = ended.event, ended.outputs
+        if event is AttemptEvent.TIMED_OUT:  # its process had ended well, and it went on since
+            finished_ms = ctx.stamp_ms
         why = "; ".join(filter(None, (ended.reason, why)))
     state = end(
         ctx,
         attempt,
         event,
         started_ms=command.started_ms if command.started_ms is not None else attempt.started_ms,
-        finished_ms=command.finished_ms,
+        finished_ms=finished_ms,
         exit_code=command.exit_code,
         signal=command.signal,
         reason="; ".join(filter(None, (why, _reason(command)))),

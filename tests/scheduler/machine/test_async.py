@@ -225,10 +225,15 @@ def test_nobody_completes_it_and_its_time_from_its_start_is_over(story: Story) -
 def test_its_process_may_take_no_longer_than_all_of_it(story: Story) -> None:
     run = begun(story)
     assert story.compiled(0, 1, "default", "j").tasks[0].timeout_ms == 10 * MINUTE_MS
+    ended_ms, row = story.now_ms + MINUTE_MS, story.attempt(1)
     story.now_ms += 11 * MINUTE_MS  # its end was told late
-    assert story.finish(1).ok
+    told = c.Finish(1, row.agent, row.granted_ms, ended_ms, 0, "exit")
+    assert story.one(told).ok
     assert (story.attempt(1).state, busy(story)) == ("timed_out", 0)
+    assert story.attempt(1).finished_ms == story.now_ms, "it went on until its time was over"
     assert story.tasks(run)["submit"] == "timed_out"
+    assert story.one(told).value == {"state": "timed_out", "late": False}, "the same once more"
+    assert not story.attempt(1).late
 
 
 def test_a_retry_is_another_attempt_and_the_word_of_the_former_is_refused(story: Story) -> None:

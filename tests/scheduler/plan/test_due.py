@@ -212,6 +212,31 @@ def test_a_tick_that_others_were_coalesced_into_runs_also_when_its_turn_comes_la
     agrees(story)
 
 
+@pytest.mark.parametrize("mode", ["all", "none"])
+@pytest.mark.parametrize("overlap", ["allow", "skip"])
+def test_a_tick_that_others_were_coalesced_into_runs_also_under_an_edit(
+    story: Story, mode: str, overlap: str
+) -> None:
+    """The edit comes between the entry that promises it and the one that fires it."""
+    story.connect()
+    story.put(job(trigger={"every": "1s"}, policies={"catchup": {"mode": "latest", "grace": "3s"}}))
+    story.now_ms = START_MS + MINUTE_MS
+    (ended,) = story.plan(limits=Limits(catchup_fires=0))
+    assert isinstance(ended, c.Account)
+    story.tell_ok(ended)
+    catchup = {"mode": mode, "max": 2, "grace": "3s"}
+    story.put(job(trigger={"every": "1s"}, policies={"catchup": catchup, "overlap": overlap}))
+
+    story.now_ms += MINUTE_MS // 2
+    for _ in range(5):
+        story.settle()
+
+    ran = [tick_ms for (tick_ms,) in story.store.rows("SELECT tick_ms FROM runs WHERE cause = 'catchup'")]
+    assert ran[0] == ended.into_ms
+    assert len(ran) == (3 if mode == "all" else 1)
+    agrees(story)
+
+
 def test_a_start_deadline_counts_from_the_decision_to_catch_up(story: Story) -> None:
     story.put(job(trigger={"cron": "0 * * * *"}, policies={"start_deadline": "10m"}))
     story.now_ms = START_MS + HOUR_MS + 30 * MINUTE_MS
