@@ -8,6 +8,8 @@ Rules of this file:
 3. A plan reads so many jobs for the first time: a trigger of another has its turn in one of the next plans,
    which follow at once. A new leader knows no job, and a thousand large ones in one plan would leave its
    front silent for as long as it takes to be deposed.
+4. A job whose pause ends with this plan is still paused in what the plan sees: its triggers have their turn
+   in the next one, which follows at once. What is due after the end of a pause was not in it.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from scheduler.plan import shares
 from scheduler.plan.hold import RestoreHold
 from scheduler.plan.lookahead import PlanCache
 from scheduler.store.connection import Store
+from scheduler.store.tables import job_pauses
 from scheduler.store.tables.triggers import BEHIND, DueTrigger
 
 RECENT_MS = 60_000
@@ -56,7 +59,15 @@ class Due:
         old_ms = self._now_ms - RECENT_MS
         first_ms = hold.taken_ms if hold.holding else -(1 << 62)
         last_ms = max(old_ms, hold.taken_ms) if hold.settling else old_ms
-        return shares.due(self._store, self._cache, first_ms, last_ms, limit)
+        found = shares.due(self._store, self._cache, first_ms, last_ms, limit)
+        return [trigger for trigger in found if not self._resumes(trigger)]
+
+    def _resumes(self, trigger: DueTrigger) -> bool:
+        """Whether the pause of its job ends with this plan (rule 4)."""
+        if trigger.state != "paused":
+            return False
+        until_ms = job_pauses.until_ms(self._store, trigger.job)
+        return until_ms is not None and until_ms <= self._now_ms
 
     def is_readable(self, trigger: DueTrigger) -> bool:
         """Whether this plan may read the trigger's job (rule 3)."""
@@ -75,7 +86,7 @@ class Due:
             self._behind = []
             edge_ms = max(self._now_ms - RECENT_MS, self._hold.taken_ms)
             for trigger in shares.due(self._store, self._cache, edge_ms, self.fire_ms, self._limit):
-                if self.is_readable(trigger):
+                if self.is_readable(trigger) and not self._resumes(trigger):
                     (self._behind if self.is_behind(trigger) else self._live).append(trigger)
             due_ms = [trigger.next_due_ms + trigger.jitter_ms for trigger in self._live]
             self._cache.late_ms = max(0, self._now_ms - min(due_ms, default=self._now_ms))

@@ -166,8 +166,11 @@ class Teller:
     def cancel(self, _: str, run: str) -> None:
         self._tell(c.CancelRun(int(run)))
 
-    def pause(self, _: str, job: str) -> None:
-        self._tell(c.PauseJob("default", job, c.Actor("ada")))
+    def pause(self, _: str, job: str, lasts: str = "") -> None:
+        """lasts: it ends by itself after that."""
+        until_ms = self.story.now_ms + parse_duration_ms(lasts) if lasts else None
+        reason = "a story" if lasts else ""
+        self._tell(c.PauseJob("default", job, c.Actor("ada"), reason=reason, until_ms=until_ms))
 
     def resume(self, _: str, job: str) -> None:
         self._tell(c.ResumeJob("default", job, c.Actor("ada")))

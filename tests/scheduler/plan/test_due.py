@@ -376,3 +376,27 @@ def test_large_jobs_are_read_over_several_plans_and_once(
     story.plan_and_apply()
     assert len(read) == 6
     assert len(story.ledger()) == 6  # skipped: the first runs are in the way
+
+
+@pytest.mark.parametrize("led", [True, False], ids=["somebody led in the pause", "nobody led in the pause"])
+@pytest.mark.parametrize("overlap", ["allow", "skip"])
+def test_what_is_due_after_the_end_of_a_jobs_pause_was_not_in_it_whenever_the_leader_comes(
+    story: Story, led: bool, overlap: str
+) -> None:
+    story.connect()
+    hourly = job(trigger={"every": "1h"}, policies={"catchup": {"mode": "all"}, "overlap": overlap})
+    story.put(hourly)
+    end_ms = START_MS + 90 * MINUTE_MS
+    story.tell_ok(c.PauseJob("default", "j", until_ms=end_ms))
+    if led:
+        story.now_ms = START_MS + HOUR_MS
+        story.settle()
+    story.now_ms = end_ms + 70 * MINUTE_MS  # nobody led when it ended
+    story.lead()
+    for _ in range(5):
+        story.settle()
+
+    assert [(first, *rest) for first, _, *rest in story.ledger()] == [
+        (3_600, "skipped", "paused"), (7_200, "ran", ""),
+    ]  # fmt: skip
+    agrees(story)
