@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from api.ports import Committed
 from scheduler.words.causes import Kind
-from scheduler.words.commands import Command, Finish, Grant, ReportRunning
+from scheduler.words.commands import Command, Finish, Grant, ReportRunning, ReportSilence
 from scheduler.words.events import AttemptAssigned, AttemptCancelling, AttemptEnded, RunCreated, RunEnded
 from scheduler.words.record import ByRunner
 
@@ -51,7 +51,7 @@ class Haste:
         return True
 
     def can_wait(self, command: Command) -> bool:
-        if isinstance(command, Grant | ReportRunning | Finish):
+        if isinstance(command, Grant | ReportRunning | ReportSilence | Finish):
             return command.attempt not in self._attempts
         return isinstance(command, ByRunner)
 

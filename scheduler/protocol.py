@@ -14,7 +14,7 @@ The talk, in order (docs/architecture.md, "Rules without exception", 1 and 5):
    Refuse. Claims are sent again with the same claim id until answered; a repeated claim gets the same Grant.
    The agent starts the attempt at `due_ms` by the node's clock, not before, never without the Grant, and
    never later than GRANT_VALID_MS after its latest sending of the claim (then it reports `unstarted`).
-3. agent: Running (only when it still runs RUNNING_AFTER_MS after its start), Finished: journaled with
+3. agent: Running (only when it still runs RUNNING_AFTER_MS after its start), Silent, Finished: journaled with
    an event id, sent again on every connection until the node's Ack, which follows the commit.
 4. node: Cancel; agent stops the process group (SIGTERM, grace, SIGKILL; the last alone, where it says
    `at_once`) and reports Finished(cancelled), or the real exit when that came first.
@@ -103,6 +103,16 @@ class Running:
     event: int  #: number in the agent's journal
     attempt: int
     started_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """Of work that has to write something within `quiet_ms`: it did not, or does again."""
+
+    event: int
+    attempt: int
+    since_ms: int  #: it wrote last, or started, by the agent's clock
+    silent: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +290,7 @@ class Leave:
 
 
 Message = (
-    Hello | Claim | Running | Finished | Ping | TailChunk | Goodbye | Ran
+    Hello | Claim | Running | Silent | Finished | Ping | TailChunk | Goodbye | Ran
     | Challenge | Welcome | Recount | Assign | Grant | Refuse | Ack | Cancel | Pong | TailRequest | Leave
 )  # fmt: skip
 
@@ -293,6 +303,7 @@ TAGS: dict[type[Any], int] = {
     TailChunk: 6,
     Goodbye: 7,
     Ran: 8,
+    Silent: 9,
     Welcome: 20,
     Assign: 21,
     Grant: 22,

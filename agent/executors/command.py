@@ -112,6 +112,7 @@ def _command(launch: Launch) -> Command | str:
         files=files,
         memory_bytes=limits.get("memory", 0),
         open_files=limits.get("open_files", 0),
+        quiet_ms=int(work.get("quiet_ms") or 0),
     )
 
 

@@ -85,6 +85,9 @@ class Bench:
     def spooler_exit(self, end: Exit) -> None:
         self.finished(end)
 
+    def spooler_silent(self, attempt: int, since_ms: int, silent: bool) -> None:
+        self.order.append(("silent" if silent else "writes", attempt))
+
     async def ended(self, count: int) -> list[Exit]:
         """So many ends, by attempt."""
         async with asyncio.timeout(DEADLINE_S):

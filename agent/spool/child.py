@@ -66,8 +66,8 @@ class Spooled:
         "_given", "_group_is_over", "_host", "_lost", "_lost_all", "_lost_why", "_output", "_phase",
         "_root", "_scripts", "_size", "_tail", "_to_start", "_truncated", "_unbegun", "_unmet",
         "_values_mask", "_write_end", "_written", "_wrote_stderr", "attempt", "begun_boot_ms", "cause",
-        "command", "given_up", "kill_at", "leave_until", "pid", "pipes", "started_boot_ms", "started_ms",
-        "timeout_at",
+        "command", "given_up", "is_quiet", "kill_at", "leave_until", "pid", "pipes", "quiet_at",
+        "quiet_since_ms", "started_boot_ms", "started_ms", "timeout_at",
     )  # fmt: skip
 
     def __init__(
@@ -113,6 +113,8 @@ class Spooled:
         self._values_mask = self.pipes[output] if command.outputs else None
         self.started_ms = self._clock.wall_ms()
         self.started_boot_ms = self.begun_boot_ms = self._clock.boot_ms()
+        self.is_quiet: bool | None = False  #: as the agent was told; None: it is new, and has to be
+        self._wrote()
         self._to_start: Command | None = command  #: with what nobody else is told; None: nothing follows
         try:
             if command.run_as:
@@ -265,10 +267,26 @@ class Spooled:
                 return False
             if handle == self._errors:
                 self._wrote_stderr = True
+            if self.command.quiet_ms:
+                self._wrote()
             self._keep(data if mask is None else mask.masked(data))
             if len(data) < _READ_BYTES:
                 return True
         return True
+
+    def _wrote(self) -> None:
+        """Something, just now; or it has just been started."""
+        self.quiet_since_ms = self._clock.wall_ms()
+        quiet_ms = self.command.quiet_ms
+        self.quiet_at: float | None = self._clock.boot_ms() + quiet_ms if quiet_ms else None
+
+    def turns_quiet(self, now_boot_ms: float) -> bool:
+        """Whether it is quiet or not otherwise than the agent was told, which is noted."""
+        if self.quiet_at is None:
+            return False
+        quiet = now_boot_ms >= self.quiet_at
+        told, self.is_quiet = self.is_quiet, quiet
+        return told is not quiet
 
     def _keep(self, data: bytes) -> None:
         limit = self.command.output_bytes_max

@@ -47,6 +47,8 @@ class Listener(Protocol):
 
     def spooler_exit(self, end: Exit) -> None: ...
 
+    def spooler_silent(self, attempt: int, since_ms: int, silent: bool) -> None: ...
+
 
 class SpoolerUnavailable(Exception):
     """No spooler could be started; the text says where its log is."""
@@ -151,6 +153,8 @@ class SpoolerClient:
             listener.spooler_exit(Exit(*message[1:]))
         elif message[0] == "started":
             listener.spooler_started(message[1], message[2])
+        elif message[0] == "silent":
+            listener.spooler_silent(message[1], message[2], message[3])
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, SpoolerState]:
         folder = os.open(self._data, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -182,7 +182,10 @@ class Spooler:
         if self._running:
             now = self._clock.boot_ms()
             nearest = min(
-                min(s.kill_at or now + 1e9, s.timeout_at or now + 1e9, self._lease_of(s, now))
+                min(
+                    s.kill_at or now + 1e9, s.timeout_at or now + 1e9, _quiet_of(s, now),
+                    self._lease_of(s, now),
+                )
                 for s in self._running.values()
             )
             if self._leaving:  # nothing tells when a group of others' children ends
@@ -226,6 +229,8 @@ class Spooler:
         running = [[s.attempt, s.started_ms] for s in self._running.values()]
         exits = [e.row() for e in self._exits.values()]
         self._link.begin(["state", self._boot_id, running, exits, self._journal.name])
+        for spooled in self._running.values():
+            spooled.is_quiet = None  # this agent was told nothing of it
 
     def _obey(self, message: list[Any]) -> None:
         kind = message[0]
@@ -365,6 +370,8 @@ class Spooler:
                 spooled.stop("gone", min(spooled.command.grace_ms, LEASE_GRACE_MS))
             if spooled.kill_at is not None and now >= spooled.kill_at:
                 spooled.kill()
+            if spooled.turns_quiet(now):
+                self._link.tell(["silent", spooled.attempt, spooled.quiet_since_ms, spooled.is_quiet])
 
     def _commit(self) -> None:
         """One sync for all the exits of this turn, then tell the agent.
@@ -397,6 +404,11 @@ def _more_files() -> tuple[int, tuple[int, int]]:
 def attempts_max(files: int) -> int:
     """How many attempts run side by side where so many files may be open."""
     return max(1, (files - FILES_KEPT_BACK) // FILES_PER_ATTEMPT)
+
+
+def _quiet_of(spooled: Spooled, now: float) -> float:
+    """When it is quiet for too long; far away where that is told, or nobody asks."""
+    return now + 1e9 if spooled.quiet_at is None or spooled.is_quiet else spooled.quiet_at
 
 
 def _about(command: Command) -> list[Any]:

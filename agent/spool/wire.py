@@ -6,6 +6,7 @@ Agent to spooler                                  Spooler to agent
     ["lease", until_boot_ms]                          ["exit", Exit fields…]  (until forgotten)
     ["forget", [attempt, …]]
     ["ping"]                                          ["pong"]
+                                                      ["silent", attempt, since_ms, silent]
     ["end"]  (kill everything, then stop)
 
 An agent's upgrade meets the spooler of the older version: fields are only appended.
@@ -70,6 +71,7 @@ class Command:
     """Name and text of a script, whose path stands behind argv, and of what lies beside it."""
     memory_bytes: int = 0  #: that each of its processes may write to, but for what it shares; 0: no limit
     open_files: int = 0  #: of each of them; 0: as the agent was started
+    quiet_ms: int = 0  #: in which it has to write something, or the agent is told; 0: for any time
 
     @classmethod
     def of_row(cls, row: list[Any]) -> Command:

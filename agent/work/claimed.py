@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from agent.executors.contract import Executor
 from agent.spool.wire import Secret
-from scheduler.protocol import GRANT_VALID_MS, Assign
+from scheduler.protocol import GRANT_VALID_MS, Assign, Silent
 
 
 class Phase(enum.Enum):
@@ -42,6 +42,8 @@ class Claimed:
     started_ms: int | None = None
     running_event: int | None = None  #: number of its Running message
     running_acknowledged: bool = False
+    silence: Silent | None = None  #: what was told of its output last, until that is acknowledged
+    silence_sent_ms: float = 0.0
     executor: Executor | None = None  #: whose it is; None: not started, or the spooler's
 
     def sent(self, now_ms: float) -> None:

@@ -24,6 +24,7 @@ from scheduler.protocol import (
     Finished,
     Message,
     Running,
+    Silent,
 )
 
 FINISHED_AGAIN_MS = 5_000
@@ -91,6 +92,19 @@ class Reports:
         if event is not None and started_ms is not None and not claimed.running_acknowledged:
             self._send(Running(event, claimed.attempt, started_ms))
 
+    def silent(self, attempt: int, since_ms: int, *, silent: bool) -> None:
+        """It has written nothing for too long, or writes again."""
+        claimed = self._held.get(attempt)
+        if claimed is not None:
+            claimed.silence = Silent(self._journal.event(), attempt, since_ms, silent)
+            self.silence(claimed)
+
+    def silence(self, claimed: Claimed) -> None:
+        """Tell it, unless that is known."""
+        if claimed.silence is not None:
+            claimed.silence_sent_ms = self._clock.boot_ms()
+            self._send(claimed.silence)
+
     # -- what has ended
 
     def unstarted(self, attempt: int, reason: str, detail: str = "") -> None:
@@ -147,6 +161,11 @@ class Reports:
             if not all_of_them and now_ms - sent_ms < FINISHED_AGAIN_MS:
                 break
             self._report(event)
+        for claimed in self._held.values():
+            if claimed.silence and (
+                all_of_them or now_ms - claimed.silence_sent_ms >= FINISHED_AGAIN_MS
+            ):
+                self.silence(claimed)
 
     def _report(self, event: int) -> None:
         attempt = self._unacknowledged[event][0]
@@ -166,6 +185,8 @@ class Reports:
             for claimed in self._held.values():
                 if claimed.running_event in ack.events:
                     claimed.running_acknowledged = True
+                if claimed.silence is not None and claimed.silence.event in ack.events:
+                    claimed.silence = None
 
     def _remember(self, attempt: int) -> None:
         self._ended[attempt] = None

@@ -140,6 +140,9 @@ class Worker:
     def spooler_started(self, attempt: int, started_ms: int) -> None:
         self._reports.started(attempt, started_ms)
 
+    def spooler_silent(self, attempt: int, since_ms: int, silent: bool) -> None:
+        self._reports.silent(attempt, since_ms, silent=silent)
+
     def spooler_exit(self, end: Exit) -> None:
         self._recovery.spooled_exit(end)
 

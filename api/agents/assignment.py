@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from api.instants import rfc3339
 from scheduler.model.by_revision import CompiledJobs
@@ -32,6 +32,8 @@ class Told(NamedTuple):
 
 
 NOTHING = Told({})
+SPOOLED = frozenset({"shell", "exec", "script"})
+"""Work of which the agent sees when it wrote something."""
 NO_OUTPUTS: Mapping[str, bytes] = {}
 _NOT_IN_NAMES = re.compile(r"[^A-Z0-9_]")
 
@@ -52,12 +54,18 @@ def assignment(row: DispatchRow, job: CompiledJob) -> Assign | None:
         number=row.number,
         tick_ms=row.tick_ms,
         due_ms=row.due_ms,
-        work=task.work,
+        work=_work(job, task),
         timeout_ms=task.timeout_ms,
         grace_ms=task.grace_ms,
         kill_on_lease_end=job.on_lost_of(row.task) in ("fail", "retry"),
         output_bytes_max=task.output_bytes_max,
     )
+
+
+def _work(job: CompiledJob, task: CompiledTask) -> dict[str, Any]:
+    if job.expected is None or job.expected.quiet_ms is None or task.executor not in SPOOLED:
+        return task.work
+    return {**task.work, "quiet_ms": job.expected.quiet_ms}
 
 
 def job_of(store: Store, compiled: CompiledJobs, row: DispatchRow) -> CompiledJob | None:

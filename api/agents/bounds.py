@@ -71,6 +71,7 @@ def are_counts(value: object) -> bool:
 _FIELDS: Mapping[type[Any], Mapping[str, Check]] = {
     p.Claim: {"attempt": is_count, "claim": is_text},
     p.Running: {"event": is_count, "attempt": is_count, "started_ms": is_instant},
+    p.Silent: {"event": is_count, "attempt": is_count, "since_ms": is_instant, "silent": is_flag},
     p.Finished: {
         "event": is_count,
         "attempt": is_count,

@@ -7,7 +7,7 @@ import json
 from api.agents.bounds import cut
 from api.agents.effects import Work
 from scheduler import protocol as p
-from scheduler.words.commands import Command, ConnectAgent, Finish, Grant, ReportRunning
+from scheduler.words.commands import Command, ConnectAgent, Finish, Grant, ReportRunning, ReportSilence
 
 
 def of_hello(hello: p.Hello, node: str, held: tuple[tuple[int, str], ...]) -> ConnectAgent:
@@ -35,6 +35,8 @@ def of_work(message: Work, agent: int, session: str) -> Command:
         return Grant(message.attempt, agent, session, message.claim)
     if isinstance(message, p.Running):
         return ReportRunning(message.attempt, agent, message.started_ms)
+    if isinstance(message, p.Silent):
+        return ReportSilence(message.attempt, agent, message.since_ms, message.silent)
     message = cut(message)
     return Finish(
         attempt=message.attempt,

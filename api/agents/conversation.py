@@ -237,7 +237,7 @@ class Conversation:
             unsound = why_unsound(message)
             if unsound is not None:
                 return Leave("refused", unsound)
-            if isinstance(message, p.Claim | p.Running | p.Finished):
+            if isinstance(message, p.Claim | p.Running | p.Silent | p.Finished):
                 work.append(message)
             elif isinstance(message, p.Ping):
                 self._seen = max(self._seen, message.index)

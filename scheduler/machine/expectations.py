@@ -12,6 +12,8 @@ from scheduler.words import events as e
 from scheduler.words.commands import Acknowledge, JudgePeriod, JudgeWatch, ReportSilence
 from scheduler.words.outcomes import Code, Outcome
 
+GOES_ON = ("granted", "running")
+
 
 def judge_watch(ctx: Context, command: JudgeWatch) -> Outcome:
     run = run_rows.get(ctx.store, command.run)
@@ -30,7 +32,7 @@ def report_silence(ctx: Context, command: ReportSilence) -> Outcome:
     """Idempotent: an attempt is told of once, until it writes again."""
     attempt = attempt_rows.get(ctx.store, command.attempt)
     run = None if attempt is None else run_rows.get(ctx.store, attempt.run)
-    if attempt is None or run is None or attempt.agent != command.agent or attempt.state != "running":
+    if attempt is None or run is None or attempt.agent != command.agent or attempt.state not in GOES_ON:
         return refused(Code.SUPERSEDED, f"attempt {command.attempt} does not run on that agent")
     expected = ctx.graphs.outline(run.job, run.namespace, run.name, run.revision).expected
     if expected is None or expected.quiet_ms is None:

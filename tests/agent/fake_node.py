@@ -34,6 +34,7 @@ from scheduler.protocol import (
     Ran,
     Recount,
     Running,
+    Silent,
     Welcome,
     decode,
     encode,
@@ -152,7 +153,7 @@ class FakeNode:
             self.index += 1
             told = {"CRONCLAVE_JOB": "job", "CRONCLAVE_ATTEMPT": str(message.attempt)}
             return [Grant(message.attempt, message.claim, 1000 + message.attempt, self.index, told)]
-        if isinstance(message, Finished | Running) and self.acknowledges:
+        if isinstance(message, Finished | Running | Silent) and self.acknowledges:
             self.index += 1
             return [Ack((message.event,), self.index)]
         return []

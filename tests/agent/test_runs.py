@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from scheduler.model import canonical, compile_job, parse_job
-from scheduler.protocol import Cancel, Claim, Finished, Grant, Refuse, Running, TailChunk, TailRequest
+from scheduler.protocol import Cancel, Claim, Finished, Grant, Refuse, Running, Silent, TailChunk, TailRequest
 from tests.agent.fake_node import DEADLINE_S, FakeNode, assign, shell
 from tests.agent.host import Host, alive, noted_pids, until
 
@@ -45,6 +45,29 @@ async def test_noop_and_exec_work(host: Host, node: FakeNode) -> None:
     unknown = await node.finished(4)
     assert unknown.reason == "start_failed"
     assert "teleport" in unknown.detail
+
+
+async def test_work_that_writes_nothing_is_told_until_the_node_knows_it(
+    host: Host, node: FakeNode, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    host.start()
+    await node.connected()
+    node.acknowledges = False
+    line = f"while [ ! -e {go} ]; do sleep 0.02; done; echo on; sleep 60"
+    await node.send(assign(1, {"kind": "shell", "run": line, "quiet_ms": 1_000}))
+    await node.until(lambda: node.all(Silent, 1))
+    first = node.all(Silent, 1)[0]
+    assert first.silent
+    await node.close_sockets()
+    await node.until(lambda: len(node.all(Silent, 1)) > 1)
+    assert set(node.all(Silent, 1)) == {first}
+    node.acknowledges = True
+    go.touch()
+    await node.until(lambda: len(set(node.all(Silent, 1))) == 3)
+    _, wrote, again = dict.fromkeys(node.all(Silent, 1))
+    assert (wrote.silent, again.silent) == (False, True)
+    assert first.since_ms < wrote.since_ms == again.since_ms
 
 
 async def test_the_environment_of_a_task(host: Host, node: FakeNode) -> None:

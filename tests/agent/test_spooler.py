@@ -196,6 +196,31 @@ def test_work_that_is_to_make_something_and_cannot_start_says_why(spool: Spool) 
     assert "no-such-program" in end.detail
 
 
+def test_silence_is_told_once_and_so_is_its_end(spool: Spool) -> None:
+    go = spool.data / "go"
+    spool.tell(command(1, f"while [ ! -e {go} ]; do sleep 0.02; done; echo on; sleep 60", quiet_ms=1_000))
+    _, _, started_ms = spool.expect("started")
+    _, attempt, since_ms, silent = spool.expect("silent")
+    assert (attempt, silent) == (1, True)
+    assert abs(since_ms - started_ms) < 1_000
+    go.touch()
+    _, attempt, wrote_ms, silent = spool.expect("silent")
+    assert (attempt, silent) == (1, False)
+    assert wrote_ms > since_ms
+    assert spool.expect("silent")[1:] == [1, wrote_ms, True]
+
+
+def test_an_agent_that_comes_back_is_told_what_is_silent(spool: Spool) -> None:
+    spool.tell(command(1, "sleep 60", quiet_ms=1_000), command(2, "sleep 60"))
+    told = spool.expect("silent")
+    spool.socket.close()
+    spool.connect()
+    assert spool.expect("silent") == told
+    spool.tell(["ping"])
+    spool.expect("pong")
+    assert [message for message in spool.messages if message[0] == "silent"] == []
+
+
 def test_nobody_looks_at_stderr_where_it_does_not_count(spool: Spool) -> None:
     spool.tell(command(1, "echo out; echo err >&2"))
     end = Exit(*spool.expect("exit")[1:])

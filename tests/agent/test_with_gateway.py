@@ -107,6 +107,32 @@ async def test_a_run_through_the_gateway(real: Host, single: SingleNode, client:
     assert "fence 0" not in logs
 
 
+async def test_a_run_that_writes_nothing_is_stalled_until_it_does(
+    real: Host, single: SingleNode, client: httpx2.AsyncClient, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    real.start()
+    await agent_id(single)
+    line = f"while [ ! -e {go} ]; do sleep 0.02; done; echo on; while [ -e {go} ]; do sleep 0.02; done"
+    number = await run(client, single, line, expect={"output_within": "1s"})
+
+    async def told(of: str) -> dict[str, Any]:
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                found = (await client.get("/v1/expectations", params={"run": number, "state": of})).json()
+                if found["items"]:
+                    item: dict[str, Any] = found["items"][0]
+                    return item
+                await asyncio.sleep(0.02)
+
+    stalled = await told("unmet")
+    assert (stalled["what"], stalled["run"], stalled["wanted"]) == ("stalled", number, 1_000)
+    go.touch()
+    assert (await told("over"))["id"] == stalled["id"]
+    go.unlink()
+    await state(client, number, "succeeded")
+
+
 async def test_a_namespace_s_words_around_an_attempt_are_those_of_its_grant(
     real: Host, single: SingleNode, client: httpx2.AsyncClient
 ) -> None:
