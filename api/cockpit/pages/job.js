@@ -6,6 +6,7 @@ import { Chart } from "../parts/chart.js";
 import { Deleted } from "../parts/deleted.js";
 import { boxesOf, TaskGraph } from "../parts/graph.js";
 import { deleteJob, JobState, putJob, runJob, toggleJob } from "../parts/job_actions.js";
+import { UnmetOfJob } from "../parts/expectations.js";
 import { cliOf, nameOf, pathOf, runAt, whyAt } from "../parts/jobs.js";
 import { Instant, localOf } from "../parts/instants.js";
 import { Policies } from "../parts/policies.js";
@@ -103,7 +104,7 @@ function Whole({ job, again }) {
     <${Facts} of=${[[t("job.schedule"), html`<code>${schedule(job.triggers)}</code>`], [t("job.lastRun"), last && html`<a class="plain" href=${runAt(last.id)}><${Status} state=${last.state} /></a> <${Ago} at=${last.finished || last.started || last.created} />`],
       [t("job.lastTook"), last?.started && last.finished ? span(between(last.started, last.finished)) : null], [t("job.nextTick"), job.next_tick && job.state !== "paused" ? html`<${Until} at=${job.next_tick} />` : null],
       [t("job.activeRuns"), job.active_runs || null], [t("job.failures"), job.failures || null], [t("job.changed"), html`<${When} at=${job.changed} />${job.actor ? ` ${job.actor}` : ""}`], [t("job.owner"), job.owner], [t("job.criticality"), word("criticality", job.criticality)], [t("job.source"), job.source]]} />
-    <${Ledger} job=${job} /><${Charts} job=${job} />
+    <${UnmetOfJob} job=${job} /><${Ledger} job=${job} /><${Charts} job=${job} />
     <div class="two"><${Coming} job=${job} />
       <${Why} job=${job} explained=${explained} /></div>
     <${Policies} job=${job} definition=${text.data} explained=${explained.data} />

@@ -12,10 +12,10 @@ import { away } from "../parts/nodes.js";
 const AGENTS_SHOWN = 12, BEHIND_MS = 100, LANES = 10, RUNS_READ = 500, FEW = 4;
 const RUN_EVENTS = ["run_created", "run_started", "run_ended", "run_held", "run_released", "attempt_unreachable"];
 const AGENT_EVENTS = ["agent_connected", "agent_disconnected", "agent_drained", "agent_resumed", "attempt_running", "attempt_ended"];
-const ALL_EVENTS = [...RUN_EVENTS, ...AGENT_EVENTS, "job_put", "job_deleted", "job_paused", "job_resumed", "paused", "resumed", "overload_began", "overload_ended", "led", "node_lost"];
+const ALL_EVENTS = [...RUN_EVENTS, ...AGENT_EVENTS, "job_put", "job_deleted", "job_paused", "job_resumed", "paused", "resumed", "overload_began", "overload_ended", "led", "node_lost", "expectation_unmet", "expectation_met", "expectation_acknowledged"];
 const KEPT = 50, LEAST_MS = 120000; // leaderships that are told; the shortest time that is shown
 const SPANS = { "5m": 300000, "": 1800000, "6h": 21600000, "24h": 86400000 };
-const KINDS = ["unreachable", "late", "failing", "waiting"];
+const KINDS = ["unreachable", "late", "unmet", "failing", "waiting"];
 
 const Mine = later(() => import("../parts/approvals.js"));
 const APPROVAL_EVENTS = ["approval_asked", "approval_answered", "task_ended"], ASKED_READ = 5;
@@ -38,7 +38,7 @@ function Figures({ agents, told }) {
 
 const thing = (kind, item) => kind === "waiting" && item.kind === "agent" ? tn("needs.queue", item.count, { what: item.for })
   : kind === "unreachable" ? t("needs.attempt", { task: item.task, job: nameOf(named(item)) }) : item.job ? nameOf(named(item)) : t("needs.deleted");
-const target = (kind, item) => kind === "late" ? item.job && whyAt(named(item), item.at) : kind === "failing" ? item.job && jobAt(named(item)) : runAt(item.run);
+const target = (kind, item) => kind === "late" ? item.job && whyAt(named(item), item.at) : kind === "failing" || !item.run ? item.job && jobAt(named(item)) : runAt(item.run);
 const since = (item) => item.since || item.due || item.started;
 
 function Need({ kind, item }) {
@@ -76,7 +76,7 @@ function Needs({ told, known, agents }) {
       ${drained.length ? html`<li><${Status} state="draining" /><div><p><span class="who">${drained.slice(0, FEW).map((agent) => agent.name).join(", ")}</span>
           ${drained.length === 1 && drained[0].drain_until ? html` <span class="note"><${Until} at=${drained[0].drain_until} /></span>` : null}</p>
         <p class="note">${tn("needs.drained", drained.length)} ${drained.length === 1 ? drained[0].drain_reason : ""}</p></div><${Copy} text=${command("agents", "resume", drained[0].name)}>CLI</${Copy}></li>` : null}
-      ${shown.map(([kind, item]) => html`<${Need} key=${`${kind} ${item.run} ${item.job} ${item.attempt} ${item.at}`} kind=${kind} item=${item} />`)}
+      ${shown.map(([kind, item]) => html`<${Need} key=${`${kind} ${item.run} ${item.job} ${item.attempt} ${item.at} ${item.id}`} kind=${kind} item=${item} />`)}
       ${gaveUp ? html`<li><${Status} state="failed">${t("needs.notices")}</${Status}><div><p class="who">${tn("needs.gaveUp", gaveUp)}</p></div><${Copy} text="cronclave outbox list">CLI</${Copy}></li>` : null}
     </ul>${all.length > FEW ? html`<p><button type="button" class="small" aria-expanded=${String(whole)} onClick=${() => open(!whole)}>${whole ? t("needs.fewer") : t("needs.more", { n: all.length - FEW })}</button></p>` : null}</section>`;
 }

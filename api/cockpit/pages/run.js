@@ -2,6 +2,7 @@
 
 import { Act, at, between, command, Copy, Facts, go, html, Loading, Said, span, Status, t, useNow, useQuery, useRead, When, word } from "../house.js";
 import { answers, Approval } from "../parts/approvals.js";
+import { limitsOf, UnmetOfRun } from "../parts/expectations.js";
 import { completing, Completion } from "../parts/completions.js";
 import { boxesOf, TaskGraph } from "../parts/graph.js";
 import { jobAt, nameOf, pathOf, cliOf, runAt, whyAt } from "../parts/jobs.js";
@@ -84,7 +85,7 @@ const tryOf = (task, each) => `${each.member ? `${each.member} ` : ""}${task.gro
 
 export default function Run({ run: id }) {
   const query = useQuery();
-  const { data: run, error } = useRead(`/v1/runs/${encodeURIComponent(id)}`, { types: (event) => String(event.run) === id, every: 5000 });
+  const { data: run, error, again } = useRead(`/v1/runs/${encodeURIComponent(id)}`, { types: (event) => String(event.run) === id, every: 5000 });
   const definition = useRead(run ? `${pathOf(named(run))}&revision=${run.revision}` : null, { every: 0 });
   const now = useNow(run && !run.finished ? 1000 : 60000);
   if (!run) return html`<h1>${t("run.title", { run: id })}</h1><${Loading} error=${error} />`;
@@ -119,8 +120,9 @@ export default function Run({ run: id }) {
       [t("run.parent"), run.parent && html`<a href=${runAt(run.parent.run) + (run.parent.task && `?task=${encodeURIComponent(run.parent.task)}`)}>${t("run.title", { run: run.parent.run })}${run.parent.task && `, ${run.parent.task}`}</a>`],
       [t("run.children"), begun.length ? begun.map(([name, one]) => html`<a key=${name} href=${runAt(one.run)}>${name}: ${t("run.title", { run: one.run })}</a> `) : null],
       [t("run.created"), html`<${When} at=${run.created} />`], [t("run.started"), run.started && html`<${When} at=${run.started} />`], [t("run.duration"), took],
-      [t("run.exitCode"), run.exit_code], [t("run.revision"), run.revision], [t("run.actor"), run.actor],
+      ...limitsOf(run), [t("run.exitCode"), run.exit_code], [t("run.revision"), run.revision], [t("run.actor"), run.actor],
       [t("run.params"), Object.keys(run.params).length ? html`<code>${Object.entries(run.params).map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`).join(" ")}</code>` : null]]} />
+    <${UnmetOfRun} run=${run} again=${again} />
     ${isOver ? null : html`<${Why} run=${run} />`}
     ${tasks.length > 1 ? html`<section aria-labelledby="graph-title"><h2 id="graph-title">${t("run.graph")}</h2><div class="card"><${TaskGraph} tasks=${tasks} href=${toTask} current=${task} /></div></section>` : null}
     ${Object.values(spans).some((each) => each.length) ? html`<section aria-labelledby="time-title"><h2 id="time-title">${t("run.timeline")}</h2><div class="card">

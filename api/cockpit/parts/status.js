@@ -20,7 +20,7 @@ const LOOKS = {
   running: "run", granted: "run",
   pending: "wait", assigned: "wait", queued: "wait", candidate: "wait", joining: "wait", blocked: "wait", awaiting: "wait", retry_wait: "wait", waits: "wait", waiting: "wait",
   paused: "stop", held: "stop", suspended: "stop", disabled: "stop", deleted: "stop", cancelled: "stop", cancelling: "stop", skipped: "stop", unstarted: "stop", coalesced: "stop", stopping: "stop", draining: "stop", never: "stop",
-  unplaceable: "warn", warned: "warn", expired: "warn", disconnected: "warn", degraded: "warn", overloaded: "warn", late: "warn", clock: "warn",
+  unplaceable: "warn", warned: "warn", expired: "warn", disconnected: "warn", degraded: "warn", overloaded: "warn", late: "warn", clock: "warn", unmet: "warn",
   leader: "lead",
 };
 
