@@ -12,6 +12,7 @@ inside    what a run does finally begins when all the rest has ended, and is not
           for another run ends as that does (`inside`)
 exits     a task ended as its exit code says (`exits`)
 windows   no run starts where its job's windows and blackouts say that it may not (`openings`)
+expected  what did not hold is told, and nothing else (`expecting`)
 locks     what takes a lock works alone, by what really runs on hosts (`locks`)
 groups    a group is begun anew, and its failures are caught, as it says (`groups`)
 fanout    a task that is divided ends as its members let it (`fanouts`)
@@ -35,7 +36,18 @@ from __future__ import annotations
 from cluster.hardening import ALL_ON, Hardening
 from cluster.simulation.machine import SimulatedState
 from cluster.simulation.world import EPOCH_MS, Node, Plan, Result, World
-from node.simulation import approvals, completions, exits, fanouts, graphs, groups, inside, locks, openings
+from node.simulation import (
+    approvals,
+    completions,
+    exits,
+    expecting,
+    fanouts,
+    graphs,
+    groups,
+    inside,
+    locks,
+    openings,
+)
 from node.simulation.agents import Agent
 from node.simulation.days import Days
 from node.simulation.effects import Outside
@@ -138,6 +150,7 @@ JOBS = [
         AGAIN,
         NARROW,
         *openings.JOBS,
+        *expecting.JOBS,
         *locks.JOBS,
         FOLLOWS,
         REPORTS,
@@ -160,6 +173,7 @@ class JobsWorld(World):
         self.fanouts = fanouts.Fanouts()
         self.instants = Instants()
         self.openings = openings.Openings()
+        self.expecting = expecting.Expecting()
         self.quiet = False  #: nothing new is planned
         self.acked_runs: dict[str, int] = {}  #: client to the run that it was told
         self.started: dict[int, int] = {}  #: attempts that really started, with the grant they had
@@ -391,7 +405,7 @@ class JobsWorld(World):
                     fail(kind, f"{node.name}: {problem}")
             people = (self.days, self.completers, self.secrets, self.objects, self.quotas)
             kinds = (self.exits, self.groups, self.fanouts, self.locks, self.instants, self.openings)
-            for each in (*kinds, *people, self.senders, self.zones):
+            for each in (*kinds, self.expecting, *people, self.senders, self.zones):
                 for kind, problem in each.judge(store) if each is not None else ():
                     fail(kind, f"{node.name}: {problem}")
 

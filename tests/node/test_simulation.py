@@ -75,6 +75,12 @@ def test_conditions_windows_and_substitutes_had_their_time() -> None:
     assert min(met.values()) > 0, met
 
 
+def test_what_was_expected_and_did_not_hold_was_told() -> None:
+    worlds = [told(seed)[0] for seed in SEEDS]
+    met = {what: sum(world.expecting.met[what] for world in worlds) for what in worlds[0].expecting.met}
+    assert min(met.values()) > 0, met
+
+
 def test_what_was_handed_on_was_completed_from_outside() -> None:
     found = [world.completers for world in (told(seed)[0] for seed in SEEDS) if world.completers is not None]
     assert sum(each.completed for each in found) > 20
