@@ -32,8 +32,6 @@ class Told(NamedTuple):
 
 
 NOTHING = Told({})
-SPOOLED = frozenset({"shell", "exec", "script"})
-"""Work of which the agent sees when it wrote something."""
 NO_OUTPUTS: Mapping[str, bytes] = {}
 _NOT_IN_NAMES = re.compile(r"[^A-Z0-9_]")
 
@@ -63,7 +61,8 @@ def assignment(row: DispatchRow, job: CompiledJob) -> Assign | None:
 
 
 def _work(job: CompiledJob, task: CompiledTask) -> dict[str, Any]:
-    if job.expected is None or job.expected.quiet_ms is None or task.executor not in SPOOLED:
+    """`quiet_ms`: in which it has to write something; what writes nothing by its kind heeds it not."""
+    if job.expected is None or job.expected.quiet_ms is None:
         return task.work
     return {**task.work, "quiet_ms": job.expected.quiet_ms}
 
