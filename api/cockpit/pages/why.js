@@ -1,6 +1,6 @@
 // One instant of a job, past or to come: what became of it or will, gate by gate, and what a person may say of it while it is to come.
 
-import { Act, Copy, Facts, html, Loading, Said, setQuery, Status, t, useKeys, useNow, useOffers, useQuery, useRead, When, whole } from "../house.js";
+import { Act, Copy, Facts, html, Loading, Said, setQuery, Status, t, useKeys, useNow, useOffers, useQuery, useRead, whole } from "../house.js";
 import { cliOf, jobAt, nameOf, runAt, whyAt } from "../parts/jobs.js";
 import { localOf, Instant } from "../parts/instants.js";
 import { actsOn } from "../parts/tick_actions.js";

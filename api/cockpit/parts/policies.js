@@ -7,7 +7,7 @@ import { at } from "./router.js";
 import { Said } from "./said.js";
 import { Status } from "./status.js";
 import { Week } from "./week.js";
-import { t, tn, word } from "./words.js";
+import { t, tn } from "./words.js";
 
 // The gate that asks a policy; what has none concerns a run that has begun.
 const GATES = { overlap: ["overlap"], catchup: ["catchup", "turn"], start_deadline: ["deadline"], admission: ["admission"], blackout: ["blackout"], failures: ["failures"], locks: ["locks"], requires: ["requires"] };
