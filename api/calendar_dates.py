@@ -39,7 +39,7 @@ def calendars_of(
         of = (target.namespace, target.name)
         if target.kind != KIND or of in found:
             continue
-        laid = _staged(store, stage, KIND, *of)
+        laid = staged_object(store, stage, KIND, *of)
         spec = put.get(of) or (None if laid is None else laid.spec)
         if spec is None:
             row = object_rows.find(store, KIND, *of)
@@ -65,14 +65,16 @@ def schedules_of(
 
     def known(namespace: str, name: str) -> InForce:
         of = (namespace, name)
-        if of not in beside and (laid := _staged(store, stage, SCHEDULE, *of)) is not None:
+        if of not in beside and (laid := staged_object(store, stage, SCHEDULE, *of)) is not None:
             beside[of] = laid
         return substitutes.known(store, namespace, name, beside) or NO_SCHEDULES(namespace, name)
 
     return known
 
 
-def _staged(store: Store, stage_name: str, kind: str, namespace: str, name: str) -> PreparedObject | None:
+def staged_object(
+    store: Store, stage_name: str, kind: str, namespace: str, name: str
+) -> PreparedObject | None:
     stage = stages.named(store, stage_name) if stage_name else None
     item = None if stage is None else staged.find(store, stage.id, kind, namespace, name)
     return None if item is None or item.is_deletion else _read_object(item.body)

@@ -20,6 +20,7 @@ from api.known_defaults import KnownDefaults
 from api.ports import ApiSettings, Scheduler
 from api.problems import FieldError, Problem, query_problem
 from api.turns import Turns
+from scheduler.machine.rules import templates
 from scheduler.model.bounds import half_pair
 from scheduler.model.given import Given
 from scheduler.words.commands import Actor
@@ -61,6 +62,11 @@ class Call:
             known = self.known_defaults or KnownDefaults(self.scheduler)
             self._defaults[namespace] = known.of(namespace)
         return self._defaults[namespace]
+
+    def templates(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """What a template gives that jobs extend; None: there is none."""
+        with self.scheduler.read() as store:
+            return templates.of(store)(namespace, name)
 
     @property
     def namespace(self) -> str:

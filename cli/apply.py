@@ -81,7 +81,7 @@ def apply_files(
     from cli import differing, files
 
     documents = files.read_documents(paths, may_be_empty=may_be_empty)
-    new = files.check(documents, namespace)
+    new = files.check(documents, namespace, client)
     diff = files.apply(
         client, [d.data for d in documents], namespace=namespace, dry_run=dry_run, source=source, prune=prune,
         prune_max=prune_max, where=lambda number, pointer: documents[number].where(pointer),
@@ -92,6 +92,7 @@ def apply_files(
             differing.show_changes(client, diff.created, diff.changed, new, given)
             differing.show_moves(diff.moves, is_cut=diff.moves_cut)
             differing.show_dropped(diff.dropped)
+            differing.show_follow(diff.follow)
         files.show_diff(diff, dry_run=dry_run)
     else:
         show(form, {"dry_run": dry_run, **asdict(diff)}, (), list)
@@ -155,7 +156,7 @@ def _show_files(
 
     _need_source(source, prune=prune, may_be_empty=may_be_empty)
     documents = files.read_documents(paths, may_be_empty=may_be_empty)
-    new = files.check(documents, namespace)
+    new = files.check(documents, namespace, client)
     found = files.apply(
         client, [d.data for d in documents], namespace=namespace, dry_run=True, source=source, prune=prune,
         prune_max=prune_max, where=lambda number, pointer: documents[number].where(pointer),
@@ -166,4 +167,5 @@ def _show_files(
         differing.show_change(client, row, new[differing.key_of(row)])
     differing.show_moves(found.moves, is_cut=found.moves_cut)
     differing.show_dropped(found.dropped)
+    differing.show_follow(found.follow)
     files.show_diff(found, dry_run=True)

@@ -136,6 +136,14 @@ def show_dropped(dropped: Sequence[Mapping[str, Any]]) -> None:
         click.echo("… and others: -o json shows them", err=True)
 
 
+def show_follow(follow: Sequence[Mapping[str, Any]]) -> None:
+    """Jobs that a changed template revises."""
+    for each in follow[:SHOWN_MAX]:
+        _say(f"~ {each['namespace']}/{each['job']}  follows template {each['template']}", "~")
+    if len(follow) > SHOWN_MAX:
+        click.echo("… and others: -o json shows them", err=True)
+
+
 def moved(old: Sequence[str], new: Sequence[str]) -> tuple[list[str], list[str]]:
     """Which of the coming instants go, and which come: as far as both lists are known, each of which ends
     after `COUNT`, or where nothing comes any more."""

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-TOLD = ("policies", "labels", "owner", "criticality", "notify", "tasks")
-"""Of a job, what its namespace may give."""
-JOB, NAMESPACE, BUILT_IN = "job", "namespace", "built-in"
+TOLD = ("policies", "labels", "owner", "criticality", "notify", "params", "tasks")
+"""Of a job, what its template or its namespace may give."""
+JOB, TEMPLATE, NAMESPACE, BUILT_IN = "job", "template", "namespace", "built-in"
 
 
 def effective(found: Mapping[str, Any], words: Mapping[str, Any]) -> list[dict[str, Any]]:
     """`found`: the job as the cluster has it; `words`: what it says itself, in its long form."""
-    origins = found.get("defaults") or {}
-    taken = set(origins.get("taken", ()))
-    own = {place for place, _ in _leaves(words, "")} | set(origins.get("own", ()))
+    origins, inherited = found.get("defaults") or {}, found.get("inherited") or {}
+    taken, given = set(origins.get("taken", ())), set(inherited.get("taken", ()))
+    own = {place for place, _ in _leaves(words, "")}
+    own |= {*origins.get("own", ()), *inherited.get("own", ())}
     told = []
     for place, value in _leaves({name: found[name] for name in TOLD if name in found}, ""):
-        origin = NAMESPACE if place in taken else JOB if place in own else BUILT_IN
+        by_others = NAMESPACE if place in taken else TEMPLATE if place in given else None
+        origin = by_others or (JOB if place in own else BUILT_IN)
         told.append({"value": place, "is": value, "by": origin})
     told += [{"value": place, "is": None, "by": JOB} for place in origins.get("off", ())]
     return sorted(told, key=lambda each: str(each["value"]))

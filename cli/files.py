@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.client import Client, path_of
-from cli.exits import USAGE, Failure
+from cli.exits import NOT_FOUND, USAGE, Failure
 from cli.progress import bar
 from cli.staging import Stage
 
 if TYPE_CHECKING:
     from scheduler.model.documents import Document
+    from scheduler.model.templates import Templates
 
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 JOBS_A_REQUEST = 1_000  #: the server's own limit
@@ -46,6 +47,8 @@ class Diff:
     warnings: list[dict[str, Any]] = field(default_factory=list)
     dropped: list[dict[str, Any]] = field(default_factory=list)
     """Of a dry run: what people said of single ticks, and is dropped."""
+    follow: list[dict[str, Any]] = field(default_factory=list)
+    """Of a dry run: jobs that extend its templates, and change."""
 
 
 def read_documents(paths: Sequence[str], *, may_be_empty: bool = False) -> list[Document]:
@@ -102,29 +105,34 @@ def _foreign(error: UnicodeDecodeError) -> str:
     return f"{line}:{column}: the byte 0x{error.object[error.start]:02X} is no UTF-8: convert the file"
 
 
-def check(documents: Sequence[Document], namespace: str) -> dict[tuple[str, str, str], dict[str, Any]]:
+def check(
+    documents: Sequence[Document], namespace: str, client: Client | None = None
+) -> dict[tuple[str, str, str], dict[str, Any]]:
     """What each is by kind, namespace and name, all defaults filled in. Refuses what the cluster would
-    refuse, all of it at once. Raises Failure.
+    refuse, all of it at once. `client`: of the cluster whose templates jobs may extend. Raises Failure.
 
     Whether a trigger lies in the past is left to the cluster, which knows those that the job has already.
     """
+    from scheduler.model import Job
     from scheduler.model.objects.parsing import kind_name, parse_document
     from scheduler.model.problems import JobError
 
     problems: list[str] = []
+    known = None if client is None else _templates(client, documents, namespace)
     first: dict[tuple[str, str, str], str] = {}
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
     with bar("checking documents", len(documents)) as step:
         for document in documents:
             step(1)
             try:
-                parsed = parse_document(document.data, namespace_default=namespace)
+                parsed = parse_document(document.data, namespace_default=namespace, templates=known)
             except JobError as error:
                 for problem in error.problems:
                     problems.append(str(replace(problem, where=document.where(problem.pointer))))
                 continue
-            kind = kind_name(document.data)
-            where = document.where(f"/{kind}")
+            told = kind_name(document.data)
+            kind = told if isinstance(parsed, Job) else parsed.kind.name  # or template: true
+            where = document.where(f"/{told}")
             before = first.setdefault((kind, parsed.namespace, parsed.name), where)
             if before != where:
                 named = f"{kind} {parsed.namespace}/{parsed.name}"
@@ -132,6 +140,33 @@ def check(documents: Sequence[Document], namespace: str) -> dict[tuple[str, str,
             found[kind, parsed.namespace, parsed.name] = parsed.public()
     _raise(problems)
     return found
+
+
+def _templates(client: Client, documents: Sequence[Document], namespace: str) -> Templates:
+    """Those of the files, then those of the cluster."""
+    from scheduler.model.objects.parsing import parse_document
+    from scheduler.model.problems import JobError
+
+    beside: dict[tuple[str, str], dict[str, Any] | None] = {}
+    for document in documents:
+        if isinstance(document.data, dict) and "template" in document.data:
+            try:
+                found = parse_document(document.data, namespace_default=namespace)
+            except JobError:
+                continue  # it is told of where all are read
+            beside[found.namespace, found.name] = found.public().get("gives")
+
+    def gives(of: str, name: str) -> dict[str, Any] | None:
+        if (of, name) not in beside:
+            try:
+                beside[of, name] = client.get(path_of("templates", name, namespace=of))["gives"]
+            except Failure as failure:
+                if failure.exit_code != NOT_FOUND:
+                    raise
+                beside[of, name] = None
+        return beside[of, name]
+
+    return gives
 
 
 def apply(
@@ -192,6 +227,7 @@ def _send(
             total.dropped += reply.get("dropped") or []
             total.moves += reply.get("moves") or []
             total.moves_cut = total.moves_cut or bool(reply.get("moves_cut"))
+            total.follow += reply.get("follow") or ()
             total.warnings += reply.get("warnings", ())
     return total
 

@@ -114,7 +114,7 @@ def _apply(client: Client, path: Path, edited: str, name: str, namespace: str, r
 
     path.write_text(edited, encoding="utf-8", errors="surrogateescape")  # so that lines count from its own
     documents = files.read_documents([str(path)])
-    files.check(documents, namespace)
+    files.check(documents, namespace, client)
     if len(documents) != 1:
         hint = "Edit one; job apply takes several."
         raise Failure(f"these are {len(documents)} jobs", code=USAGE, hint=hint)

@@ -21,12 +21,14 @@ from api.calendar_dates import calendars_of, schedules_of
 from api.jobs.asking import unmet
 from api.retiming import prepared_by
 from node.wheels import take
+from scheduler.machine.rules import templates
 from scheduler.model import Job
 from scheduler.model.given import Given
-from scheduler.model.objects.parsing import parse_document, prepare_document
+from scheduler.model.objects.parsing import Definition, parse_document, prepare_document
 from scheduler.model.problems import JobError
 from scheduler.model.quantities import format_instant
 from scheduler.model.server_facts import SERVER_FACTS
+from scheduler.model.templates import KIND
 from scheduler.simulate import Discarded, Finding, Simulation, simulate
 from scheduler.store.connection import Error, Store
 from scheduler.store.state import format_of
@@ -131,8 +133,21 @@ def changes(store: Store, documents: Sequence[Any], now_ms: int, namespace: str 
         row = namespaces.allowance(store, of)
         return Given.of(row.defaults_revision, row.defaults) if row and row.defaults_revision > 0 else None
 
+    beside = {
+        (each.namespace, each.name): each.public()["gives"]
+        for data in documents
+        if isinstance(data, dict) and KIND in data
+        and isinstance(each := parse_document(data, namespace_default=namespace), Definition)
+        and each.kind.name == KIND
+    }
+    stored = templates.of(store)
+
+    def gives_of(of: str, name: str) -> dict[str, Any] | None:
+        return beside[of, name] if (of, name) in beside else stored(of, name)
+
     parsed = [
-        parse_document(each, namespace_default=namespace, format=format, defaults=given) for each in documents
+        parse_document(each, namespace_default=namespace, format=format, defaults=given, templates=gives_of)
+        for each in documents
     ]
     new = [prepare_document(each, now_ms) for each in parsed if not isinstance(each, Job)]
     put = [each for each in new if isinstance(each, PreparedObject)]

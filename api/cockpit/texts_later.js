@@ -1,6 +1,7 @@
 // Texts that only pages need which are fetched when they are first shown; they come with the first of these (pages/index.js).
 
 export default {
+  "about.templates": ["What jobs have in common that extend it; an edit revises all of them.", "Was Jobs gemeinsam haben, die sie erweitern; eine Änderung ändert sie alle."],
   "about.boards": ["Where tasks post notices by key, for others to wait for.", "Wo Aufgaben Nachrichten unter einem Schlüssel ablegen, auf die andere warten."],
   "about.calendars": ["Which days are working days: weekends, public holidays, days of your own.", "Welche Tage Arbeitstage sind: Wochenenden, Feiertage, eigene Tage."],
   "about.hooks": ["Where a webhook of another system comes in, and how its signature is checked.", "Wo ein Webhook eines anderen Systems hereinkommt und wie seine Unterschrift geprüft wird."],
@@ -561,6 +562,7 @@ export default {
   "jobs.sort": ["Order", "Reihenfolge"],
   "jobs.state": ["State of jobs", "Zustand der Jobs"],
   "keys.filter": ["To the filter", "Zum Filter"],
+  "kinds.templates": ["Templates", "Vorlagen"],
   "kinds.boards": ["Boards", "Tafeln"],
   "kinds.calendars": ["Calendars", "Kalender"],
   "kinds.hooks": ["Hooks", "Hooks"],
@@ -652,6 +654,8 @@ export default {
   "namespaces.undeclaredSays": ["Nobody declared it: it is there with its jobs, which may have everything.", "Niemand hat ihn erklärt: Er ist mit seinen Jobs da, und die dürfen alles haben."],
   "namespaces.until": ["Until (may be left empty)", "Bis (darf leer bleiben)"],
   "namespaces.untilSays": ["In your own time zone; empty: until somebody resumes it.", "In Ihrer eigenen Zeitzone; leer: bis es jemand fortsetzt."],
+  "new.templates": ["New template", "Neue Vorlage"],
+  "objects.gives": ["Gives", "Gibt"],
   "new.boards": ["New board", "Neue Tafel"],
   "new.calendars": ["New calendar", "Neuer Kalender"],
   "new.hooks": ["New hook", "Neuer Hook"],

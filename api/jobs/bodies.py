@@ -122,8 +122,9 @@ def parse_writable(call: Call, data: object) -> Job:
     """The job of this document, if the caller may write it. Raises JobError, and Problem where the caller may
     not. Whether a trigger comes at all is judged with what the job has already (`need_unspent`)."""
     job = parse_job(
-        data, namespace_default=call.namespace, format=call.scheduler.status().format, defaults=call.defaults
-    )
+        data, namespace_default=call.namespace, format=call.scheduler.status().format, defaults=call.defaults,
+        templates=call.templates,
+    )  # fmt: skip
     call.need(access.EDIT, namespace=job.namespace)
     refers = job.refers
     need_nameable(call, Named(JOB, job.namespace, job.name), refers)

@@ -19,12 +19,14 @@ from api.outcomes import expect_ok
 from api.problems import FieldError, Problem, from_job_problems
 from api.references import need_nameable, need_references
 from api.services import Services
-from api.threads import BODIES, judge_body, write_of
+from api.templates import need_followers
+from api.threads import BODIES, in_thread, judge_body, write_of
 from api.zone_data import need_zones
 from scheduler.model import JobError
 from scheduler.model.objects import kind_of
 from scheduler.model.objects.parsing import parse_object, prepare_object
 from scheduler.model.server_facts import definition_of
+from scheduler.model.templates import KIND
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables.refs import Named
 from scheduler.words.commands import Apply, Deletion
@@ -50,6 +52,7 @@ async def put_object(services: Services, call: Call, plural: str, name: str) -> 
     await need_zones(services.scheduler, item.parsed, trial=call.flag("dry_run"))
     key, body = call.idempotency()
     command = Apply((item.prepared,), (), (), now_ms, call.actor, key, body)  # type: ignore[arg-type]  # no job
+    follow = await in_thread(need_followers, call, command)
     if call.flag("dry_run"):
         with services.scheduler.read() as store:
             need_possible(store, call, command, [item], what=str(what))
@@ -58,6 +61,7 @@ async def put_object(services: Services, call: Call, plural: str, name: str) -> 
             told = moves(store, command, now_ms, lambda of: call.principal.may(access.READ, of))
         revision = None if stored is None else stored.revision
         answer = {"dry_run": True, "name": name, "namespace": what.namespace, "change": word}
+        told |= {"follow": follow} if what.kind == KIND else {}
         return json_response({**answer, "revision": revision, **told})
     async with write_of(len(item.prepared.spec)):
         outcome = await propose_edit(services.scheduler, command)

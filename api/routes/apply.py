@@ -24,6 +24,7 @@ from api.parameters import EACH, need_no_body
 from api.problems import FieldError, Problem, from_job_problems
 from api.references import need_nameable, need_references
 from api.services import Services, services_of
+from api.templates import need_followers, templates_of
 from api.threads import LARGE_BYTES, in_thread, judge_body, write_of
 from api.zone_data import keep_zones, need_zones
 from scheduler.machine.rules.pruning import PRUNED_MAX
@@ -108,10 +109,12 @@ async def apply_jobs(request: Request) -> Response:
                 need_all_unspent(_spent(store, command.jobs, now_ms))
                 need_possible(store, call, command, items, what="apply")
                 told = moves(store, command, now_ms, may_see)
+                told |= {"follow": need_followers(call, command)}
                 told |= dropped(store, command.jobs, command.deletions, now_ms, may_see)
                 return diff(store, command) | told
 
         return json_response({"dry_run": True, **await in_thread(judge), "warnings": _warnings(items)})
+    await in_thread(need_followers, call, command)
     if "stage" in call.query:
         return await staging.lay(services, call, command, _warnings(items))
     for left in reversed(range(TRIES)):
@@ -207,11 +210,13 @@ def _items(call: Call, given: Sequence[tuple[str, Any]], now_ms: int) -> list[It
     first: dict[Named, str] = {}
     errors: list[Any] = []
     read: list[tuple[str, Any, Job | Definition]] = []
+    given_by = templates_of(call, [data for _, data in given])
     for pointer, data in given:
         try:
             parsed = parse_document(
-                data, namespace_default=call.namespace, format=format, defaults=call.defaults
-            )
+                data, namespace_default=call.namespace, format=format, defaults=call.defaults,
+                templates=given_by,
+            )  # fmt: skip
             call.need(access.EDIT, namespace=parsed.namespace)
             read.append((pointer, data, parsed))
         except JobError as error:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api import access, schemas
 from api.calendar_dates import TRIES
-from api.call import call_of, json_response
+from api.call import Call, call_of, json_response
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
 from api.edits import propose_edit
@@ -147,7 +147,7 @@ async def put_namespace(request: Request, namespace: str) -> Response:
             _defaults(given), given.run_as, given.before or "", given.after or "",
             planned.tz, planned.begin, planned.rules, given.plan.auto_close_ms,
         )  # fmt: skip
-        follow = await in_thread(_following, services, command)
+        follow = await in_thread(_following, services, call, command)
         if trial:
             need_proposable(command, what=f"namespace {namespace}")
             return json_response(await in_thread(_trial, services, command, follow))
@@ -196,7 +196,7 @@ class Following(NamedTuple):
     more: bool  #: not all jobs were looked at
 
 
-def _following(services: Services, command: PutNamespace) -> Following:
+def _following(services: Services, call: Call, command: PutNamespace) -> Following:
     """Raises Problem where the defaults would make one of them impossible."""
     changed: list[str] = []
     with services.scheduler.read() as store:
@@ -207,7 +207,7 @@ def _following(services: Services, command: PutNamespace) -> Following:
         jobs = job_rows.named_after(store, command.name, "", FOLLOWING_MAX + 1)
     for name, _, spec in jobs[:FOLLOWING_MAX]:
         try:
-            anew = canonical(resolved_anew(bytes(spec), given, format), format=format)
+            anew = canonical(resolved_anew(bytes(spec), given, format, call.templates), format=format)
             if is_other(bytes(spec), anew):
                 changed.append(name)
                 if foreign := first_foreign(compile_job(anew), command.pools, command.users):

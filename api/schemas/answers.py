@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from api.schemas.cautions import Warned
-from api.schemas.dry_runs import DryRun
+from api.schemas.dry_runs import DryRun, Follows
 from api.schemas.plan import Changed, Dropped
 from api.schemas.replies import Instant, Pause, Reply
 
@@ -105,6 +105,9 @@ class Applied(Reply):
         description="Of a dry run: ticks that its calendars and schedules move, of jobs that it leaves.",
     )
     moves_cut: bool | None = Field(default=None, description="There are more triggers than were looked at.")
+    follow: list[Follows] | None = Field(
+        default=None, description="Of a dry run: jobs that extend its templates, and would change."
+    )
     dropped: list[Dropped] | None = Field(default=None, description="Said of single ticks, and dropped.")
 
 
@@ -140,6 +143,9 @@ class ObjectDryRun(DryRun):
         default=None, description="of a calendar or schedule: which ticks it would move"
     )
     moves_cut: bool | None = Field(default=None, description="there are more triggers than were looked at")
+    follow: list[Follows] | None = Field(
+        default=None, description="of a template: jobs that extend it, and would change"
+    )
 
 
 class Difference(Reply):

@@ -38,3 +38,11 @@ class RerunPlan(DryRun):
     anew: list[str] = Field(examples=[["load", "report"]])
     taken: list[str] = Field(examples=[["extract"]])
     left_out: list[str]
+
+
+class Follows(Reply):
+    """A job that would be revised by a template that it extends."""
+
+    template: str = Field(examples=["default/reports"])
+    namespace: str = Field(examples=["default"])
+    job: str = Field(examples=["nightly-report"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from scheduler.model.defaults import FIELD, own_words
+from scheduler.model.defaults import FIELD, INHERITED, own_words
 from scheduler.model.given import Given
 from scheduler.model.job import Job, canonical
 from scheduler.model.namespace import parse_namespace
@@ -14,6 +14,7 @@ from scheduler.model.objects.parsing import parse_object
 from scheduler.model.parse import parse_job
 from scheduler.model.problems import JobError
 from scheduler.model.server_facts import definition_of
+from scheduler.model.templates import Templates
 from scheduler.model.unsaid import whole
 
 
@@ -25,7 +26,7 @@ def brief(spec: bytes, format: int) -> dict[str, Any]:
         short = parse_job(shape, format=format).model_dump(
             mode="json", by_alias=True, exclude_none=True, exclude_defaults=True
         )
-        if FIELD in shape:  # it would not be the same job elsewhere: its namespace gives the rest
+        if FIELD in shape or INHERITED in shape:  # others give the rest
             words = own_words(shape, short)
             return {name: words[name] for name in ("job", *words)}
         if canonical(parse_job(short, format=format), format=format) == spec:
@@ -35,18 +36,24 @@ def brief(spec: bytes, format: int) -> dict[str, Any]:
     return shape
 
 
-def resolved_anew(spec: bytes, given: Given | None, format: int) -> Job:
-    """The job of these canonical bytes, under what its namespace gives now. Raises JobError."""
-    words, told = brief(spec, format), json.loads(spec).get(FIELD)
-    if told is not None:  # what the job said itself is remembered, whether a default met it or not
-        words[FIELD] = {"own": told["own"], "off": told["off"]}
-    return parse_job(words, format=format, defaults=lambda _: given)
+def resolved_anew(
+    spec: bytes, given: Given | None, format: int, templates: Templates | None = None
+) -> Job:
+    """The job of these canonical bytes, under what its namespace and its template give now. Raises
+    JobError."""
+    words, shape = brief(spec, format), json.loads(spec)
+    for field in (FIELD, INHERITED):
+        if (told := shape.get(field)) is not None:
+            # What the job said itself is remembered, whether a default met it or not.
+            words[field] = {"own": told["own"], "off": told["off"]}
+    return parse_job(words, format=format, defaults=lambda _: given, templates=templates)
 
 
 def is_other(spec: bytes, anew: bytes) -> bool:
     """Whether a job does anything else; that it is told otherwise where its values come from is no change."""
     before, after = json.loads(spec), json.loads(anew)
-    return bool({**before, FIELD: None} != {**after, FIELD: None})
+    nowhere = {FIELD: None, INHERITED: None}
+    return bool({**before, **nowhere} != {**after, **nowhere})
 
 
 def brief_object(kind: str, spec: bytes) -> dict[str, Any]:

@@ -12,7 +12,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
@@ -39,6 +39,7 @@ from scheduler.model.problems import pointer_of
 Place = tuple[str, ...]
 JOB_FIELDS = ("policies", "labels", "notify", "owner", "criticality")
 FIELD = "defaults"
+INHERITED = "inherited"  #: the same of a template (`model.templates`)
 TOLD_MAX = 200_000
 
 
@@ -92,13 +93,20 @@ def fill(shape: dict[str, Any], given: dict[str, Any], said: Sequence[str] = ())
     own: list[Place] = []
     for name in JOB_FIELDS:
         if name in given:
-            _fill(shape, name, given[name], (), taken, own)
+            fill_place(shape, name, given[name], (), taken, own)
     for_tasks = {name: value for name, value in given.items() if name not in JOB_FIELDS}
     tasks = shape.get("tasks")
     if for_tasks and isinstance(tasks, dict):
         shape["tasks"] = {
             name: _task(str(name), task, for_tasks, taken, own) for name, task in tasks.items()
         }
+    return noted(shape, taken, own, said)
+
+
+def noted(
+    shape: dict[str, Any], taken: Sequence[Place], own: Sequence[Place], said: Collection[str]
+) -> dict[str, list[str]]:
+    """What a job took, and which places have a word of their own, as `Origins` has it."""
     met = {pointer_of(*place) for place in own} | set(said)
     words = {pointer: _at(shape, _place(pointer)) for pointer in sorted(met)}
     return {
@@ -120,7 +128,7 @@ def _task(name: str, task: Any, given: dict[str, Any], taken: list[Place], own: 
         if field == "env":
             secret = set(_secret_variables(task.get("secrets")))
             value = {key: text for key, text in value.items() if key not in secret}
-        _fill(task, field, value, ("tasks", name), taken, own)
+        fill_place(task, field, value, ("tasks", name), taken, own)
     return task
 
 
@@ -131,14 +139,14 @@ def _secret_variables(secrets: Any) -> Iterator[str]:
             yield name.rpartition("/")[2]
 
 
-def _fill(
+def fill_place(
     into: dict[str, Any], key: str, value: Any, above: Place, taken: list[Place], own: list[Place]
 ) -> None:
     place = (*above, key)
     if isinstance(value, dict) and (key not in into or isinstance(into[key], dict)):
         inner = into[key] = dict(into.get(key, {}))
         for name, each in value.items():
-            _fill(inner, name, each, place, taken, own)
+            fill_place(inner, name, each, place, taken, own)
     elif key not in into:
         into[key] = value
         taken.append(place)
@@ -146,13 +154,16 @@ def _fill(
         own.append(place)
 
 
-def sent_back(shape: dict[str, Any], given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def sent_back(
+    shape: dict[str, Any], given: dict[str, Any], field: str = FIELD
+) -> tuple[dict[str, Any], list[str]]:
     """A job in its long form without what it took of these defaults when it was read, where it still says
-    that, and which words were its own. One that says nothing of defaults is as it is."""
-    told = shape.get(FIELD)
+    that, and which words were its own. One that says nothing of defaults is as it is. `field`: that says it;
+    what a template gives is in its long form too."""
+    told = shape.get(field)
     if not isinstance(told, dict):
         return shape, []
-    shape = {key: _copied(value) for key, value in shape.items() if key != FIELD}
+    shape = {key: copied(value) for key, value in shape.items() if key != field}
     taken, own, off = (_pointers(told.get(name)) for name in ("taken", "own", "off"))
     for pointer in off:
         *above, last = _place(pointer)
@@ -161,7 +172,7 @@ def sent_back(shape: dict[str, Any], given: dict[str, Any]) -> tuple[dict[str, A
             holder.setdefault(last, None)
     for pointer in taken:
         place = _place(pointer)
-        task = place[:1] == ["tasks"]
+        task = field == FIELD and place[:1] == ["tasks"]
         now = _at(given, place[2:] if task else place)
         if now is not _NOTHING and now == _at(shape, place):
             _drop(shape, place)
@@ -176,25 +187,33 @@ def _pointers(told: object) -> list[str]:
 
 def own_words(whole: dict[str, Any], short: dict[str, Any]) -> dict[str, Any]:
     """What a job says itself: `short` is the job (`whole`, as it is stored) without what holds anyway."""
-    told = whole.get(FIELD) or {}
-    words = {key: _copied(value) for key, value in short.items() if key != FIELD}
-    for pointer in told.get("taken", ()):
+    of_template, of_namespace = whole.get(INHERITED) or {}, whole.get(FIELD) or {}
+    words = {key: copied(value) for key, value in short.items() if key not in (FIELD, INHERITED)}
+    inherited = set(of_template.get("taken", ()))
+    for pointer in (*of_namespace.get("taken", ()), *inherited):
         _drop(words, _place(pointer))
-    for pointer in (*told.get("own", ()), *told.get("off", ())):
+    met = [(*told.get("own", ()), *told.get("off", ())) for told in (of_template, of_namespace)]
+    for pointer in (*met[0], *met[1]):
         place = _place(pointer)
+        if pointer in inherited:  # of the template, which said it over the namespace's
+            continue
         value = _at(whole, place)
         holder = words
         for part in place[:-1]:
             holder = holder.setdefault(part, {})
         holder[place[-1]] = None if value is _NOTHING else value
+    if of_template and isinstance(words.get("tasks"), dict):
+        words["tasks"] = {name: task for name, task in words["tasks"].items() if task}
+        if not words["tasks"]:
+            del words["tasks"]
     return words
 
 
 _NOTHING = object()
 
 
-def _copied(value: Any) -> Any:
-    return {key: _copied(each) for key, each in value.items()} if isinstance(value, dict) else value
+def copied(value: Any) -> Any:
+    return {key: copied(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 
 def _place(pointer: Any) -> list[str]:

@@ -112,6 +112,12 @@ class Job(Model):
         BeforeValidator(lambda value: None if value == {} else value),
         Field(description="tasks that are one box for all others"),
     ] = None
+    extends: Annotated[
+        Reference | None, Field(description="a template that gives what the job does not say itself")
+    ] = None
+    inherited: Annotated[
+        Origins | None, Field(description="filled in: what it took of its template, and did not")
+    ] = None
     defaults: Annotated[
         Origins | None, Field(description="filled in: what it took of its namespace's defaults, and did not")
     ] = None  # fmt: skip
@@ -153,9 +159,15 @@ class Job(Model):
         `texts` it is no field, so jobs are equal whatever their form."""
         return False
 
-    def given(self, *, short: bool) -> Job:
+    @cached_property
+    def took(self) -> tuple[str, str, str] | None:
+        """The template that it was parsed with, by namespace, name and the pin of what it gave."""
+        return None
+
+    def given(self, *, short: bool, took: tuple[str, str, str] | None = None) -> Job:
         """Itself."""
         self.__dict__["is_short"] = short
+        self.__dict__["took"] = took
         return self
 
     def as_given(self, pointer: str) -> str:
@@ -186,7 +198,10 @@ class Job(Model):
         return [each._replace(pointer=self.as_given(each.pointer)) for each in found]
 
     def _refers(self) -> list[Target]:
-        found = [
+        found = []
+        if self.extends is not None:
+            found.append(Target("template", *resolved(self.extends, self.namespace), pointer_of("extends")))
+        found += [
             Target("vars", *resolved(text, self.namespace), pointer_of("vars", place))
             for place, text in enumerate(self.vars or ())
         ]
@@ -309,4 +324,5 @@ def prepare(
         job.namespace, job.name, text, triggers, if_revision, each_once(job.refers),
         0 if given is None else given.revision,
         tuple((*of, schedules(*of).pin) for of in job.schedules),
+        job.took,
     )  # fmt: skip

@@ -11,6 +11,7 @@ from __future__ import annotations
 MEANINGS = {
     "allow_failure": "true: its failure does not fail the run",
     "board": "its name",
+    "template": "its name",
     "calendar": "its name",
     "cwd": "the folder in which it runs, on the agent's host",
     "description": "for people",
@@ -50,7 +51,7 @@ MEANINGS = {
     "Ical.text": "iCalendar text (RFC 5545)",
     "Origins.off": "places of which the job says that nothing is to be there (null)",
     "Origins.own": "places at which the job has a word of its own",
-    "Origins.taken": "places at which its namespace's default holds",
+    "Origins.taken": "places at which the default of its namespace, or what its template gives, holds",
     "Param.default": "its value, where a run is given none",
     "Param.description": "for whoever starts a run",
     "Param.enum": "the values that it may have",

@@ -22,7 +22,7 @@ from scheduler.model import notify, triggers, work
 from scheduler.model.admission import Admission, Blackout, GroupAdmission
 from scheduler.model.bounds import SCHEDULES_MAX, TASKS_MAX, check_bounds, check_parts
 from scheduler.model.dating import TriggerDays, Workday
-from scheduler.model.defaults import FIELD, Origins, fill, sent_back
+from scheduler.model.defaults import FIELD, INHERITED, Origins, fill, sent_back
 from scheduler.model.ends import LOST, Again, ExitClasses, Retry
 from scheduler.model.expect import AtLeast, Expect, ExpectedDuration
 from scheduler.model.fanout import Fanout
@@ -33,9 +33,11 @@ from scheduler.model.given import Given
 from scheduler.model.graph import graph_problems
 from scheduler.model.group import Group, Repeat
 from scheduler.model.group_check import combined, group_problems
+from scheduler.model.inheriting import inherit
 from scheduler.model.job import CANONICAL_BYTES_MAX, Job, canonical
 from scheduler.model.known_dates import NO_CALENDARS, Calendars
 from scheduler.model.lock import Lock, Within, lock_problems, never_taken
+from scheduler.model.named import resolved
 from scheduler.model.newer import given
 from scheduler.model.notice import Notice
 from scheduler.model.outputs import output_problems
@@ -53,6 +55,7 @@ from scheduler.model.secret import Secret
 from scheduler.model.sticky import sticky_problems
 from scheduler.model.task import Task
 from scheduler.model.task_limits import Limits
+from scheduler.model.templates import Templates, long_form, pin_of
 from scheduler.model.translating import Vocabulary, field_names, translated
 from scheduler.model.trigger import Trigger
 from scheduler.model.when_check import when_problems
@@ -117,10 +120,12 @@ def parse_job(
     namespace_default: str = "default",
     format: int | None = None,
     defaults: Callable[[str], Given | None] | None = None,
+    templates: Templates | None = None,
 ) -> Job:
     """The job that `data` describes; raises JobError with all its problems.
 
-    `defaults` gives those of a namespace (`model.defaults`); without it the job is taken as it stands.
+    `defaults` gives those of a namespace (`model.defaults`), `templates` what a job extends; without them the
+    job is taken as it stands.
     With the state's `format`, what needs a newer one is refused too. Nothing here knows the time: a new
     trigger that fires only in the past is refused by the state, which knows which are new (`machine.spent`).
     """
@@ -129,12 +134,22 @@ def parse_job(
         raise JobError((Problem("", f"a job is an object, not {type_name(data)}"),))
     shape, short, problems = _normalised(data, namespace_default)
     check_parts(shape, short=short)
+    if shape.pop("template", None) is not None:
+        hint = "apply it (cronclave apply FILE), or PUT /v1/templates/NAME with what it gives"
+        problems.append(Problem("/template", "a template is no job", hint))
     namespace, taken = shape["namespace"], list[str]()
+    inherited, took = list[str](), None
+    if isinstance(shape.get("extends"), str) and isinstance(namespace, str):
+        shape, inherited, took = _with_template(shape, namespace, templates)
+        short = short and set(shape.get("tasks") or {}) <= {"main"}
+        if not shape.get("tasks"):
+            detail = "neither the job nor its template has work"
+            problems.append(Problem("", detail, f"give {work.ONE_OF_SHORT}"))
     if defaults is not None and isinstance(namespace, str):
         shape, taken = _with_defaults(shape, defaults(namespace))
     job: Job | None = None
     try:
-        job = Job.model_validate(shape).given(short=short)
+        job = Job.model_validate(shape).given(short=short, took=took)
     except ValidationError as error:
         found = error.errors(include_url=False)
         problems += [
@@ -178,6 +193,9 @@ def parse_job(
             detail = f"the job has {size} bytes without defaults, {CANONICAL_BYTES_MAX} at most"
             hint = "keep long scripts in files on the agents, or make several jobs of it"
             problems.append(Problem("", detail, hint))
+    if inherited and problems:
+        said = f"template {shape['extends']} says so: the job may say otherwise"
+        problems = _said_by(problems, inherited, said, short=short)
     if taken and problems:
         problems = _of_defaults(problems, taken, str(namespace), short=short)
     if problems or job is None:
@@ -225,6 +243,7 @@ def _normalised(data: dict[Any, Any], namespace: str) -> tuple[dict[str, Any], b
             if section in shape and shape[section] is None:
                 del shape[section]
     tasks = shape.get("tasks")
+    extends = isinstance(shape.get("extends"), str)
     short_fields = [key for key in shape if key in _SHORT]
     if "tasks" in shape and tasks is not None:
         for key in short_fields:
@@ -233,15 +252,17 @@ def _normalised(data: dict[Any, Any], namespace: str) -> tuple[dict[str, Any], b
             if key == "timeout":
                 hint += "; policies.timeout limits the whole run"
             problems.append(Problem(pointer_of(key), f"{key} is a task's field", hint))
-        if isinstance(tasks, dict) and not tasks:
+        if isinstance(tasks, dict) and not tasks and not extends:
             problems.append(Problem("/tasks", "the job has no work", "give at least one task"))
         return shape, False, problems
     shape.pop("tasks", None)
+    if extends and not short_fields:
+        return shape, True, problems
     if "groups" in shape:
         del shape["groups"]
         problems.append(Problem("/groups", "a job of one task has no groups", "remove it, or give tasks"))
     task = {key: shape.pop(key) for key in short_fields}
-    if not any(key in work.NAMES or key in work.PLANNED for key in short_fields):
+    if not extends and not any(key in work.NAMES or key in work.PLANNED for key in short_fields):
         problems.append(Problem("", "the job has no work", f"give {work.ONE_OF_SHORT}, or tasks"))
         task[work.KINDS[0].name] = work.KINDS[0].example  # a stand-in: the fields beside it are judged
     shape["tasks"] = {"main": task}
@@ -259,12 +280,46 @@ def _with_defaults(shape: dict[str, Any], given: Given | None) -> tuple[dict[str
     return shape, origins["taken"]
 
 
+def _stood_in(task: Any) -> Any:
+    """With work, where it says none."""
+    is_without = isinstance(task, dict) and task.keys().isdisjoint(work.NAMES)
+    return {work.KINDS[0].name: work.KINDS[0].example, **task} if is_without else task
+
+
+def _with_template(
+    shape: dict[str, Any], namespace: str, templates: Templates | None
+) -> tuple[dict[str, Any], list[str], tuple[str, str, str] | None]:
+    """The long form with what its template gives, what it took of that, and of which template."""
+    if templates is None:  # what it would give is not known here: the rest is judged
+        tasks = shape.get("tasks") or {"main": {}}
+        if isinstance(tasks, dict):
+            shape["tasks"] = {name: _stood_in(task) for name, task in tasks.items()}
+        return shape, [], None
+    named = resolved(shape["extends"], namespace)
+    given = templates(*named)
+    if given is None:
+        detail = f"there is no template {'/'.join(named)[:200]}"
+        raise JobError((Problem("/extends", detail, "cronclave template list shows them"),))
+    gives = long_form(given, _SHORT)
+    shape, said = sent_back(shape, gives, INHERITED)
+    origins = inherit(shape, gives, said, work.NAMES)
+    if any(origins.values()):
+        shape[INHERITED] = origins
+    return shape, origins["taken"], (*named, pin_of(given))
+
+
 def _of_defaults(
     problems: list[Problem], taken: Sequence[str], namespace: str, *, short: bool
 ) -> list[Problem]:
     """The job does not say what is wrong there: its namespace does."""
-    places = {pointer.removeprefix("/tasks/main") if short else pointer for pointer in taken}
     said = f"the defaults of namespace {namespace} say so: the job may say otherwise"
+    return _said_by(problems, taken, said, short=short)
+
+
+def _said_by(
+    problems: list[Problem], taken: Sequence[str], said: str, *, short: bool
+) -> list[Problem]:
+    places = {pointer.removeprefix("/tasks/main") if short else pointer for pointer in taken}
     return [
         replace(problem, hint=f"{problem.hint}; {said}" if problem.hint else said)
         if any(place == problem.pointer or place.startswith(f"{problem.pointer}/") for place in places)

@@ -42,7 +42,8 @@ def json_schema() -> dict[str, Any]:
     for name, field in definitions["Task"]["properties"].items():
         properties.setdefault(name, field)
     schema["required"] = ["job"]
-    schema["oneOf"] = [{"required": ["tasks"]}, *({"required": [kind.name]} for kind in SHORT)]
+    work = [{"required": ["tasks"]}, *({"required": [kind.name]} for kind in SHORT)]
+    schema["oneOf"] = [*work, {"required": ["extends"], "not": {"anyOf": work}}]  # its template gives it
     return _published(JOB, schema)
 
 

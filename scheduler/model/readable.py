@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from scheduler.model.brief import brief
-from scheduler.model.defaults import FIELD
+from scheduler.model.defaults import FIELD, INHERITED
 from scheduler.model.finally_ import TIMEOUT
 from scheduler.model.job import canonical
 from scheduler.model.parse import parse_job
@@ -26,7 +26,7 @@ from scheduler.model.triggers import NAMES
 def readable(spec: bytes, format: int) -> dict[str, Any]:
     """The job of these canonical bytes, as `brief` has it, of which less is said where that is the same."""
     words = brief(spec, format)
-    if FIELD not in json.loads(spec):  # else each of its words holds, whatever its namespace gives
+    if json.loads(spec).keys().isdisjoint((FIELD, INHERITED)):  # else each of its words holds
         for lesser in (_lean, _single):
             lean = lesser(words)
             if lean != words and _is(lean, spec, format):

@@ -26,6 +26,7 @@ from tests.golden.log import Recorder
 from tests.golden.outside import outside
 from tests.golden.overlaps import overlaps
 from tests.golden.plans import fills, plans
+from tests.golden.templates import templates_change
 from tests.golden.windows import windows
 from tests.scheduler.machine.test_replay import LOCKS, OVERLAPS, REASONS, WEIGHTS, command
 from tests.scheduler.story import START_MS, job
@@ -73,6 +74,7 @@ def every_command(story: Recorder) -> None:
     fills(story)
     overlaps(story)
     dates(story)
+    templates_change(story)
     dates_change(story)
     schedules_change(story)
     zones_change(story)

@@ -10,12 +10,13 @@ from typing import Any
 
 from scheduler.machine import AppliedEntry, Machine
 from scheduler.machine.context import ROOM
-from scheduler.machine.rules import substitutes
+from scheduler.machine.rules import substitutes, templates
 from scheduler.model import Job, parse_job, prepare
 from scheduler.model.compiled import CompiledJob, compile_job
 from scheduler.model.known_dates import NO_CALENDARS, Calendars, dates_of
 from scheduler.model.known_schedules import NO_SCHEDULES, InForce, Schedules
 from scheduler.model.objects.parsing import parse_document, prepare_document
+from scheduler.model.templates import Templates
 from scheduler.model.work.process import FEATURES
 from scheduler.plan import Limits, PlanCache, plan
 from scheduler.protocol import AROUND
@@ -160,7 +161,7 @@ class Story:
         self, *documents: dict[str, Any], gone: Sequence[tuple[str, str, str]] = (), **fields: Any
     ) -> Outcome:
         """Documents of any kind, and what is deleted with them."""
-        parsed = [parse_document(each) for each in documents]
+        parsed = [parse_document(each, templates=self.templates(documents)) for each in documents]
         objects = [prepare_document(each, self.now_ms) for each in parsed if not isinstance(each, Job)]
         self.keep_zones(*parsed)
         known = self.calendars(objects)
@@ -180,6 +181,12 @@ class Story:
                 **fields,
             )
         )
+
+    def templates(self, documents: Sequence[dict[str, Any]]) -> Templates:
+        """What they give, as they are put together or stored."""
+        beside = {each["template"]: each["gives"] for each in documents if "gives" in each}
+        stored = templates.of(self.store)
+        return lambda namespace, name: beside.get(name) or stored(namespace, name)
 
     def keep_zones(self, *parsed: Any) -> None:
         """As fronts do, where a job names a zone and no zone data is in force yet."""

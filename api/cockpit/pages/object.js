@@ -21,6 +21,7 @@ const FACTS = {
   schedules: (one) => [[t("job.schedule"), html`<code>${schedule(one.triggers)}</code>`], [t("objects.substitute"), one.substitute], [t("objects.valid"), one.valid && html`<${When} at=${one.valid.from} /> – <${When} at=${one.valid.until} />`]],
   resources: (one) => [[t("objects.there"), one.rate || one.count]],
   boards: (one) => [[t("objects.expires"), one.expires]],
+  templates: (one) => [[t("objects.gives"), Object.keys(one.gives).join(", ")]],
   hooks: (one) => [[t("objects.scheme"), one.scheme], [t("objects.secret"), html`<a href=${secretAt(one)}>${one.secret}</a>`], [t("objects.tolerance"), one.tolerance]],
 };
 

@@ -15,6 +15,7 @@ const SAYS = {
   calendars: (one) => [...(one.holidays || []).map((each) => [each.country, each.subdivision].filter(Boolean).join("-")), ...(one.exclude || []).slice(0, NAMES_MAX)].join(", "),
   schedules: (one) => one.triggers.length ? schedule(one.triggers) : t("objects.nothingFires"),
   resources: (one) => one.rate || (one.count === 1 ? t("objects.lock") : t("objects.amount", { n: one.count })),
+  templates: (one) => Object.keys(one.gives).join(", "),
   boards: (one) => t("objects.stays", { span: one.expires }),
   hooks: (one) => t("objects.signed", { scheme: one.scheme, secret: one.secret }),
 };

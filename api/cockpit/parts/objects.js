@@ -7,7 +7,7 @@ import { nameOf } from "./jobs.js";
 import { t } from "./words.js";
 
 // By the segment of a path: the kind, as a document says at its top.
-export const KINDS = { vars: "vars", calendars: "calendar", schedules: "schedule", resources: "resource", boards: "board", hooks: "hook" };
+export const KINDS = { vars: "vars", calendars: "calendar", schedules: "schedule", resources: "resource", boards: "board", hooks: "hook", templates: "template" };
 export const FIRST = {
   vars: "vars: warehouse\nvalues:\n  host: db1.example.org\n  port: 5432\n",
   calendars: "calendar: berlin\nholidays: {country: DE, subdivision: BE}\nexclude: [12-24, 12-31]\n",
@@ -15,6 +15,7 @@ export const FIRST = {
   resources: "resource: warehouse\ncount: 1\n",
   boards: "board: stock\nexpires: 7d\n",
   hooks: "hook: deploys\nsecret: deploy-key\nscheme: github\n",
+  templates: "template: reports\ngives:\n  policies: {timeout: 1h}\n  retry: {max: 3}\n",
 };
 
 export const objectAt = (one) => at("objects", one.kind, one.namespace, one.name);

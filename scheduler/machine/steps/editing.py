@@ -34,9 +34,11 @@ from scheduler.machine.steps import (
 )
 from scheduler.model.compiled import CompiledJob, compile_job
 from scheduler.model.expected import AtLeast
+from scheduler.model.templates import KIND as TEMPLATE
 from scheduler.store.tables import asked as asked_rows
-from scheduler.store.tables import job_pauses, namespaces, refs
+from scheduler.store.tables import job_pauses, namespaces, refs, template_changes
 from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.jobs import Job, Revision
@@ -114,6 +116,10 @@ def put(ctx: Context, edit: Edit, judged: Judged, last_revision: int) -> dict[st
         return _report(job.id, new, job.revision, created=False, changed=False)
     if new.defaults != namespaces.defaults_revision(ctx.store, new.namespace):
         namespaces.begin_anew(ctx.store, new.namespace)
+    if new.template is not None:
+        namespace, name, pin = new.template
+        if object_rows.pin_of(ctx.store, TEMPLATE, namespace, name) != pin:  # it follows that one
+            template_changes.begin(ctx.store, namespace, name, ctx.state.idx)
     last = last_revision if job is None else job.revision
     revision = last + 1
     if job is None:

@@ -13,7 +13,8 @@ from scheduler.machine.rules import revisions
 from scheduler.machine.steps import redating
 from scheduler.machine.steps.editing import Edit
 from scheduler.model.known_schedules import KIND as SCHEDULE
-from scheduler.store.tables import notices, refs
+from scheduler.model.templates import KIND as TEMPLATE
+from scheduler.store.tables import notices, refs, template_changes
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables.objects import Object, ObjectRevision
 from scheduler.store.tables.refs import Named
@@ -38,7 +39,7 @@ def named(record: PreparedObject) -> Named:
 def judge(ctx: Context, new: PreparedObject) -> Judged | Outcome:
     stored = object_rows.find(ctx.store, *named(new))
     refusal = revisions.judge(named(new), stored and stored.revision, new.if_revision)
-    if refusal is None and new.pin and (stored is None or stored.pin != new.pin):
+    if refusal is None and new.pin and new.kind != TEMPLATE and (stored is None or stored.pin != new.pin):
         refusal = redating.refuse_edit_of_object(ctx, named(new), new)
     return refusal or Judged(new, stored)
 
@@ -64,7 +65,10 @@ def put(ctx: Context, edit: Edit, judged: Judged) -> dict[str, object]:
     was = None if stored is None else stored.revision
     ctx.changed(*what, was, last + 1, reason=edit.source, verb="put")
     ctx.emit(e.ObjectPut(*what, last + 1, stored is None))
-    if what.kind == SCHEDULE:
+    if what.kind == TEMPLATE:
+        if stored is not None and stored.pin != new.pin:
+            template_changes.begin(ctx.store, what.namespace, what.name, ctx.state.idx)
+    elif what.kind == SCHEDULE:
         if stored is None or stored.pin != new.pin:
             redating.follow(ctx, [*moved, *redating.concerned(ctx, what)], edit.at_ms)
     elif stored is not None and stored.pin != new.pin:
@@ -77,6 +81,8 @@ def delete(ctx: Context, edit: Edit, stored: Object) -> int:
     what = Named(stored.kind, stored.namespace, stored.name)
     moved = redating.concerned(ctx, what)[1:] if what.kind == SCHEDULE else []
     object_rows.delete(ctx.store, *what)
+    if what.kind == TEMPLATE:
+        template_changes.drop(ctx.store, what.namespace, what.name)
     refs.set_of(ctx.store, what, ())
     redating.follow(ctx, moved, edit.at_ms)
     if what.kind == notices.KIND:  # one of that name that comes later shows none of these

@@ -32,6 +32,7 @@ from scheduler.model.objects.kind import Described, Kind
 from scheduler.model.parse import PLANNED, PROBLEMS_MAX, parse_job
 from scheduler.model.problems import JobError, Problem, pointer_of, shortened
 from scheduler.model.server_facts import definition_of
+from scheduler.model.templates import Templates
 from scheduler.model.translating import Vocabulary, field_names, translated
 from scheduler.model.trigger import Trigger
 from scheduler.words.commands import PreparedJob, PreparedObject
@@ -118,13 +119,24 @@ def parse_document(
     namespace_default: str = "default",
     format: int | None = None,
     defaults: Callable[[str], Given | None] | None = None,
+    templates: Templates | None = None,
 ) -> Job | Definition:
     """What a document of any kind describes, or one that GET gave; raises JobError."""
     data = definition_of(document) if isinstance(document, dict) else document
+    data = _as_template(data) if isinstance(data, dict) and data.get("template") is True else data
     name = kind_name(data)
     if name == JOB:
-        return parse_job(data, namespace_default=namespace_default, format=format, defaults=defaults)
+        return parse_job(
+            data, namespace_default=namespace_default, format=format, defaults=defaults, templates=templates
+        )
     return parse_object(kind_of(name), data, namespace_default=namespace_default)
+
+
+def _as_template(data: dict[Any, Any]) -> dict[Any, Any]:
+    """A job with `template: true` is a template, and says so in the words of one."""
+    about = {name: data[name] for name in ("namespace",) if name in data}
+    gives = {name: value for name, value in data.items() if name not in ("job", "namespace", "template")}
+    return {"template": data.get(JOB), **about, "gives": gives}
 
 
 def parse_object(kind: Kind, data: object, *, namespace_default: str = "default") -> Definition:

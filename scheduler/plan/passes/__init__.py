@@ -45,6 +45,7 @@ from scheduler.plan.passes import (
     returns,
     stages,
     startups,
+    templates,
     timeouts,
     unfinished,
     upkeep,
@@ -98,6 +99,7 @@ DUE: tuple[Pass, ...] = (
     migration,
     stages,
     defaults,
+    templates,
     backfills,
 )
 """What cannot wait, in the order of the commands."""
@@ -134,6 +136,7 @@ WORKS_ON: dict[Pass, frozenset[str]] = {
     quotas: frozenset({"quota_waits"}),
     expectations: frozenset({"watches", "periods"}),
     defaults: frozenset({"namespaces"}),
+    templates: frozenset({"template_changes"}),
 }
 """Passes that have nothing to propose, and wake nobody, while none of these tables has a row."""
 

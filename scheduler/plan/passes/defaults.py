@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scheduler.machine.rules import templates
 from scheduler.model.given import Given
 from scheduler.plan.rescheduling import Calendars, schedules_of
 from scheduler.plan.view import Outlook, View
@@ -51,7 +52,7 @@ def _anew(view: View, row: Allowance, revision: int, spec: bytes) -> PreparedJob
     format = format_of(view.store)
     try:
         given = Given.of(row.defaults_revision, row.defaults)
-        job = resolved_anew(bytes(spec), given, format)
+        job = resolved_anew(bytes(spec), given, format, templates.of(view.store))
         made = prepare(
             job, view.now_ms, revision, format=format, given=given,
             calendars=Calendars(view.store), schedules=schedules_of(view.store),

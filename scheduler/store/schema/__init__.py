@@ -25,6 +25,7 @@ from scheduler.store.schema import (
     requires,
     runs,
     staging,
+    templates,
     ticks,
 )
 
@@ -35,7 +36,7 @@ as long as that format is supported. What later formats add is in `scheduler.for
 
 _NOUNS = (
     cluster, jobs, objects, ticks, backfills, dependents, hooks, notices, gatherings, requires, runs,
-    expectations, agents, limits, locks, access, staging, outside,
+    expectations, agents, limits, locks, access, staging, outside, templates,
 )  # fmt: skip
 
 STATEMENTS: tuple[str, ...] = tuple(statement for noun in _NOUNS for statement in noun.STATEMENTS)

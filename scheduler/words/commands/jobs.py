@@ -28,6 +28,7 @@ class PreparedJob(Record):
     refers: tuple[tuple[str, str, str], ...] = ()  #: to which objects: (kind, namespace, name), each once
     defaults: int = 0  #: revision of its namespace whose defaults it took; 0: there were none
     schedules: tuple[tuple[str, str, str], ...] = ()  #: it has triggers of: namespace, name, pin in force
+    template: tuple[str, str, str] | None = None  #: that it extends, with the pin of what it took
 
 
 @command(1, grows=True, edits=True)

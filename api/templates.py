@@ -1,0 +1,105 @@
+"""The templates that jobs are read with, and the jobs that would follow other ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from api import access
+from api.calendar_dates import staged_object
+from api.call import Call
+from api.problems import FieldError, Problem
+from scheduler.machine.rules import templates
+from scheduler.model import JobError
+from scheduler.model.brief import is_other, resolved_anew
+from scheduler.model.job import canonical
+from scheduler.model.objects.parsing import Definition, parse_document
+from scheduler.model.templates import KIND, Templates
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import objects as object_rows
+from scheduler.store.tables import refs
+from scheduler.store.tables.jobs import Job
+from scheduler.store.tables.refs import Named
+from scheduler.words.commands import Apply, PreparedObject
+
+FOLLOWING_MAX = 1_000  #: jobs that are judged under another template before it is taken
+
+
+class Follower(NamedTuple):
+    """A job that would be another one by templates that are put."""
+
+    template: str
+    namespace: str
+    job: str
+    wrong: str = ""  #: why it cannot be what the template says
+
+
+def templates_of(call: Call, documents: Sequence[Any]) -> Templates:
+    """As they come with the jobs, were laid down before in the same stage, or are there."""
+    beside: dict[tuple[str, str], dict[str, Any] | None] = {}
+    for data in documents:
+        if isinstance(data, dict) and (KIND in data):
+            try:
+                parsed = parse_document(data, namespace_default=call.namespace)
+            except JobError:
+                continue  # it is told of where all documents are read
+            if isinstance(parsed, Definition) and parsed.kind.name == KIND:
+                beside[parsed.namespace, parsed.name] = parsed.public()["gives"]
+    stage = call.query.get("stage", "")
+
+    def gives(namespace: str, name: str) -> dict[str, Any] | None:
+        if (namespace, name) not in beside:
+            with call.scheduler.read() as store:
+                laid = staged_object(store, stage, KIND, namespace, name)
+            beside[namespace, name] = (
+                templates.given_by(laid.spec) if laid is not None else call.templates(namespace, name)
+            )
+        return beside[namespace, name]
+
+    return gives
+
+
+def followers(call: Call, puts: Sequence[PreparedObject], with_them: Sequence[Named]) -> list[Follower]:
+    """Of templates that are put: the jobs, but for those that are put beside them, that follow. The first
+    FOLLOWING_MAX of each are looked at."""
+    found: list[Follower] = []
+    for put in puts:
+        if put.kind != KIND:
+            continue
+        with call.scheduler.read() as store:
+            known = object_rows.find(store, KIND, put.namespace, put.name)
+            if known is None or known.pin == put.pin:
+                continue
+            named = refs.to(store, Named(KIND, put.namespace, put.name), FOLLOWING_MAX)
+            rows = [row for who in named if who not in with_them
+                    and (row := job_rows.find(store, who.namespace, who.name)) is not None]  # fmt: skip
+        found += [each for row in rows if (each := _follower(call, put, row)) is not None]
+    return found
+
+
+def _follower(call: Call, put: PreparedObject, row: Job) -> Follower | None:
+    """The job as it would be by this template; None: it stays as it is."""
+    of, gives = f"{put.namespace}/{put.name}", templates.given_by(put.spec)
+    format, spec = call.scheduler.status().format, bytes(row.spec)
+    try:
+        job = resolved_anew(spec, call.defaults(row.namespace), format, lambda *_: gives)
+    except JobError as error:
+        first = error.problems[0]
+        return Follower(of, row.namespace, row.name, f"{first.pointer}: {first.detail}")
+    is_same = not is_other(spec, canonical(job, format=format))
+    return None if is_same else Follower(of, row.namespace, row.name)
+
+
+def need_followers(call: Call, command: Apply) -> list[dict[str, str]]:
+    """The jobs that would follow, as answers tell of them. Raises Problem where one cannot."""
+    beside = [Named("job", job.namespace, job.name) for job in command.jobs]
+    found = followers(call, command.objects, beside)
+    if wrong := next((each for each in found if each.wrong), None):
+        detail = f"job {wrong.namespace}/{wrong.job} cannot follow template {wrong.template}: {wrong.wrong}"
+        hint = "say otherwise in that job first, or in the template"
+        raise Problem("validation", detail, hint=hint, errors=[FieldError("", detail)])
+    return [
+        {"template": each.template, "namespace": each.namespace, "job": each.job}
+        for each in found
+        if call.principal.may(access.READ, each.namespace)
+    ]

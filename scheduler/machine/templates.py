@@ -1,0 +1,49 @@
+"""The jobs of a template that was changed follow it, one revision each, in steps of the planner."""
+
+from __future__ import annotations
+
+from scheduler.machine.context import Context, done, refused
+from scheduler.machine.rules import allowances, pins
+from scheduler.machine.steps import editing, redating
+from scheduler.machine.steps.editing import Edit
+from scheduler.model.templates import KIND
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import objects as object_rows
+from scheduler.store.tables import template_changes
+from scheduler.words.commands import FollowTemplate
+from scheduler.words.outcomes import Code, Outcome
+
+JOBS_MAX = 100
+
+
+def follow_template(ctx: Context, command: FollowTemplate) -> Outcome:
+    """One that somebody put meanwhile stays as it was put; and so does one that would come to name what its
+    namespace does not let it have."""
+    if len(command.jobs) > JOBS_MAX:
+        return refused(Code.LIMIT, f"{len(command.jobs)} jobs in one command, at most {JOBS_MAX}")
+    row = template_changes.get(ctx.store, command.namespace, command.name)
+    if row is None or row.idx != command.change:
+        return refused(Code.SUPERSEDED, "the template is another by now, or all jobs follow it")
+    if superseded := pins.judge(ctx.store, command.jobs, pins.put_with(())):
+        return superseded
+    for new in command.jobs:
+        job = job_rows.find(ctx.store, new.namespace, new.name)
+        if job is not None and (stale := redating.refuse_edit_of_job(ctx, job.id)):
+            return stale
+    declared = object_rows.find(ctx.store, KIND, command.namespace, command.name)
+    actor, followed = declared.actor if declared else "", 0
+    for new in command.jobs:
+        job = job_rows.find(ctx.store, new.namespace, new.name)
+        judged = editing.judge(new, job)
+        if job is None or isinstance(judged, Outcome) or allowances.judge_words(ctx.store, new) is not None:
+            continue
+        editing.put(ctx, Edit(actor, job.source, ctx.stamp_ms, ctx.stamp_ms, ctx.state.idx), judged, 0)
+        followed += 1
+    if command.done:
+        template_changes.drop(ctx.store, command.namespace, command.name)
+    else:
+        through = row._replace(
+            after_namespace=command.through_namespace, after_name=command.through_name
+        )
+        template_changes.move(ctx.store, through)
+    return done(followed=followed)

@@ -1,0 +1,14 @@
+"""Templates that were changed, of which jobs have yet to follow."""
+
+from __future__ import annotations
+
+STATEMENTS: tuple[str, ...] = (
+    """
+    CREATE TABLE template_changes (
+        namespace TEXT NOT NULL, name TEXT NOT NULL,
+        idx INTEGER NOT NULL,               -- of the change
+        after_namespace TEXT NOT NULL, after_name TEXT NOT NULL, -- jobs up to this one follow it
+        PRIMARY KEY (namespace, name)
+    ) WITHOUT ROWID
+    """,
+)
