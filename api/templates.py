@@ -85,7 +85,8 @@ def _follower(call: Call, put: PreparedObject, row: Job) -> Follower | None:
         job = resolved_anew(spec, call.defaults(row.namespace), format, lambda *_: gives)
     except JobError as error:
         first = error.problems[0]
-        return Follower(of, row.namespace, row.name, f"{first.pointer}: {first.detail}")
+        place = f"{first.pointer}: " if first.pointer else ""
+        return Follower(of, row.namespace, row.name, f"{place}{first.detail}")
     is_same = not is_other(spec, canonical(job, format=format))
     return None if is_same else Follower(of, row.namespace, row.name)
 

@@ -222,7 +222,8 @@ class Workload:
             if job.name == appliers.JOB:
                 body["run"] = self._payload(sleep_s, beats, given=appliers.GIVEN)
             if job.name == KEYED:
-                body["params"] = {"whose": {"type": "string", "default": "one"}}
+                day = {"type": "date", "default": "plan_date - 1 day"}
+                body["params"] = {"whose": {"type": "string", "default": "one"}, "before": day}
             if job.sleep_ms:
                 work = {"run": body.pop("run"), "needs": ["first"]}
                 body["tasks"] = {"first": {"sleep": f"{job.sleep_ms}ms"}, "then": work}

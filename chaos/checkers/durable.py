@@ -6,6 +6,7 @@ Rules:
    a request that was not refused. The list of jobs is the last revision of each.
 2. A run that was accepted exists, once for each Idempotency-Key however often it was sent, with its own word.
    A key whose fate nobody knows has at most one run. Whoever looks later finds it.
+   A run whose job has a date that is the day before its plan date has that one.
 3. Nodes that show the same index show the same state hash, at any time. After healing, state hash and ledger
    head of all nodes are equal at one index, and the product's own check of the ledger finds nothing.
 """
@@ -14,12 +15,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
 from typing import Any
 
 from chaos.case import Case
 from chaos.checkers import Finding, Offence, finding
 
 NAME = "durable"
+DAY = "before"  #: the parameter of a run that is the day before its plan date
 DRILL = "drill"  #: its cluster remembers the jobs of earlier drills
 
 
@@ -136,6 +139,10 @@ def _runs(case: Case) -> Iterable[Offence]:
     runs: dict[int, Any] = {int(run["id"]): run for run in case.final.get("runs", [])}
     words: dict[str, set[int]] = defaultdict(set)
     for run in runs.values():
+        day, plan_date = (run.get("params") or {}).get(DAY), run.get("plan_date")
+        if day and plan_date and day != (date.fromisoformat(plan_date) - timedelta(days=1)).isoformat():
+            detail = f"run {run['id']} of plan date {plan_date} has the day {day}"
+            yield Offence("wrong-date", detail, 0.0, run["job"], run=int(run["id"]))
         if word := (run.get("params") or {}).get("word"):
             words[word].add(int(run["id"]))
     acknowledged: dict[str, set[int]] = defaultdict(set)

@@ -204,6 +204,8 @@ DURABLE = [
     plant(checker=durable, kind="lost-run", because="run forgotten",
           bug=lambda s: s.final["runs"].remove(s.run(900))),
     plant(checker=durable, kind="run-twice", because="idempotency forgotten", bug=key_forgotten),
+    plant(checker=durable, kind="wrong-date", because="a date counted for another run",
+          bug=lambda s: s.run(900).update(plan_date="2026-03-01", params={durable.DAY: "2026-03-01"})),
     plant(checker=durable, kind="different-state", because="nodes differ",
           bug=lambda s: s.final["nodes"]["node-2"].update(state_hash="cc")),
     plant(checker=durable, kind="node-missing", because="one never came back",

@@ -1,0 +1,71 @@
+"""Templates over HTTP: what an edit of one means for the jobs that extend it is told, and refused, before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+
+GIVES: dict[str, Any] = {"policies": {"timeout": "1h"}, "run": "./report", "retry": {"max": 3}}
+PATH = "/v1/templates/base"
+
+
+async def put(client: httpx2.AsyncClient, gives: dict[str, Any], **query: Any) -> httpx2.Response:
+    return await client.put(PATH, json={"gives": gives}, params=query)
+
+
+async def test_jobs_are_put_with_what_their_template_gives(client: httpx2.AsyncClient) -> None:
+    assert (await put(client, GIVES)).status_code == 201
+    made = await client.put("/v1/jobs/a", json={"extends": "base", "retry": {"max": 1}})
+    assert made.status_code == 201, made.text
+    found = made.json()
+    assert (found["policies"]["timeout"], found["tasks"]["main"]["run"]) == ("1h", "./report")
+    assert found["inherited"]["own"] == ["/tasks/main/retry/max"]
+    again = await client.put("/v1/jobs/a", json=found)
+    assert (again.status_code, again.json()["revision"]) == (200, 1), "what was read can be sent"
+    text = (await client.get("/v1/jobs/a/definition")).text
+    assert "extends: base" in text
+    assert "./report" not in text
+
+
+async def test_a_dry_run_names_who_follows_and_an_impossible_edit_is_refused(
+    client: httpx2.AsyncClient,
+) -> None:
+    await put(client, GIVES)
+    for name in ("a", "b"):
+        await client.put(f"/v1/jobs/{name}", json={"extends": "base"})
+    await client.put("/v1/jobs/own", json={"extends": "base", "run": "./mine", "policies": {"timeout": "2h"}})
+    trial = (await put(client, {**GIVES, "run": "./other"}, dry_run="true")).json()
+    assert [each["job"] for each in trial["follow"]] == ["a", "b"]
+    whole = {"objects": [{"template": "base", "gives": {**GIVES, "run": "./other"}}]}
+    told = (await client.post("/v1/apply?dry_run=true", json=whole)).json()
+    assert [each["job"] for each in told["follow"]] == ["a", "b"]
+    refused = await put(client, {"policies": {"timeout": "1h"}})
+    assert refused.status_code == 422
+    assert "job default/a cannot follow template default/base: neither" in refused.json()["detail"]
+
+
+async def test_what_is_extended_is_not_deleted_and_what_is_not_there_is_told(
+    client: httpx2.AsyncClient,
+) -> None:
+    missing = await client.put("/v1/jobs/a", json={"extends": "base"})
+    assert (missing.status_code, missing.json()["errors"][0]["pointer"]) == (422, "/extends")
+    await put(client, GIVES)
+    await client.put("/v1/jobs/a", json={"extends": "base"})
+    refused = await client.delete(PATH)
+    assert (refused.status_code, refused.json()["referrers"][0]["name"]) == (409, "a")
+    as_job = await client.put("/v1/jobs/t", json={"template": True, "run": "x"})
+    assert "PUT /v1/templates/NAME" in as_job.text
+    await client.delete("/v1/jobs/a")
+    assert (await client.delete(PATH)).status_code == 204
+
+
+async def test_a_template_comes_with_its_jobs_also_in_slices_of_a_stage(client: httpx2.AsyncClient) -> None:
+    template = {"template": "base", "gives": GIVES}
+    first = await client.post("/v1/apply?stage=s&slice=0", json={"objects": [template]})
+    assert first.status_code == 200, first.text
+    second = await client.post("/v1/apply?stage=s&slice=1", json={"jobs": [{"job": "a", "extends": "base"}]})
+    assert second.status_code == 200, second.text
+    beside = {"objects": [{**template, "template": "other"}], "jobs": [{"job": "b", "extends": "other"}]}
+    assert (await client.post("/v1/apply", json=beside)).status_code == 200
+    assert (await client.get("/v1/jobs/b")).json()["tasks"]["main"]["run"] == "./report"
