@@ -98,7 +98,7 @@ def fill(shape: dict[str, Any], given: dict[str, Any], said: Sequence[str] = ())
     tasks = shape.get("tasks")
     if for_tasks and isinstance(tasks, dict):
         shape["tasks"] = {
-            name: _task(str(name), task, for_tasks, taken, own) for name, task in tasks.items()
+            name: fill_task(str(name), task, for_tasks, taken, own) for name, task in tasks.items()
         }
     return noted(shape, taken, own, said)
 
@@ -116,7 +116,7 @@ def noted(
     }
 
 
-def _task(name: str, task: Any, given: dict[str, Any], taken: list[Place], own: list[Place]) -> Any:
+def fill_task(name: str, task: Any, given: dict[str, Any], taken: list[Place], own: list[Place]) -> Any:
     if not isinstance(task, dict):
         return task
     task = dict(task)
@@ -172,8 +172,10 @@ def sent_back(
             holder.setdefault(last, None)
     for pointer in taken:
         place = _place(pointer)
-        task = field == FIELD and place[:1] == ["tasks"]
-        now = _at(given, place[2:] if task else place)
+        task = place[:1] == ["tasks"]
+        now = _at(given, place) if field != FIELD or not task else _NOTHING
+        if now is _NOTHING and task:
+            now = _at(given, place[2:])
         if now is not _NOTHING and now == _at(shape, place):
             _drop(shape, place)
     return shape, [*own, *off]

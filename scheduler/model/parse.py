@@ -300,9 +300,9 @@ def _with_template(
     if given is None:
         detail = f"there is no template {'/'.join(named)[:200]}"
         raise JobError((Problem("/extends", detail, "cronclave template list shows them"),))
-    gives = long_form(given, _SHORT)
+    gives = long_form(given, _SHORT, work.NAMES)
     shape, said = sent_back(shape, gives, INHERITED)
-    origins = inherit(shape, gives, said, work.NAMES)
+    origins = inherit(shape, gives, said, work.NAMES, _SHORT)
     if any(origins.values()):
         shape[INHERITED] = origins
     return shape, origins["taken"], (*named, pin_of(given))

@@ -7,7 +7,8 @@ Rules of this file:
    lists are taken whole, and the job is stored with what it came to and which of it came from where (its
    field `inherited`). A task that says its own work takes none of the template's.
 2. A template extends nothing: one level, so that whoever reads a job finds all that it takes in two places.
-3. Its short form is the task `main`, as a job's is.
+3. Its short form with work is the task `main`, as a job's is. Without work, what it says of a task holds for
+   each task of a job.
 
 How it is filled in: inheriting.py. No pydantic here: the core asks."""
 
@@ -32,8 +33,10 @@ def pin_of(gives: dict[str, Any]) -> str:
     return hashlib.sha256(json_text(gives)).hexdigest()[:16]
 
 
-def long_form(gives: dict[str, Any], task_fields: Collection[str]) -> dict[str, Any]:
-    if "tasks" in gives:
+def long_form(
+    gives: dict[str, Any], task_fields: Collection[str], kinds_of_work: Collection[str]
+) -> dict[str, Any]:
+    if "tasks" in gives or gives.keys().isdisjoint(kinds_of_work):
         return gives
     main = {name: value for name, value in gives.items() if name in task_fields}
     rest = {name: value for name, value in gives.items() if name not in task_fields}

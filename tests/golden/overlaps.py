@@ -19,6 +19,8 @@ def overlaps(story: Recorder) -> None:
     _pass(story)
     keyed = {"overlap": {"key": "{params.region}", "then": "queue_all"}}
     story.put(job("keyed", trigger=triggers, params=params, policies=keyed))
+    story.put(job("twin", params=params, policies=keyed))  # its keys are its own
+    story.tell_ok(c.RunJob("default", "twin", b'{"region":"eu"}', story.now_ms))
     for _ in range(2):
         sql = "SELECT id FROM runs WHERE name = 'forced' AND finished_ms IS NULL AND waiting = 0"
         attempt = story.attempts(story.store.value(sql))[-1]
@@ -33,7 +35,7 @@ def overlaps(story: Recorder) -> None:
     _pass(story)
     for (run,) in story.store.rows("SELECT id FROM runs WHERE name = 'keyed' AND waiting = 0 ORDER BY id"):
         story.tell(c.CancelRun(run))
-    story.tell_ok(*(c.DeleteJob("default", name) for name in ("keyed", "forced")))
+    story.tell_ok(*(c.DeleteJob("default", name) for name in ("keyed", "forced", "twin")))
 
 
 def _pass(story: Recorder) -> None:

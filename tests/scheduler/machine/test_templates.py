@@ -121,6 +121,18 @@ def test_a_task_of_other_work_takes_no_work(story: Story) -> None:
     assert (found["exec"], "run" in found, found["retry"]["max"]) == (["x"], False, 3)
 
 
+def test_what_a_template_without_work_says_of_tasks_holds_for_each(story: Story) -> None:
+    gives: dict[str, Any] = {"retry": {"max": 3}, "timeout": "5m"}
+    tasks = {"a": {"run": "x"}, "b": {"run": "y", "retry": {"max": 1}}, "nap": {"sleep": "1s"}}
+    job = parse_job(extending("x", tasks=tasks), templates=lambda *_: gives)
+    found = job.public()["tasks"]
+    assert [found[name].get("retry", {}).get("max") for name in tasks] == [3, 1, None]
+    other = {**gives, "timeout": "9m"}
+    again = parse_job(job.public(), templates=lambda *_: other).public()["tasks"]
+    assert [again[name].get("timeout") for name in tasks][:2] == ["5m", "5m"], "it says so by now"
+    assert brief(canonical(job), 1)["tasks"] == tasks
+
+
 def test_tasks_of_a_template_are_filled_one_by_one(story: Story) -> None:
     gives = {"tasks": {"a": {"run": "./a"}, "b": {"run": "./b", "needs": ["a"]}}}
     found = parse_job(
