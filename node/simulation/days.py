@@ -3,7 +3,7 @@ hold of that.
 
 closed    while a plan date is closed nothing that comes by itself makes a run for it; what has moved to a
           working day is of the date that it comes from
-person    what a person skips or holds, and nobody lets go, never runs
+person    what a person skips or holds, and nobody lets go, never runs; what he moves has its new instant
 filled    of an instant no two runs of backfills go on at a time; of a backfill no more go on than may, and it
           goes on when it can
 
@@ -50,6 +50,12 @@ _OUTCOME = (
 )
 
 
+_RAN_EARLY = (
+    "SELECT r.id, r.due_ms FROM runs r JOIN triggers t ON t.id = r.trigger WHERE r.job = ? AND t.key = ?"
+    " AND r.tick_ms = ? AND r.due_ms < ? ORDER BY r.id"
+)
+
+
 class Days:
     def __init__(self, world: JobsWorld, seed: int) -> None:
         self._world = world
@@ -58,7 +64,8 @@ class Days:
         self._closed: set[int] = set()  #: of the namespace `default`
         self._said: dict[tuple[int, str, int], str] = {}  #: what was said last, by job, trigger and instant
         self._filling: dict[str, int] = {}  #: the run of a backfill that goes on, by job and instant
-        self.closings = self.changes = self.fillings = self.filled = 0
+        self._moved: dict[tuple[int, str, int], int] = {}  #: to when
+        self.closings = self.changes = self.fillings = self.filled = self.moves = 0
         self._act()
 
     def _act(self) -> None:
@@ -116,10 +123,16 @@ class Days:
         elif isinstance(event, e.PlanOpened):
             self._closed.discard(event.day)
         elif isinstance(event, e.TickChanged):
-            self._said[event.job, event.trigger, event.at_ms] = event.act
+            tick = event.job, event.trigger, event.at_ms
+            self._said[tick] = event.act
             self.changes += 1
+            if event.act == "move" and event.due_ms is not None:
+                self._moved[tick] = event.due_ms
+            elif event.act in ("release", "hold"):
+                self._moved.pop(tick, None)
         elif isinstance(event, e.TickChangeDropped):
             self._said.pop((event.job, event.trigger, event.at_ms), None)
+            self._moved.pop((event.job, event.trigger, event.at_ms), None)
         elif isinstance(event, e.BackfillBegan):
             self.fillings += 1
         elif isinstance(event, e.RunCreated) and event.cause == Kind.BACKFILL:
@@ -150,4 +163,9 @@ class Days:
                 told = [outcome for (outcome,) in store.rows(_OUTCOME, (job, key, at_ms, at_ms))]
                 if "ran" in told or len(told) > 1:
                     found.append(("person", f"{act} of {key} of job {job} at {at_ms}, and yet {told}"))
+        for tick, due_ms in self._moved.items():
+            early = store.rows(_RAN_EARLY, (*tick, due_ms))
+            self.moves += not early
+            said = f"{tick} was moved to {due_ms}"
+            found += [("person", f"{said}, and run {run} is of {at_ms}") for run, at_ms in early]
         return found
