@@ -16,7 +16,7 @@ from scheduler.words import commands as c
 from tests.golden.log import tables
 from tests.scheduler.story import Story, job
 
-LAYOUT = (74, "dbd7adcea3384ebf")
+LAYOUT = (75, "15eddbb69af3174c")
 DEADLINE_S = 60.0
 
 
