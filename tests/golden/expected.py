@@ -45,6 +45,9 @@ def expected(story: Recorder) -> None:
     story.now_ms = (story.now_ms // (2 * HOUR_MS) + 1) * 2 * HOUR_MS
     story.tell(*story.plan())
     story.finish(_claimed(story, _newest(story, "nightly")), exit_code=1)  # another may yet end in time
+    story.now_ms = (story.now_ms // (2 * HOUR_MS) + 1) * 2 * HOUR_MS
+    story.tell(*story.plan())
+    story.finish(_claimed(story, _newest(story, "nightly")), exit_code=1)  # before its time
     _ends(story, _run(story, "nightly"), MINUTE_MS)
     _periods(story)
     story.tell_ok(c.DeleteJob("default", "nightly"), c.DeleteJob("ledgers", "owed"))
