@@ -30,7 +30,7 @@ from bench.turns import WORK, Turns, longest_ms, read_turns
 TIMES_MAX = 1.3  #: of what a manual run takes
 TURN_MS_MAX = 50
 MIB = 1 << 20
-GRAPH_TASKS_MAX = 5_800  #: no-ops for which the 1,000,000 bytes of a job have room, each with one need
+GRAPH_TASKS_MAX = 10_000  #: as many as a job may have
 STEP_S_MAX = 0.5  #: a limit of waiting, for each step
 LOOK_S = 0.25
 FIGURES_S = 60.0

@@ -38,7 +38,7 @@ _NOT_IN_NAMES = re.compile(r"[^A-Z0-9_]")
 
 def assignment(row: DispatchRow, job: CompiledJob) -> Assign | None:
     """The message for an assigned attempt; None when the job has no such task (it never should)."""
-    task = _task(job, row.task)
+    task = job.by_name.get(row.task)
     if task is None:
         return None
     return Assign(
@@ -74,13 +74,6 @@ def job_of(store: Store, compiled: CompiledJobs, row: DispatchRow) -> CompiledJo
         return found
     spec = job_reads.spec_of(store, row.job, row.revision)
     return None if spec is None else compiled.get(row.job, row.revision, lambda: spec)
-
-
-def _task(job: CompiledJob, name: str) -> CompiledTask | None:
-    for task in job.tasks:
-        if task.name == name:
-            return task
-    return None
 
 
 def environment(

@@ -13,7 +13,7 @@ from api.callbacks import Callback
 from api.ports import ApiSettings, NodeStatus, Scheduler, VaultError
 from scheduler.machine.rules.selectors import parse_kinds
 from scheduler.model.by_revision import CompiledJobs
-from scheduler.model.compiled import CompiledJob
+from scheduler.model.compiled import CompiledJob, CompiledTask
 from scheduler.model.outputs import GIVEN_BYTES_MAX
 from scheduler.protocol import AROUND, Hello
 from scheduler.store.connection import Store
@@ -81,14 +81,15 @@ class Facts:
         self, store: Store, row: DispatchRow, begun: Sequence[Begun], around: tuple[str, str]
     ) -> Told:
         job = job_of(store, self._compiled, row)
+        task = None if job is None else job.by_name.get(row.task)
         uses = job.secrets.get(row.task, ()) if job is not None and job.secrets else ()
         try:
             if around != NOTHING:
-                _may_surround(store, row, job)
+                _may_surround(store, row, task)
             secrets = given(store, self._settings.vault, row, uses)
             rest = rests.get(store, row.run) if job is not None and job.kept_last else None
             told = environment(row, begun, _outputs(store, row, job), rest)
-            if job is not None and any(each.name == row.task and each.async_ms for each in job.tasks):
+            if task is not None and task.async_ms:
                 told |= callbacks.addresses(self._base(), row.run, row.task)
                 secrets += ((callbacks.VARIABLE, self._callback(store, row), False),)
             return Told(told, secrets, "", *around)
@@ -113,11 +114,12 @@ class Facts:
         return self._newcomer(token)
 
 
-def _may_surround(store: Store, row: DispatchRow, job: CompiledJob | None) -> None:
+def _may_surround(store: Store, row: DispatchRow, task: CompiledTask | None) -> None:
     """What a namespace runs around its work is not known when that is placed. Raises Ungiven."""
     agent = agent_rows.get(store, row.agent)
-    kinds = [task.executor for task in job.tasks if task.name == row.task] if job is not None else []
-    if agent is not None and any(f"{kind}.{AROUND}" not in parse_kinds(agent.kinds) for kind in kinds):
+    if agent is None or task is None:
+        return
+    if f"{task.executor}.{AROUND}" not in parse_kinds(agent.kinds):
         said = f"agent {agent.name} does not know how to run what namespace {row.namespace} wants around it"
         raise Ungiven(f"{said}: upgrade it")
 

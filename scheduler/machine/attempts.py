@@ -202,10 +202,11 @@ def revoke(ctx: Context, command: Revoke) -> Outcome:
 
 
 def finish(ctx: Context, command: Finish) -> Outcome:
-    ctx.has_end = False
+    ctx.has_end, ctx.reporter = False, command.agent
     outcome = ends.report(ctx, command)
     if ctx.has_end:
-        hearing.hear_soon(ctx, command.agent)
+        hearing.hear_soon(ctx)
+    ctx.reporter = 0
     return outcome
 
 

@@ -57,8 +57,8 @@ class Context:
     """One per machine, used for every command."""
 
     __slots__ = (
-        "changes", "compared", "emit", "events", "graph", "graphs", "has_end", "members_of", "room",
-        "room_whole", "stamp_ms", "state", "store",
+        "changes", "compared", "emit", "events", "graph", "graphs", "has_end", "members_of", "reporter",
+        "room", "room_whole", "stamp_ms", "state", "store",
     )  # fmt: skip
 
     def __init__(
@@ -74,6 +74,7 @@ class Context:
         self.emit: Callable[[Event], None] = self.events.append
         self.changes: list[Change] = []  #: that the command made, if a person sent it
         self.has_end = False  #: whether the command ended a run of which triggers hear
+        self.reporter = 0  #: the agent of whose attempt the command tells the end
         self.compared: bytes | None = None  #: the place of the entry's latest Compare
         self.room_whole = room
         self.room = room  #: left to the frame that is applied (see `machine.steps.walking`)

@@ -48,5 +48,5 @@ def fire_postponed(ctx: Context, command: FirePostponed) -> Outcome:
     if row.kind == Kind.ALL_OF:
         gathering.fire(ctx, trigger, row, "")
     else:
-        hearing.fire(ctx, trigger, row, "")
+        hearing.fire(ctx, trigger, row)
     return done()

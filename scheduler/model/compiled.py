@@ -100,6 +100,7 @@ class CompiledJob(msgspec.Struct, frozen=True):
     name: str
     enabled: bool
     tasks: tuple[CompiledTask, ...]  #: and groups, in topological order; those of `finally` last
+    by_name: dict[str, CompiledTask]  #: the same
     kept_last: int  #: how many those are
     checks: int  #: how many of the first ask agents for what its runs require (checks)
     overlap: str  #: skip | queue_one | queue_all | cancel_running | terminate_running | allow
@@ -149,7 +150,7 @@ class CompiledJob(msgspec.Struct, frozen=True):
         """The tasks whose outputs this one is given: of what it needs, and of what its group needs; of a
         group those of all that is inside. What catches a failure gets those of what may have failed."""
         boxes = {self.tasks[group.place].name: group for group in self.groups}
-        task = next((each for each in self.tasks if each.name == name), None)
+        task = self.by_name.get(name)
         named = list(task.needs) if task is not None else []
         if task is not None and task.scope.group:
             group = boxes[task.scope.group]
@@ -208,8 +209,8 @@ class CompiledJob(msgspec.Struct, frozen=True):
         first = tuple(task._replace(work={}) for task in roots) if len(roots) == 1 else ()
         of_triggers = {key: own._replace(params="{}") for key, own in self.of_triggers.items()}
         return msgspec.structs.replace(
-            self, tasks=first, kept_last=0, checks=0, params="{}", of_triggers=of_triggers, outputs={},
-            groups=(), spec_bytes=0,
+            self, tasks=first, by_name={task.name: task for task in first}, kept_last=0, checks=0,
+            params="{}", of_triggers=of_triggers, outputs={}, groups=(), spec_bytes=0,
         )
 
 
@@ -245,21 +246,21 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
     namespace = shape["namespace"]
     locks = compiled_locks(policies["locks"], namespace, RUN) if "locks" in policies else ()
     held = _held(groups, namespace, locks) if groups else {}
+    compiled = [
+        _task(name, checks[name], share, scopes, last, (), namespace) if name in checks
+        else _box(name, groups[name], held.get(name, ())) if name in groups
+        else _task(
+            name, tasks[name], share, scopes, last,
+            held_by(scopes, name, locks, held) if held else locks, namespace,
+        )
+        for name in order
+    ]  # fmt: skip
     return CompiledJob(
         namespace=namespace,
         name=shape["job"],
         enabled=shape["enabled"],
-        tasks=tuple(
-            [
-                _task(name, checks[name], share, scopes, last, (), namespace) if name in checks
-                else _box(name, groups[name], held.get(name, ())) if name in groups
-                else _task(
-                    name, tasks[name], share, scopes, last,
-                    held_by(scopes, name, locks, held) if held else locks, namespace,
-                )
-                for name in order
-            ]
-        ),
+        tasks=tuple(compiled),
+        by_name=dict(zip(order, compiled, strict=True)),
         kept_last=len(last),
         checks=len(checks),
         overlap=beyond,

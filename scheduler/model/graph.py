@@ -78,6 +78,8 @@ def find_cycle(graph: Graph) -> list[str]:
 def topological_order(graph: Graph) -> list[str]:
     """Each task after those it needs, ties by name. Tasks on or behind a cycle are left out, and needs that
     do not exist are ignored."""
+    if len(graph) == 1:
+        return [name for name, needs in graph.items() if name not in needs]
     waits: dict[str, int] = {}
     dependents: dict[str, list[str]] = {name: [] for name in graph}
     for name, needs in graph.items():

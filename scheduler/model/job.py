@@ -279,7 +279,8 @@ def canonical(job: Job, *, format: int | None = None) -> bytes:
     number = formats.newest() if format is None else format
     text = job.texts.get(number)
     if text is None:
-        text = job.texts[number] = json_text(lean(without(job.public(), number)))
+        shape = job.public()
+        text = job.texts[number] = json_text(lean(shape if format is None else without(shape, number)))
     return text
 
 

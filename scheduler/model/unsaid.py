@@ -11,7 +11,6 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from scheduler.words.json_text import Raw, json_fields, json_text, json_value
@@ -38,9 +37,14 @@ _RETRY: Part = {"backoff": "exponential", "cap": "10m", "first": "10s"}  #: of o
 def lean(shape: Part) -> Part:
     """The public shape of a job, without what goes without saying."""
     less = _less(shape, _JOB)
-    less["tasks"] = {name: _lean_box(task, _TASK) for name, task in shape["tasks"].items()}
-    if "groups" in shape:
-        less["groups"] = {name: _lean_box(group, _GROUP) for name, group in shape["groups"].items()}
+    for part, table in _BOXES:
+        if part in shape:
+            boxes: Part = {}
+            for name, box in shape[part].items():
+                boxes[name] = kept = _less(box, table)
+                if "retry" in kept and "delays" not in kept["retry"]:
+                    kept["retry"] = _less(kept["retry"], _RETRY)
+            less[part] = boxes
     return less
 
 
@@ -51,7 +55,13 @@ def whole(spec: bytes) -> Part:
 
 def filled(shape: Part) -> Part:
     """The same, of the text as it was read."""
-    return {**_JOB, **shape, **{name: fill(shape[name]) for name, fill in _FILLED if name in shape}}
+    more = {**_JOB, **shape}
+    if "policies" in shape:
+        more["policies"] = _more(shape["policies"], _JOB["policies"])
+    for part, table in _BOXES:
+        if part in shape:
+            more[part] = _filled_boxes(shape[part], table)
+    return more
 
 
 def whole_text(spec: bytes, leave_out: frozenset[str] = frozenset()) -> bytes:
@@ -59,27 +69,15 @@ def whole_text(spec: bytes, leave_out: frozenset[str] = frozenset()) -> bytes:
     texts = {**_JOB_TEXTS, **json_fields(spec)}
     for name in leave_out:
         texts.pop(name, None)
-    for name, fill in _FILLED:
-        if name in texts:
-            texts[name] = Raw(json_text(fill(json_value(texts[name]))))
+    if "policies" in texts:
+        texts["policies"] = Raw(json_text(_more(json_value(texts["policies"]), _JOB["policies"])))
+    for part, table in _BOXES:
+        if part in texts:
+            texts[part] = Raw(json_text(_filled_boxes(json_value(texts[part]), table)))
     return json_text(texts)
 
 
-def _policies(given: Part) -> Part:
-    return _more(given, _JOB["policies"])
-
-
-def _tasks(given: Part) -> Part:
-    return {name: _filled_box(task, _TASK) for name, task in given.items()}
-
-
-def _groups(given: Part) -> Part:
-    return {name: _filled_box(group, _GROUP) for name, group in given.items()}
-
-
-_FILLED: tuple[tuple[str, Callable[[Part], Part]], ...] = (
-    ("policies", _policies), ("tasks", _tasks), ("groups", _groups),
-)  # fmt: skip
+_BOXES = (("tasks", _TASK), ("groups", _GROUP))
 _JOB_TEXTS = json_fields(json_text(_JOB))
 
 
@@ -106,17 +104,14 @@ def _is_part(value: object, unsaid: object) -> bool:
     return bool(unsaid) and isinstance(unsaid, dict) and isinstance(value, dict)
 
 
-def _lean_box(box: Part, table: Part) -> Part:
-    less = _less(box, table)
-    if "retry" in less and "delays" not in less["retry"]:
-        less["retry"] = _less(less["retry"], _RETRY)
-    return less
-
-
-def _filled_box(box: Part, table: Part) -> Part:
-    more = {**table, **box}
-    if "on" in box and "on" in table:
-        more["on"] = {**table["on"], **box["on"]}
-    if "retry" in box and "delays" not in box["retry"]:
-        more["retry"] = {**_RETRY, **box["retry"]}
-    return more
+def _filled_boxes(boxes: Part, table: Part) -> Part:
+    """In one step, since each put of a job comes by here on each node."""
+    found: Part = {}
+    on = table.get("on")
+    for name, box in boxes.items():
+        found[name] = more = {**table, **box}
+        if on is not None and "on" in box:
+            more["on"] = {**on, **box["on"]}
+        if "retry" in box and "delays" not in box["retry"]:
+            more["retry"] = {**_RETRY, **box["retry"]}
+    return found

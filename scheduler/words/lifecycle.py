@@ -213,6 +213,7 @@ TASK = Lifecycle(
         "blocked": {
             TaskEvent.HELD: "held",
             TaskEvent.READY: "queued",
+            TaskEvent.PLACED: "active",
             TaskEvent.BEGUN: "active",
             TaskEvent.ADOPTED: "active",
             TaskEvent.SKIPPED: "skipped",

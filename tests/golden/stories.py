@@ -709,12 +709,13 @@ def _other_values(story: Recorder) -> None:
     )  # fmt: skip
     story.tell_ok(c.RunJob("other", "joined", b'{"day":"monday"}', story.now_ms, BEN))
     story.plan_and_apply()
-    for attempt in story.attempts(story.machine.state.last_run):
+    run = story.machine.state.last_run
+    for attempt in story.attempts(run):
         assert story.claim(attempt.id).ok
         story.tell_ok(c.Finish(attempt.id, agent, story.now_ms, story.now_ms, 0, "exit"))
     story.now_ms += 1_000
     story.plan_and_apply()
-    last = story.machine.state.last_attempt
+    last = story.attempts(run)[-1].id
     assert story.claim(last).ok
     story.tell_ok(c.Finish(last, agent, story.now_ms, story.now_ms, None, "exit", 9))
     story.settle()

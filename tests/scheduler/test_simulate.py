@@ -78,12 +78,12 @@ def test_it_is_what_the_same_state_then_does(story: Story, tmp_path: Path) -> No
     until_ms = other.now_ms + DAY_MS
     while other.now_ms < until_ms:
         other.plan_and_apply()
-        for (attempt,) in other.store.rows("SELECT id FROM attempts WHERE state = 'assigned'"):
-            other.claim(attempt)
-            ends.append((other.now_ms + 95 * 60_000, attempt))
         for end in [each for each in ends if each[0] <= other.now_ms]:
             ends.remove(end)
             other.finish(end[1])
+        for (attempt,) in other.store.rows("SELECT id FROM attempts WHERE state = 'assigned'"):
+            other.claim(attempt)
+            ends.append((other.now_ms + 95 * 60_000, attempt))
         other.now_ms += 5 * 60_000
     happened: dict[str, int] = {}
     for _, count, outcome, reason in other.ledger():

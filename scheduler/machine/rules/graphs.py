@@ -84,7 +84,7 @@ def build(job: CompiledJob) -> Graph:
         dependents[place].append(of)
     return Graph(
         job=job,
-        by_name={task.name: task for task in job.tasks},
+        by_name=job.by_name,
         places=places,
         dependents=tuple(tuple(following) for following in dependents),
         selectors=_selectors(job),

@@ -81,8 +81,7 @@ def of_task(task: CompiledTask, namespace: str) -> str:
     return _MARK + _text([*wanted, task.locks])
 
 
-def _text(wanted: list[object]) -> str:
-    return json.dumps(wanted, sort_keys=True, separators=(",", ":"))
+_text = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode  # made once: a job of a run needs it
 
 
 def has_locks(selector: str) -> bool:

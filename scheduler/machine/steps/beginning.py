@@ -9,13 +9,24 @@ Rules of this file:
 
 from __future__ import annotations
 
-from scheduler.machine.context import Context
+from scheduler.machine.context import ROW, Context
 from scheduler.machine.rules import selectors
 from scheduler.machine.rules.graphs import Graph
-from scheduler.machine.steps import asking, clock, decisions, expecting, grouping, queue, quotas, spreading
+from scheduler.machine.steps import (
+    asking,
+    clock,
+    decisions,
+    expecting,
+    grouping,
+    placing,
+    queue,
+    quotas,
+    spreading,
+)
 from scheduler.model.compiled import CompiledTask
 from scheduler.model.work.kind import ASKS
 from scheduler.store.tables import attempts as attempt_rows
+from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import reruns
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
@@ -62,8 +73,28 @@ def go_on(ctx: Context, run: Run, graph: Graph, task: Task, compiled: CompiledTa
         clock.count(ctx, run, graph, 1)
         if compiled.same_as:
             _follow(ctx, run, task, compiled.same_as)
+        elif _is_placed(ctx, run, task):
+            return None
         queue.enqueue(ctx, run, task, TaskEvent.READY, attempts=task.attempts)
     return None
+
+
+def _is_placed(ctx: Context, run: Run, task: Task) -> bool:
+    """Whether it goes to the agent whose end it follows, without a turn in a queue: a round of the log less.
+    What takes locks has its place among those that wait for them."""
+    if ctx.room < ROW or selectors.has_locks(task.selector):
+        return False
+    agent = placing.goes_on(ctx)
+    if not agent or not placing.may_take(ctx, run, agent, task.selector):
+        return False
+    if not job_rows.exists(ctx.store, run.job):  # its run is ended instead, as it would be placed
+        return False
+    ctx.room -= ROW
+    number = task.attempts + 1
+    task_rows.move(ctx.store, task, TaskEvent.PLACED, attempts=number, queued_ms=ctx.stamp_ms)
+    due_ms = run.due_ms if number == 1 else ctx.stamp_ms
+    placing.place(ctx, task=task.id, run=run.id, number=number, agent=agent, due_ms=due_ms)
+    return True
 
 
 def _follow(ctx: Context, run: Run, task: Task, other: str) -> None:

@@ -311,6 +311,8 @@ def _tell_of_end(ctx: Context, run: Run, state: str, exit_code: int | None, warn
             at_ms=ctx.stamp_ms, plan_day=run.plan_day,
             missed=reasons.RESTORED if restoring.is_doubtful(ctx, run.id) else "",
         )  # fmt: skip
+    if ctx.store.kept.are_empty(decisions.REQUIRED):
+        return
     of_job = required_names.of_job(run.namespace, run.name)
     if required.is_required(ctx.store, of_job):
         first = required.first_of(ctx.store, run.id, run.cause, run.cause_key)

@@ -210,6 +210,8 @@ def _key(ctx: Context, cause: Cause, outline: CompiledJob) -> str:
         return ""
     if cause.kind is Kind.BACKFILL:
         return cause.key.partition("/")[0]
+    if cause.kind is Kind.AFTER:
+        return cause.key.rpartition("/")[0]
     return trigger_rows.key_of(ctx.store, cause.trigger) if cause.kind in LEDGERED else ""
 
 

@@ -7,19 +7,18 @@ Rules of this file:
 2. Where few triggers hear of it, they do so in the entry that ends a run: a step of a chain costs a round of
    the log less. That is done for one end an entry, so no chain recurses, whatever its jobs do; all else is
    left to the planner.
-3. What fires there may have its single task placed on the agent that reported the end: where that has nothing
-   else to do, so that no other is less loaded, and no task waits in any queue, so that nobody is passed by.
+3. What fires there may have its single task placed on the agent that reported the end (`placing.goes_on`).
    That costs a round less again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from scheduler.machine.context import LEAST_ROOM, ROW, Context
-from scheduler.machine.steps import arriving, gathering, postponing, restoring
+from scheduler.machine.steps import arriving, gathering, placing, postponing, restoring
 from scheduler.model.after import read_after
-from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import ends, listeners, postponed, results
-from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.ends import End
 from scheduler.store.tables.postponed import Postponed
@@ -32,9 +31,8 @@ AT_ONCE_MAX = 4  #: triggers that hear of an end in an entry that ends a run
 AT_ONCE = 10 * ROW  #: what each of them takes of the room: a frame of very many ends leaves the later ones
 
 
-def hear_soon(ctx: Context, agent: int = 0) -> None:
-    """The command ended a run of which triggers hear: the oldest end is looked at. `agent`: which told of
-    it; 0: none did."""
+def hear_soon(ctx: Context) -> None:
+    """The command ended a run of which triggers hear: the oldest end is looked at."""
     end = ends.first_open(ctx.store)
     if end is None or ctx.state.stage or restoring.is_holding(ctx):
         return
@@ -43,7 +41,7 @@ def hear_soon(ctx: Context, agent: int = 0) -> None:
         return
     for trigger in hearing:
         ctx.room -= AT_ONCE
-        _hear(ctx, end, trigger, agent)
+        _hear(ctx, end, trigger)
     ends.close(ctx.store, end.id)
 
 
@@ -64,7 +62,7 @@ def hear(ctx: Context, end: End) -> bool:
     return False
 
 
-def _hear(ctx: Context, end: End, trigger: int, agent: int = 0) -> None:
+def _hear(ctx: Context, end: End, trigger: int) -> None:
     era, row = trigger_rows.get(ctx.store, trigger), trigger_rows.firing(ctx.store, trigger)
     assert era is not None
     assert row is not None
@@ -73,49 +71,52 @@ def _hear(ctx: Context, end: End, trigger: int, agent: int = 0) -> None:
     if after is None:
         gathering.hear_end(ctx, era, end)
         return
-    known = results.of(ctx.store, trigger)
-    before = known.get(end.parent)
+    stored = results.of(ctx.store, trigger)
+    before = stored.get(end.parent)
     if end.verdict and (before is None or before.run != end.run):
         return
     newest = Result(
         trigger, end.parent, end.run, end.state, end.exit_code, end.warned, end.at_ms, end.plan_day,
         1 if before is None else before.ends + (not end.verdict),
     )  # fmt: skip
-    results.put(ctx.store, newest)
-    known[end.parent] = newest
+    known = {**stored, end.parent: newest}
     fires = after.judge(known).value is True
     runs = ",".join(str(result.run) for result in sorted(known.values(), key=lambda each: each.run))
     waiting = postponed.first_of(ctx.store, trigger)
     if waiting is not None:
         if fires and waiting.cause_key == f"{era.key}/{runs}":
+            results.put(ctx.store, newest)
             return  # a verdict that changes nothing of it: it goes on waiting
         postponing.give_up(ctx, waiting, row.namespace, row.name, "coalesced", reasons.OVERLAP)
-    if fires:
-        waits = Postponed(trigger, f"{era.key}/{runs}", Kind.AFTER.value, row.job, end.at_ms, None)
-        fire(ctx, row, waits, end.missed, agent if agent and _is_free(ctx, agent) else 0)
+    waits = Postponed(trigger, f"{era.key}/{runs}", Kind.AFTER.value, row.job, end.at_ms, None)
+    if not fires or not _fire(ctx, row, waits, end.missed, known.values()):
+        results.put(ctx.store, newest)
+    elif stored:
+        results.drop(ctx.store, trigger)
 
 
-def fire(ctx: Context, trigger: FiringTrigger, row: Postponed, missed: str, agent: int = 0) -> None:
-    """It makes its run, ends without one, or waits for room. `agent`: gets its single task, if it may."""
-    heard = results.of(ctx.store, trigger.id).values()
+def fire(ctx: Context, trigger: FiringTrigger, row: Postponed) -> None:
+    """The firing that waited makes its run, ends without one, or waits on."""
+    if _fire(ctx, trigger, row, "", results.of(ctx.store, trigger.id).values()):
+        results.drop(ctx.store, trigger.id)
+
+
+def _fire(
+    ctx: Context, trigger: FiringTrigger, row: Postponed, missed: str, heard: Collection[Result]
+) -> bool:
+    """Whether it made a run, which consumes what the trigger heard."""
     outcome = arriving.fire(
         ctx,
         Cause(Kind.AFTER, row.cause_key, trigger.id),
         trigger,
         due_ms=row.due_ms,
         missed=missed or restoring.missed(ctx, row.due_ms),
-        agent=agent,
+        agent=placing.goes_on(ctx),
         plan_day=max((result.plan_day for result in heard), default=None),
     )
     told = outcome.value or {}
     if told.get("full"):
         postponed.put(ctx.store, row._replace(at_ms=None))
-        return
+        return False
     postponed.drop(ctx.store, trigger.id, row.cause_key)
-    if "outcome" not in told:
-        results.drop(ctx.store, trigger.id)
-
-
-def _is_free(ctx: Context, agent: int) -> bool:
-    row = agent_rows.get(ctx.store, agent)
-    return row is not None and row.busy == 0 and not task_rows.queued_selectors(ctx.store, 1)
+    return "outcome" not in told

@@ -72,6 +72,27 @@ def place(ctx: Context, *, task: int, run: int, number: int, agent: int, due_ms:
     return state.last_attempt
 
 
+def goes_on(ctx: Context) -> int:
+    """The agent that reported the end which the command tells of, where what follows may go to it at once: no
+    task waits in any queue, so nobody is passed by, and no agent of its pool is less loaded, so the planner
+    would send it there too. 0: none; who looks at very many agents is the planner alone."""
+    row = agent_rows.get(ctx.store, ctx.reporter) if ctx.reporter else None
+    if row is None or task_rows.any_queued(ctx.store):
+        return 0
+    if not row.busy:
+        return row.id
+    few = agent_rows.few_connected(ctx.store)
+    if few is None:
+        return 0
+    for each in few:
+        other = agent_rows.get(ctx.store, each)
+        if other is None or other.pool != row.pool or other.draining:
+            continue
+        if other.busy * row.slots < row.busy * other.slots:
+            return 0
+    return row.id
+
+
 def revoke(ctx: Context, attempt: Attempt, reason: str) -> None:
     """Take back an attempt without a grant; what becomes of its task is the caller's."""
     state = attempt_rows.move(

@@ -79,7 +79,7 @@ def _at_lease_end(
         return Lose(epoch, tried.id, "lease", tried.since_ms)
     if not tried.unreachable:
         return MarkUnreachable(epoch, tried.id, tried.since_ms)
-    compiled = next(each for each in job.tasks if each.name == task.name)
+    compiled = job.by_name[task.name]
     began_ms = tried.started_ms if tried.started_ms is not None else tried.due_ms
     if compiled.timeout_ms is not None and began_ms + compiled.timeout_ms + compiled.grace_ms < now_ms:
         return Lose(epoch, tried.id, "timeout", tried.since_ms)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
-from scheduler.store.kept import Table
+from scheduler.store.kept import Table, always
 
 
 class Agent(NamedTuple):
@@ -69,6 +70,7 @@ def former(store: Store, installation: str, name: str, mark: str) -> list[Agent]
 
 def insert(store: Store, agent: Agent) -> None:
     store.write(TABLE.insert, agent)
+    store.kept.unnote("agents", _FEW_CONNECTED, ())
 
 
 def replace(store: Store, agent: Agent) -> None:
@@ -118,6 +120,7 @@ def _count(store: Store, agent: int, more: int) -> None:
 
 
 def disconnect(store: Store, agent: int, disconnected_ms: int) -> None:
+    store.kept.unnote("agents", _FEW_CONNECTED, ())
     store.kept.update(TABLE, agent, (disconnected_ms, agent), node="", disconnected_ms=disconnected_ms)
 
 
@@ -152,6 +155,19 @@ SELECT name FROM names WHERE name IS NOT NULL ORDER BY name
 def pools(store: Store) -> list[str]:
     """Those in which an agent has a free slot: a step of the index each."""
     return [row[0] for row in store.rows(_POOLS)]
+
+
+FEW = 16
+_FEW_CONNECTED = (
+    "SELECT json_group_array(id) FROM"
+    f" (SELECT id FROM agents WHERE node <> '' ORDER BY id LIMIT {FEW + 1})"
+)
+
+
+def few_connected(store: Store) -> list[int] | None:
+    """Those that are, where they are FEW at most; None: there are more. Asked at each end, so remembered."""
+    found: list[int] = json.loads(store.kept.note("agents", _FEW_CONNECTED, (), keeps=always))
+    return found if len(found) <= FEW else None
 
 
 class Meant(NamedTuple):

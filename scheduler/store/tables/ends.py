@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
+from scheduler.store.kept import Table, always
 
 
 class End(NamedTuple):
@@ -29,6 +30,10 @@ class End(NamedTuple):
 
 
 COLUMNS = ", ".join(End._fields)
+TABLE = Table("ends", End)
+_NEWEST = "SELECT max(id) FROM ends"
+_OLDEST_OPEN = "SELECT min(id) FROM ends INDEXED BY ends_open WHERE open = 1"
+_NEWEST_OPEN = "SELECT max(id) FROM ends INDEXED BY ends_open WHERE open = 1"
 _FIRST_OPEN = f"SELECT {COLUMNS} FROM ends INDEXED BY ends_open WHERE open = 1 ORDER BY id LIMIT ?"
 
 
@@ -37,13 +42,23 @@ def note(
     plan_day: int, missed: str, verdict: int = 0,
 ) -> None:
     end = End(last(store) + 1, parent, run, state, exit_code, warned, at_ms, plan_day, missed, verdict, 0, 1)
-    store.write(f"INSERT INTO ends ({COLUMNS}) VALUES ({', '.join('?' * len(End._fields))})", end)
+    oldest = _noted(store, _OLDEST_OPEN)
+    store.kept.insert(TABLE, end)
+    store.kept.renote("ends", _NEWEST, (), end.id)
+    store.kept.renote("ends", _NEWEST_OPEN, (), end.id)
+    if oldest is None:
+        store.kept.renote("ends", _OLDEST_OPEN, (), end.id)
 
 
 def last(store: Store) -> int:
     """The number of the newest; 0: there was none."""
-    newest: int | None = store.value("SELECT max(id) FROM ends")
-    return newest or 0
+    return _noted(store, _NEWEST) or 0
+
+
+def _noted(store: Store, query: str) -> int | None:
+    """Asked at each end of a run that something waits for, so remembered."""
+    found: int | None = store.kept.note("ends", query, (), keeps=always)
+    return found
 
 
 def of_ids(store: Store, ids: Sequence[int]) -> list[End]:
@@ -53,8 +68,8 @@ def of_ids(store: Store, ids: Sequence[int]) -> list[End]:
 
 
 def first_open(store: Store) -> End | None:
-    row = store.row(_FIRST_OPEN, (1,))
-    return None if row is None else End._make(row)
+    oldest = _noted(store, _OLDEST_OPEN)
+    return None if oldest is None else store.kept.get(TABLE, oldest)
 
 
 def open_ones(store: Store, limit: int) -> list[End]:
@@ -71,8 +86,14 @@ def seen_by(store: Store, trigger: int) -> int:
 
 
 def look(store: Store, end: int, trigger: int) -> None:
-    store.write("UPDATE ends SET looked = ? WHERE id = ?", (trigger, end))
+    store.kept.update(TABLE, end, (trigger, end), looked=trigger)
 
 
 def close(store: Store, end: int) -> None:
-    store.write("UPDATE ends SET open = 0 WHERE id = ?", (end,))
+    is_oldest, is_newest = (_noted(store, query) == end for query in (_OLDEST_OPEN, _NEWEST_OPEN))
+    store.kept.update(TABLE, end, (end,), open=0)
+    for query, was_it in ((_OLDEST_OPEN, is_oldest), (_NEWEST_OPEN, is_newest)):
+        if is_oldest and is_newest:  # the only one
+            store.kept.renote("ends", query, (), None)
+        elif was_it:
+            store.kept.unnote("ends", query, ())

@@ -19,6 +19,7 @@ class Postponed(NamedTuple):
 
 
 COLUMNS = ", ".join(Postponed._fields)
+_POSTPONED = frozenset({"postponed"})
 _ANY = "SELECT 1 FROM postponed WHERE job = ? LIMIT 1"
 
 
@@ -30,6 +31,8 @@ def get(store: Store, trigger: int, cause_key: str) -> Postponed | None:
 
 
 def first_of(store: Store, trigger: int) -> Postponed | None:
+    if store.kept.are_empty(_POSTPONED):
+        return None
     row = store.row(
         f"SELECT {COLUMNS} FROM postponed WHERE trigger = ? ORDER BY cause_key LIMIT 1", (trigger,)
     )
@@ -48,6 +51,8 @@ def put(store: Store, postponed: Postponed) -> None:
 
 
 def drop(store: Store, trigger: int, cause_key: str) -> None:
+    if store.kept.are_empty(_POSTPONED):
+        return
     store.write("DELETE FROM postponed WHERE trigger = ? AND cause_key = ?", (trigger, cause_key))
 
 

@@ -24,8 +24,13 @@ class Result(NamedTuple):
 COLUMNS = ", ".join(Result._fields)
 
 
+_RESULTS = frozenset({"results"})
+
+
 def of(store: Store, trigger: int) -> dict[str, Result]:
     """By its jobs, in the order of their names."""
+    if store.kept.are_empty(_RESULTS):
+        return {}
     rows = store.rows(f"SELECT {COLUMNS} FROM results WHERE trigger = ? ORDER BY parent", (trigger,))
     return {row[1]: Result._make(row) for row in rows}
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypedDict, Unpack
 
 from scheduler.store.connection import Store
-from scheduler.store.kept import Table
+from scheduler.store.kept import Table, always
 from scheduler.words.lifecycle import TASK, TaskEvent
 
 ONLY = ""  #: the member of a task that is not divided
@@ -278,6 +278,8 @@ def _marks(values: tuple[str, ...]) -> str:
 
 def insert(store: Store, task: Task) -> None:
     store.kept.insert(TABLE, task)
+    if task.state == "queued":
+        store.kept.unnote("tasks", _ANY_QUEUED, ())
 
 
 class Changes(TypedDict, total=False):
@@ -299,11 +301,14 @@ def move(store: Store, task: Task, event: TaskEvent, **changes: Unpack[Changes])
     """Something happened to the task: its state after it, which the table says."""
     state = TASK.after(task.state, event)
     store.kept.update(TABLE, task.id, (state, *changes.values(), task.id), state=state, **changes)
+    if "queued" in (task.state, state):
+        store.kept.unnote("tasks", _ANY_QUEUED, ())
     return state
 
 
 def rebuild(store: Store, task: int, state: str, **changes: Unpack[Changes]) -> None:
     """The row of an adopted run's task, made anew of what its agent tells: no event, and no table."""
+    store.kept.unnote("tasks", _ANY_QUEUED, ())
     store.kept.update(TABLE, task, (state, *changes.values(), task), state=state, **changes)
 
 
@@ -330,6 +335,14 @@ def queued_of(store: Store, run: int, limit: int) -> list[Task]:
         (run, limit),
     )
     return [Task._make(row) for row in rows]
+
+
+_ANY_QUEUED = "SELECT 1 FROM tasks INDEXED BY tasks_queued WHERE state = 'queued' LIMIT 1"
+
+
+def any_queued(store: Store) -> bool:
+    """Asked at each end, so that it is remembered until the queue is another one."""
+    return store.kept.note("tasks", _ANY_QUEUED, (), keeps=always) is not None
 
 
 def queued_selectors(store: Store, limit: int, after: str = "", before: str = "") -> list[str]:

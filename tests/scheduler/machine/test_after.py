@@ -17,12 +17,13 @@ from scheduler.machine.steps.hearing import AT_ONCE, AT_ONCE_MAX
 from scheduler.model import parse_job, prepare
 from scheduler.store.reads import ledger as ledger_reads
 from scheduler.store.tables import ends, listeners, postponed, results
+from scheduler.store.tables.agents import FEW
 from scheduler.verify import verify
 from scheduler.words import commands as c
 from scheduler.words.outcomes import Code
 from tests.scheduler.machine.test_restores import restore
 from tests.scheduler.machine.test_stages import row, stage
-from tests.scheduler.story import START_MS, Story, job
+from tests.scheduler.story import POOL, START_MS, Story, job
 
 
 def after(name: str, condition: str, **fields: Any) -> dict[str, Any]:
@@ -188,12 +189,50 @@ def test_a_step_of_a_chain_begins_in_the_entry_that_ends_the_one_before(told: St
     assert [state for _, state in told.runs()] == ["succeeded"] * 4
 
 
-def test_a_step_goes_to_the_planner_where_its_agent_is_not_the_least_loaded(told: Story) -> None:
+def test_steps_stay_with_their_agent_while_no_other_is_less_loaded(told: Story) -> None:
     told.put(after("c", "a.succeeded"), after("d", "a.succeeded"))
     run(told, "a")
-    assert (states(told, "c"), states(told, "d")) == (["assigned"], []), "the first of them has the agent now"
+    assert (states(told, "c"), states(told, "d")) == (["assigned"], ["assigned"]), "there is no other agent"
+
+
+@pytest.mark.parametrize(
+    ("other", "second"),
+    [("idle", []), ("in another pool", ["assigned"]), ("drains", ["assigned"]), ("gone", ["assigned"])],
+)
+def test_a_step_goes_to_the_planner_where_its_agent_is_not_the_least_loaded(
+    told: Story, other: str, second: list[str]
+) -> None:
+    told.put(after("c", "a.succeeded"), after("d", "a.succeeded"))
+    begin(told, "a")
+    told.plan_and_apply()
+    agent = told.connect("agent-2", session="s2", pool="gpu" if other == "in another pool" else POOL)
+    if other == "drains":
+        told.tell_ok(c.DrainAgent("agent-2"))
+    if other == "gone":
+        told.disconnect(agent)
+    told.work()
+    assert (states(told, "c"), states(told, "d")) == (["assigned"], second), "the first has the agent now"
     told.settle()
     assert (states(told, "c"), states(told, "d")) == (["succeeded"], ["succeeded"])
+
+
+def test_a_task_that_others_held_up_begins_in_the_entry_that_ends_the_last_of_them(told: Story) -> None:
+    noop: dict[str, Any] = {"noop": True}
+    told.put(job("g", tasks={"x": noop, "y": {**noop, "needs": ["x"]}, "z": {**noop, "needs": ["y"]}}))
+    begin(told, "g")
+    told.plan_and_apply()
+    for _ in range(3):
+        assert told.plan() == [], "no entry but for grants and ends"
+        assert told.work()
+    assert [state for _, state in told.runs()] == ["succeeded"]
+
+
+def test_of_very_many_agents_the_planner_finds_the_least_loaded(told: Story) -> None:
+    for n in range(FEW):
+        told.connect(f"more-{n}", session=f"s{n}", slots=1_000)
+    told.put(after("c", "a.succeeded"), after("d", "a.succeeded"))
+    run(told, "a")
+    assert (states(told, "c"), states(told, "d")) == (["assigned"], []), "it has one now"
 
 
 def test_a_step_passes_by_nobody_who_waits_in_a_queue(told: Story) -> None:

@@ -129,7 +129,7 @@ def test_the_same_word_twice_is_one_and_another_hears_what_stands(story: Story) 
 
 
 def test_one_that_comes_before_its_process_ended_waits_for_that(story: Story) -> None:
-    run = begun(story)
+    run = begun(story, {"submit": HANDS_ON})
     story.tell_ok(complete(run, attempt=1, outputs=b'{"rows":3}'))
     assert (story.attempt(1).state, story.tasks(run)["submit"]) == ("granted", "active")
     assert story.one(complete(run, attempt=1, outputs=b'{"rows":3}')).ok
@@ -223,7 +223,7 @@ def test_nobody_completes_it_and_its_time_from_its_start_is_over(story: Story) -
 
 
 def test_its_process_may_take_no_longer_than_all_of_it(story: Story) -> None:
-    run = begun(story)
+    run = begun(story, {"submit": HANDS_ON})
     assert story.compiled(0, 1, "default", "j").tasks[0].timeout_ms == 10 * MINUTE_MS
     ended_ms, row = story.now_ms + MINUTE_MS, story.attempt(1)
     story.now_ms += 11 * MINUTE_MS  # its end was told late

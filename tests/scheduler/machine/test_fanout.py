@@ -150,7 +150,7 @@ def test_members_are_made_run_and_joined(story: Story) -> None:
     end(story, "2")
     joined = story.told(e.MembersJoined)
     assert [(each.state, each.succeeded, each.failed) for each in joined] == [("succeeded", 3, 0)]
-    assert (whole(story, run).state, story.tasks(run)["last"]) == ("succeeded", "queued")
+    assert (whole(story, run).state, story.tasks(run)["last"]) == ("succeeded", "active")
     story.settle()
     assert story.run(run).state == "succeeded"
     closed(story, run)
@@ -161,7 +161,7 @@ def test_a_join_that_is_met_ends_the_task_and_the_others_go_on(story: Story) -> 
     placed(story)
     end(story, "2")
     assert (whole(story, run).state, states(story, run), story.tasks(run)["last"]) == (
-        "succeeded", "aasa", "queued",
+        "succeeded", "aasa", "active",
     )  # fmt: skip
     end(story, "1", exit_code=1)
     placed(story)

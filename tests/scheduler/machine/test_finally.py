@@ -61,12 +61,12 @@ def end_attempt(story: Story, run: int, exit_code: int = 0, reason: str = "exit"
 def test_it_comes_behind_all_the_rest_and_then_in_its_own_order(story: Story) -> None:
     run = begun(story)
     end_attempt(story, run)
-    assert story.tasks(run) == {"work": "succeeded", "more": "queued", "tidy": "blocked", "close": "blocked"}
+    assert story.tasks(run) == {"work": "succeeded", "more": "active", "tidy": "blocked", "close": "blocked"}
     assert story.told(e.FinallyBegun) == []
     story.plan_and_apply()
     end_attempt(story, run)
     assert [each.state for each in story.told(e.FinallyBegun)] == ["succeeded"]
-    assert story.tasks(run)["tidy"] == "queued"
+    assert story.tasks(run)["tidy"] == "active"
     assert (story.run(run).state, story.run(run).open_tasks) == ("running", 2)
     story.settle()
     assert (story.run(run).state, set(story.tasks(run).values())) == ("succeeded", {"succeeded"})
@@ -101,7 +101,7 @@ def test_a_cancelled_run_does_it_and_a_second_cancel_breaks_that_off(story: Stor
     story.tell_ok(c.CancelRun(run, ADA))
     assert story.tasks(run) == {"work": "active", "more": "cancelled", "tidy": "blocked", "close": "blocked"}
     end_attempt(story, run, exit_code=1, reason="cancelled")
-    assert story.tasks(run)["tidy"] == "queued"
+    assert story.tasks(run)["tidy"] == "active"
     now = story.run(run)
     assert (now.state, now.stopping, now.reason) == ("running", "", "")
     rest = rests.get(story.store, run)
@@ -250,7 +250,7 @@ def test_a_suspended_run_does_it_when_it_goes_on_and_a_cancelled_one_at_once(sto
     story.claim(story.attempts(other)[0].id)
     story.tell_ok(c.SuspendRun(other, "look"), c.CancelRun(other, ADA))
     end_attempt(story, other, exit_code=1, reason="cancelled")
-    assert (story.run(other).state, story.tasks(other)["tidy"]) == ("running", "queued")
+    assert (story.run(other).state, story.tasks(other)["tidy"]) == ("running", "active")
     story.tell_ok(c.SuspendRun(other, "look again"))
     assert story.tasks(other)["tidy"] == "blocked"
     story.tell_ok(c.ResumeRun(other))

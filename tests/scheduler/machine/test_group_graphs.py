@@ -1,5 +1,6 @@
-"""Random graphs with groups, retries, repeats, catches and divided tasks, while people hold tasks, agents die
-and nodes restart: every run ends, and as the reference says."""
+"""Random graphs with groups, retries, repeats, catches, windows and divided tasks, while people hold tasks,
+agents die and nodes restart: every run ends, and as the reference says. Windows say when, and never how it
+ends: the reference knows none, and nothing begins outside of them."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from scheduler.store.tables import rounds
 from scheduler.store.tables import tasks as task_rows
 from scheduler.words import commands as c
 from scheduler.words.lifecycle import RUN_ENDS
@@ -60,6 +62,7 @@ def grouped(draw: Any) -> tuple[Boxes, Boxes, dict[str, list[Work]]]:
             group["sticky"] = draw(st.booleans())
             group["max_parallel"] = draw(st.sampled_from([None, 1, 2]))
             group["locks"] = draw(st.sampled_from([None, ["one"], ["one", "two"], ["two"]]))
+            group["opens"] = draw(st.sampled_from([None, None, (480, 481), (481, 482), (540, 600)]))
     for task in [*outer.values(), *(task for group in groups.values() for task in group["inside"].values())]:
         if draw(st.integers(0, 3)) == 0:
             task["allow_failure"] = True
@@ -84,6 +87,9 @@ def document(tasks: Boxes, groups: Boxes) -> dict[str, Any]:
     for name, group in groups.items():
         fields = {**box(group), "tasks": list(group["inside"]), "catch": list(group["catch"])}
         fields |= {key: group[key] for key in ("sticky", "max_parallel", "locks") if group.get(key)}
+        if group["opens"]:
+            opens, ends = (f"{at // 60:02}:{at % 60:02}" for at in group["opens"])
+            fields["admission"] = {"windows": [f"Mon-Sun {opens}-{ends}"], "tz": "UTC"}
         for inside in (group["inside"], group["catch"]):
             shape["tasks"] |= {task: {"noop": True, **box(each)} for task, each in inside.items()}
         if "retries" in group:
@@ -101,6 +107,20 @@ LIVE = (
     " JOIN tasks g ON g.id = coalesce(w.of_group, t.of_group) WHERE a.live = 1 GROUP BY g.id, t.round"
 )
 HOLDERS = "SELECT resource, count(*) FROM lock_holds WHERE holder = 'group' GROUP BY 1 HAVING count(*) > 1"
+
+
+GRANTED = (
+    "SELECT g.name, a.granted_ms FROM attempts a JOIN tasks t ON t.id = a.task"
+    " LEFT JOIN tasks w ON t.member <> '' AND w.id = t.of_group"
+    " JOIN tasks g ON g.id = coalesce(w.of_group, t.of_group) WHERE a.granted_ms IS NOT NULL"
+)
+
+
+def check_windows(story: Story, groups: Boxes) -> None:
+    """Nothing in a group began outside of its windows, in minutes of the day."""
+    for group, granted_ms in story.store.rows(GRANTED):
+        if opens := groups[group]["opens"]:
+            assert opens[0] <= granted_ms // 60_000 % 1_440 < opens[1], (group, opens, granted_ms)
 
 
 def check_places(story: Story, groups: Boxes) -> None:
@@ -167,6 +187,7 @@ def test_every_graph_with_groups_ends_as_the_reference_says(graph: Any, room: in
         rows = [task for task in task_rows.of_run(story.store, run) if not task.member]
         states = {task.name: task.state for task in sorted(rows, key=by_round)}
         assert (story.run(run).state, states) == (expected.run(), expected.states())
+        check_windows(story, groups)
         assert story.store.value("SELECT count(*) FROM rounds") == 0
         assert story.store.value("SELECT count(*) FROM lock_holds") == 0
         story.close()
@@ -190,8 +211,8 @@ def by_round(task: task_rows.Task) -> int:
 
 def move_on(story: Story, run: int) -> None:
     """Time passes, and people let go what they held."""
-    wake_ms = task_rows.next_wake_ms(story.store)
-    story.now_ms = max(story.now_ms, wake_ms or 0)
+    wakes_ms = (task_rows.next_wake_ms(story.store), rounds.next_ms(story.store))
+    story.now_ms = max(story.now_ms, min((each for each in wakes_ms if each is not None), default=0))
     story.one(c.ResumeRun(run))
     for task in task_rows.of_run(story.store, run):
         if task.state == "held":
@@ -248,6 +269,7 @@ def test_every_graph_with_groups_ends_whatever_people_do_to_its_tasks(
                 move_on(story, run)
         assert story.run(run).state in RUN_ENDS
         assert not [task for task in task_rows.of_run(story.store, run) if task.finished_ms is None]
+        check_windows(story, groups)
         for table in ("rounds", "tells", "clocks", "lock_holds", "resource_uses"):
             assert story.store.value(f"SELECT count(*) FROM {table}") == 0, table
         story.close()

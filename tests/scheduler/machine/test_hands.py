@@ -165,7 +165,7 @@ def test_a_task_that_needs_any_is_queued_again_whatever_its_other_needs_did_mean
     for attempt in story.attempts(run):
         story.claim(attempt.id)
     story.finish(story.attempts(run)[0].id)
-    assert story.tasks(run)["c"] == "queued"
+    assert story.tasks(run)["c"] == "active"
     suspend(story, run)
     story.finish(story.attempts(run)[1].id)
     assert story.tasks(run)["c"] == "blocked"

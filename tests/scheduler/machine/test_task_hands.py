@@ -217,7 +217,7 @@ def test_the_attempt_of_one_task_is_stopped_and_the_run_goes_on_by_its_rules(sto
     story.tell_ok(c.StopTask(run, "first", "", ADA))
     story.finish(mine.id, exit_code=143)  # its own end came first: it is not tried again all the same
     assert story.tasks(run) == {
-        "first": "failed", "second": "skipped", "third": "skipped", "anyway": "queued", "beside": "active"
+        "first": "failed", "second": "skipped", "third": "skipped", "anyway": "active", "beside": "active"
     }  # fmt: skip
     story.settle()
     assert story.run(run).state == "failed"

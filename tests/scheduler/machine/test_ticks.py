@@ -125,7 +125,7 @@ def test_cancel_running_waits_for_what_runs_already(story: Story) -> None:
     assert story.tasks(2) == {"main": "blocked"}
     story.finish(first.id, exit_code=None, reason="cancelled")
     assert story.run(1).state == "cancelled"
-    assert story.tasks(2) == {"main": "queued"}
+    assert story.tasks(2) == {"main": "active"}
 
 
 def test_a_manual_run_is_taken_whatever_overlap_says_and_counts(story: Story) -> None:

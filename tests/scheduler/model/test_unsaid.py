@@ -15,8 +15,8 @@ from scheduler.model.bounds import TASKS_MAX
 from scheduler.model.job import CANONICAL_BYTES_MAX
 
 FIRST_VERSION = {
-    "job": "a", "namespace": "default", "description": "", "enabled": True, "labels": {}, "notify": [],
-    "owner": "", "params": {}, "triggers": [],
+    "job": "a", "namespace": "default", "criticality": "normal", "description": "", "enabled": True,
+    "labels": {}, "notify": [], "owner": "", "params": {}, "triggers": [],
     "policies": {
         "catchup": {"grace": "1m", "max": 100, "mode": "latest", "window": "1d"}, "idempotent": False,
         "on_failure": "end", "on_lost": "wait", "overlap": "skip", "priority": 50,

@@ -26,7 +26,7 @@ ROWS: dict[str, Any] = {
     "revisions": Revision, "runs": Run, "tasks": Task, "tokens": Token, "triggers": Trigger,
 }  # fmt: skip
 STATEMENT = re.compile(
-    r"\b(?:INSERT(?: OR \w+)? INTO|(?<!DO )UPDATE|DELETE FROM)\s+(\w+)\b(?! =)|\bmoved\(.(\w+)"
+    r"\b(?:INSERT(?: OR \w+)? INTO|(?<!DO )UPDATE|DELETE FROM)\s+(\w+)\b(?! =)|\b(?:moved|Table)\(.(\w+)"
 )
 
 
