@@ -18,7 +18,10 @@ Rules of this file:
    plan dates, and the calendar of the job's policies as it stands then. So every node gets the same.
 4. Workdays are counted on days alone that the calendar knows: beyond them nothing is guessed (`Undated`).
 5. A date-time moves by its clock: days keep the time of the day, hours are elapsed time, what names a day
-   (month_start, `first workday of month`) is its midnight.
+   (month_start, `first workday of month`) is its midnight. A tick in an hour that clocks show twice is that
+   tick, and what is so long before or after it is, too.
+6. What leaves the years that there are (of an instant 1970 to 8999) has no value: `Undated`. Whatever else is
+   raised would stop every node.
 
 No pydantic: the core counts."""
 
@@ -46,6 +49,7 @@ COUNTS_MAX = 10_000  #: of any other unit
 LOOKED_DAYS_MAX = 3_660  #: from one working day to the next one that is asked for
 
 _DAY_S = 86_400
+_DAY_MS = 86_400_000
 _ELAPSED_S = {"hour": 3_600, "minute": 60, "second": 1}
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _UNITS = ("day", "week", "month", "quarter", "year", "workday", *_ELAPSED_S)
@@ -258,38 +262,49 @@ class _Reader:
 def evaluated(kind: str, text: str, about: About) -> str:
     """The date, or the instant. Raises DateError, Undated."""
     said = parse(text, kind)
-    clock_s = about.at_ms // 1_000
-    clock_s += about.zone.offset_s(clock_s)
-    day, of_day_s = divmod(clock_s, _DAY_S) if said.from_tick else (about.plan_day, 0)
     try:
-        when = date_of(day)
-        for move in said.moves:
-            if move.what in _ELAPSED_S:
-                at_s = _instant_s(when, of_day_s, about.zone) + move.number * _ELAPSED_S[move.what]
-                if not 0 <= at_s < _END_S:
-                    raise OverflowError
-                days, of_day_s = divmod(at_s + about.zone.offset_s(at_s), _DAY_S)
-                when = date_of(days)
-                continue
-            if move.how in ("start", "end", "first", "last"):
-                of_day_s = 0
-            when = _moved(when, move, about)
+        return _counted(kind, said, about)
     except (OverflowError, ValueError) as error:
         raise Undated(f"{text} leaves the years that there are") from error
+
+
+def _counted(kind: str, said: Moves, about: About) -> str:
+    # What clocks show twice says no instant: so the instant itself goes on, until a move is of the clock.
+    at_ms = about.at_ms if said.from_tick else None
+    when, of_day_ms = _clock(at_ms, about.zone) if at_ms is not None else (date_of(about.plan_day), 0)
+    for move in said.moves:
+        if move.what in _ELAPSED_S:
+            begun_ms = _instant_ms(when, of_day_ms, about.zone) if at_ms is None else at_ms
+            at_ms = begun_ms + move.number * _ELAPSED_S[move.what] * 1_000
+            when, of_day_ms = _clock(at_ms, about.zone)
+            continue
+        at_ms = None
+        if move.how in ("start", "end", "first", "last"):
+            of_day_ms = 0
+        when = _moved(when, move, about)
     if kind == DATE:
         return when.isoformat()
-    return format_instant(_instant_s(when, of_day_s, about.zone) * 1_000)
+    return format_instant(_instant_ms(when, of_day_ms, about.zone) if at_ms is None else at_ms)
 
 
-_END_S = 250_000_000_000
+_END_MS = 250_000_000_000_000
 
 
-def _instant_s(when: date, of_day_s: int, zone: Zone) -> int:
+def _clock(at_ms: int, zone: Zone) -> tuple[date, int]:
+    """What clocks show then."""
+    if not 0 <= at_ms < _END_MS:
+        raise OverflowError
+    day, of_day_ms = divmod(at_ms + zone.offset_s(at_ms // 1_000) * 1_000, _DAY_MS)
+    return date_of(day), of_day_ms
+
+
+def _instant_ms(when: date, of_day_ms: int, zone: Zone) -> int:
     """At which clocks show this first; of what they jump over, that of the jump."""
+    of_day_s, ms = divmod(of_day_ms, 1_000)
     at_s = zone.instant_s(day_of(when) * _DAY_S + of_day_s)
     if at_s is None:
         raise OverflowError
-    return at_s
+    return at_s * 1_000 + ms
 
 
 def _moved(when: date, move: Move, about: About) -> date:

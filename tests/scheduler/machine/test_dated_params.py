@@ -155,6 +155,15 @@ def test_a_run_that_a_person_asks_for_is_refused_with_the_reason(story: Story) -
     assert story.runs() == []
 
 
+def test_what_leaves_the_years_that_there_are_is_refused_or_missed(story: Story) -> None:
+    story.connect()
+    put(story, trigger=HOURLY, params={"at": {"type": "datetime", "default": "+ 7000 years"}})
+    outcome = story.one(c.RunJob("default", "j", b'{"at":"- 100 years"}', story.now_ms))
+    assert (outcome.code, "leaves the years" in outcome.detail) == (Code.INVALID, True)
+    later(story, 1)
+    assert [each[2:] for each in story.ledger()] == [("missed", "params")]
+
+
 def test_a_tick_whose_dates_are_not_known_is_missed_and_explained(story: Story) -> None:
     story.connect()
     put(story, trigger=HOURLY, params={"day": FAR}, policies={"overlap": "cancel_running"})

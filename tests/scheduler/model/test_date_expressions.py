@@ -96,6 +96,53 @@ def test_instants_move_by_the_clocks_of_plan_dates(text: str, tz: str, told: str
     assert evaluated("datetime", text, about(tz=tz)) == told
 
 
+@pytest.mark.parametrize(
+    ("text", "tick", "told"),
+    [
+        ("tick", "2026-10-25T00:30:00Z", "2026-10-25T00:30:00Z"),
+        ("tick", "2026-10-25T01:30:00Z", "2026-10-25T01:30:00Z"),
+        ("tick - 1 hour", "2026-10-25T01:30:00Z", "2026-10-25T00:30:00Z"),
+        ("tick + 1 hour", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"),
+        ("tick - 30 minutes - 30 minutes", "2026-10-25T02:30:00Z", "2026-10-25T01:30:00Z"),
+        ("tick + 1 day", "2026-10-24T00:30:00Z", "2026-10-25T00:30:00Z"),  # of two, the first
+        ("tick", "2026-12-01T10:00:00.250Z", "2026-12-01T10:00:00.250Z"),
+        ("tick - 1 day", "2026-12-01T10:00:00.250Z", "2026-11-30T10:00:00.250Z"),
+    ],
+)
+def test_an_hour_that_clocks_show_twice_is_two_hours(text: str, tick: str, told: str) -> None:
+    then = about(tz="Europe/Berlin")._replace(at_ms=parse_instant_ms(tick))
+    assert evaluated("datetime", text, then) == told
+
+
+@pytest.mark.parametrize("tz", ["UTC", "Europe/Berlin", "Pacific/Apia"])
+@pytest.mark.parametrize(
+    "text",
+    ["- 100 years", "+ 7000 years", "- 58 years month_start", "tick + 7900 years",
+     "tick - 60 years + 1 second", "+ 7972 years year_end + 1 day"],
+)  # fmt: skip
+def test_what_leaves_the_years_has_no_value(text: str, tz: str) -> None:
+    with pytest.raises(Undated, match="leaves the years that there are"):
+        evaluated("datetime", text, about(tz=tz))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("+-"), st.integers(1, 10**4), st.sampled_from(("day", "year", "month", "hour"))
+        ),
+        max_size=9,
+    ),
+    st.sampled_from(("plan_date", "tick")),
+    st.sampled_from(("date", "datetime")),
+)
+def test_every_text_that_is_taken_ends_in_a_value_or_in_none(
+    moves: list[tuple[str, int, str]], first: str, kind: str
+) -> None:
+    text = " ".join([first, *(f"{sign} {count} {unit}s" for sign, count, unit in moves)])
+    with suppress(DateError, Undated):
+        assert evaluated(kind, text, about(tz="Europe/Berlin"))
+
+
 def test_a_date_of_a_tick_is_that_of_the_plan_s_clocks() -> None:
     assert evaluated("date", "tick", about(tz="Europe/Berlin")) == "2027-01-16"
 
