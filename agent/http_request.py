@@ -7,12 +7,14 @@ error.
 Rules of this file:
 
 1. `${NAME}` is the variable NAME of the environment: parameters, outputs of other tasks, secrets. In the URL
-   it is percent-encoded, but at its very beginning; in `json` it is a value of a text; in a header it holds
-   no line end. `$${NAME}` is `${NAME}` itself. One that is not set is an error before anything is sent.
+   it is percent-encoded, but at its very beginning, and leads no step up; in `json` it is a value of a text;
+   in a header it holds no line end. `$${NAME}` is `${NAME}` itself. One that is not set is an error before
+   anything is sent.
 2. Nothing is sent twice: trying again is the task's `retry`, which is told by the exit code what is worth it.
 3. Redirects are followed as often as the task says, never from https to http, and headers that the task gives
    go to the same origin alone.
 4. Nothing waits for ever: a silence of the other side ends it.
+5. What the other side says is told whole or not at all: half a secret is not masked.
 
 Standard library only, and none of ours: it starts once for each attempt.
 """
@@ -36,6 +38,8 @@ AGAIN, BROKEN, CONNECT, LATE, NAME, TLS, UNEXPECTED, WRONG = 75, 56, 7, 28, 6, 3
 """Exit codes: where curl has one it is that, 75 is EX_TEMPFAIL (sysexits.h)."""
 TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 ANSWER_BYTES_MAX = 1 << 20  #: of one whose fields are outputs
+_INTERIM_MAX = 100  #: answers before the answer
+_SAID_LETTERS_MAX = 500
 _CHUNK_BYTES = 64 << 10
 _VARIABLE = re.compile(r"(\$?)\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SAFE = "/%:@!$&'()*+,;=~?-._"  #: as it stands in a path or a query
@@ -71,6 +75,15 @@ class _Answer(http.client.HTTPResponse):
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self.fp = _Lines(self.fp)  # type: ignore[assignment]  # all that is asked of it
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """`http.client` knows 100 alone of those that come before the answer (103: early hints)."""
+        for _ in range(_INTERIM_MAX):
+            line: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # not in typeshed
+            if not 101 < line[1] < 200:
+                return line
+            http.client.parse_headers(self.fp)
+        raise http.client.HTTPException(f"{_INTERIM_MAX} answers before the answer")
 
 
 class _Plain(http.client.HTTPConnection):
@@ -117,9 +130,17 @@ def filled(text: str, values: Mapping[str, str], where: str, encode: Callable[[s
 def request_of(asked: Mapping[str, Any], values: Mapping[str, str]) -> urllib.request.Request:
     """What to send, with its variables. Raises End."""
     url = filled(asked["url"], values, "url", lambda value: urllib.parse.quote(value, safe=""))
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of brackets, of a port
+        is_address = False
+    if not is_address:
         raise End(WRONG, f"url: {url[:200]!r} is no address of http or https")
+    if "@" in parts.netloc:
+        raise End(WRONG, "url: a user or password in an address is not sent: give it in a header")
+    if _steps(parts.path) > _steps(asked["url"].partition("?")[0].partition("#")[0]):
+        raise End(WRONG, "url: with its variables the path has a step '.' or '..', which leads elsewhere")
     headers = dict(_DEFAULTS)
     for name, text in asked["headers"].items():
         value = filled(text, values, f"headers: {name}")
@@ -130,12 +151,17 @@ def request_of(asked: Mapping[str, Any], values: Mapping[str, str]) -> urllib.re
     body: bytes | None = None
     kind = "application/json" if "json" in asked else "text/plain; charset=utf-8"
     if "json" in asked:
-        body = json.dumps(_deeply(asked["json"], values), ensure_ascii=False).encode()
+        body = json.dumps(_deeply(asked["json"], values), ensure_ascii=False).encode("utf-8", "replace")
     elif "body" in asked:
         body = filled(asked["body"], values, "body").encode("utf-8", "surrogateescape")
     if body is not None and not any(name.lower() == "content-type" for name in headers):
         headers["Content-Type"] = kind
     return urllib.request.Request(_ascii(url), body, headers, method=asked["method"])
+
+
+def _steps(path: str) -> int:
+    """Parts of it that stand for another folder."""
+    return sum(part in (".", "..") for part in path.split("/"))
 
 
 def _deeply(value: Any, values: Mapping[str, str]) -> Any:
@@ -175,6 +201,7 @@ def answer_of(request: urllib.request.Request, *, redirects: int, silence_s: flo
 
 
 def _redirected(request: urllib.request.Request, status: int, target: str) -> urllib.request.Request:
+    target = target.encode("latin-1", "replace").decode("utf-8", "replace")  # headers come as latin-1
     url = _ascii(urllib.parse.urljoin(request.full_url, target))
     old, new = urllib.parse.urlsplit(request.full_url), urllib.parse.urlsplit(url)
     if new.scheme not in ("http", "https") or (old.scheme, new.scheme) == ("https", "http"):
@@ -235,9 +262,9 @@ def run(asked: Mapping[str, Any], values: Mapping[str, str], out: IO[bytes]) -> 
         raise _end_of(error.reason if isinstance(error.reason, Exception) else error) from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise _end_of(error) from error
-    said = f"{answer.status} {answer.reason}, {size} bytes"
+    said = f"{answer.status} {_told(answer.reason)}, {size} bytes"
     if target := answer.headers.get("Location"):
-        said += f", redirected to {target[:200]}"
+        said += f", redirected to {_told(target)}"
     if not is_expected(answer.status, asked["expect"]):
         code = AGAIN if answer.status in TRY_AGAIN else UNEXPECTED
         return code, f"{said}: not {', '.join(asked['expect'])}"
@@ -247,6 +274,10 @@ def run(asked: Mapping[str, Any], values: Mapping[str, str], out: IO[bytes]) -> 
     return 0, said
 
 
+def _told(text: str) -> str:
+    return text if len(text) <= _SAID_LETTERS_MAX else f"({len(text)} letters)"
+
+
 def _end_of(error: Exception) -> End:
     if isinstance(error, TimeoutError):
         return End(LATE, "nothing came for too long")
@@ -254,8 +285,10 @@ def _end_of(error: Exception) -> End:
         return End(NAME, f"no such host: {error.strerror}")
     if isinstance(error, ssl.SSLError):
         return End(TLS, f"TLS: {getattr(error, 'verify_message', '') or error.reason or error}")
+    if isinstance(error, http.client.InvalidURL):
+        return End(WRONG, f"no such address: {_told(str(error))}")
     if isinstance(error, http.client.HTTPException | ConnectionResetError | BrokenPipeError):
-        return End(BROKEN, f"the answer broke off: {type(error).__name__} {error}".rstrip())
+        return End(BROKEN, f"the answer broke off: {type(error).__name__} {_told(str(error))}".rstrip())
     if isinstance(error, OSError):
         return End(CONNECT, f"no connection: {error.strerror or error}")
     return End(WRONG, str(error))

@@ -118,11 +118,19 @@ async def test_variables_are_filled_in_where_they_stand_and_cannot_leave_their_p
         ({"headers": {"X-A": "${LINES}"}}, "headers: X-A would hold a line end"),
         ({"method": "POST", "body": "${NONE}"}, "body: there is no variable NONE"),
         ({"method": "POST", "json": {"a": "${NONE}"}}, "json: there is no variable NONE"),
+        ({"url": "${BRACKET}/x"}, "url: 'http://[::1/x' is no address of http or https"),
+        ({"url": "${PORT}/x"}, "url: 'http://127.0.0.1:word/x' is no address of http or https"),
+        ({"url": "${USER}/x"}, "url: a user or password in an address is not sent"),
+        ({"url": "http://127.0.0.1:1/apps/${UP}/x?a=.."}, "url: with its variables the path has a step"),
+        ({"url": "http://127.0.0.1:1/apps/${DOT}${DOT}"}, "url: with its variables the path has a step"),
     ],
 )
 async def test_what_cannot_be_filled_in_is_said_and_nothing_is_sent(asked: dict[str, Any], said: str) -> None:
     async with serving(answer("200 OK")) as server:
-        values = {"PLAIN": "word", "LINES": "a\r\nX-Forged: 1"}
+        values = {
+            "PLAIN": "word", "LINES": "a\r\nX-Forged: 1", "BRACKET": "http://[::1", "UP": "..", "DOT": ".",
+            "PORT": "http://127.0.0.1:word", "USER": "http://ann:word@127.0.0.1:1",
+        }  # fmt: skip
         code, _, told = await ask(**{"url": server.url(), "environment": values, **asked})
     assert code == http_request.WRONG
     assert said in told
@@ -207,6 +215,40 @@ async def test_redirects_are_followed_as_often_as_asked_and_secrets_stay_at_thei
         code, _, said = await ask(server.url("/1"), redirects=3)
     assert (code, len(server.heard)) == (22, 4)
     assert "redirected to /2" in said
+
+
+async def test_a_redirect_leads_where_the_server_says_letter_for_letter() -> None:
+    async with serving(answer("302 Found", b"", "Location: /ä/ö?ü=../x"), answer("200 OK")) as server:
+        code, _, said = await ask(server.url("/a/../b"), redirects=1)
+    assert code == 0, said
+    assert [line for line, *_ in server.heard] == [
+        "GET /a/../b HTTP/1.1", "GET /%C3%A4/%C3%B6?%C3%BC=../x HTTP/1.1",
+    ]  # fmt: skip
+    async with serving(answer("302 Found", b"", "Location: http://127.0.0.1:word/")) as server:
+        code, _, said = await ask(server.url(), redirects=1)
+    assert code == http_request.WRONG
+    assert "no such address" in said
+
+
+async def test_what_comes_before_the_answer_is_not_the_answer() -> None:
+    hint = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"
+    before = b"HTTP/1.1 102 Processing\r\n\r\n" + hint + b"HTTP/1.1 100 Continue\r\n\r\n"
+    async with serving(before + answer("200 OK", b"there")) as server:
+        assert (await ask(server.url()))[:2] == (0, b"there")
+    async with serving(hint * (http_request._INTERIM_MAX + 1)) as server:
+        code, _, said = await ask(server.url())
+    assert code == http_request.BROKEN
+    assert "before the answer" in said
+
+
+async def test_what_is_too_long_is_not_told_by_half() -> None:
+    """Half of a secret would pass its mask."""
+    long = "x" * 490 + "s3cret-value" * 2
+    async with serving(answer(f"302 {long}", b"", f"Location: /{long}")) as server:
+        code, _, said = await ask(server.url())
+    assert code == 22
+    assert said == f"GET {server.url()}: 302 ({len(long)} letters), 0 bytes, " \
+        f"redirected to ({len(long) + 1} letters): not 2xx\n"  # fmt: skip
 
 
 async def test_fields_of_an_answer_are_outputs(tmp_path: Path) -> None:
