@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 import os
 import re
 import socket
@@ -45,6 +46,18 @@ _VARIABLE = re.compile(r"(\$?)\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SAFE = "/%:@!$&'()*+,;=~?-._"  #: as it stands in a path or a query
 _KEPT = frozenset({"accept", "accept-language", "content-type", "user-agent"})  #: headers, at another origin
 _DEFAULTS = {"User-Agent": "cronclave", "Accept-Encoding": "identity"}
+
+
+class _Out:
+    """Standard output, and whether what comes next stands at the beginning of a line."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self.is_at_start = file, True
+
+    def write(self, data: bytes) -> None:
+        self._file.write(data)
+        self._file.flush()
+        self.is_at_start = data.endswith(b"\n")
 
 
 class End(Exception):
@@ -227,12 +240,11 @@ def is_expected(status: int, expected: list[str]) -> bool:
     return False
 
 
-def copy(answer: Any, out: IO[bytes], keep: int) -> tuple[int, bytes]:
+def copy(answer: Any, out: _Out, keep: int) -> tuple[int, bytes]:
     """How many bytes it has, and the first of them."""
     size, kept = 0, bytearray()
     while chunk := answer.read1(_CHUNK_BYTES):
         out.write(chunk)
-        out.flush()
         size += len(chunk)
         kept += chunk[: max(0, keep - len(kept))]
     if answer.length:  # of what it said that there would be
@@ -247,11 +259,18 @@ def outputs_of(status: int, body: bytes, names: list[str]) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     fields = found if isinstance(found, dict) else {}
-    plain = {name: fields[name] for name in names if isinstance(fields.get(name), str | bool | int | float)}
+    plain = {name: fields[name] for name in names if _is_plain(fields.get(name))}
     return {"status": status, **plain} if "status" in names else plain
 
 
-def run(asked: Mapping[str, Any], values: Mapping[str, str], out: IO[bytes]) -> tuple[int, str]:
+def _is_plain(value: object) -> bool:
+    """Python reads NaN and Infinity, which are no JSON, as numbers."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, str | bool | int)
+
+
+def run(asked: Mapping[str, Any], values: Mapping[str, str], out: _Out) -> tuple[int, str]:
     """The exit code, and what to say. Raises End."""
     request = request_of(asked, values)
     try:
@@ -295,12 +314,13 @@ def _end_of(error: Exception) -> End:
 
 
 def main() -> int:
-    asked = json.load(sys.stdin)
+    asked, out = json.load(sys.stdin), _Out(sys.stdout.buffer)
     try:
-        code, said = run(asked, os.environ, sys.stdout.buffer)
+        code, said = run(asked, os.environ, out)
     except End as end:
         code, said = end.code, str(end)
-    print(f"{asked['method']} {asked['url']}: {said}", file=sys.stderr)
+    start = "" if out.is_at_start else "\n"
+    print(f"{start}{asked['method']} {asked['url']}: {said}", file=sys.stderr)
     return code
 
 

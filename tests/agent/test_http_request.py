@@ -84,7 +84,9 @@ async def test_the_answer_is_its_output_and_one_line_tells_of_it() -> None:
     async with serving(answer("200 OK", b"a\0\xffb")) as server:
         code, out, said = await ask(server.url("/x?y=1"))
     assert (code, out) == (0, b"a\0\xffb")
-    assert said == f"GET {server.url('/x?y=1')}: 200 OK, 4 bytes\n"
+    assert said == f"\nGET {server.url('/x?y=1')}: 200 OK, 4 bytes\n", "a line by itself"
+    async with serving(answer("200 OK", b"line\n")) as other:
+        assert (await ask(other.url()))[2] == f"GET {other.url()}: 200 OK, 5 bytes\n"
     line, headers, _ = server.heard[0]
     assert line == "GET /x?y=1 HTTP/1.1"
     assert headers["user-agent"] == "cronclave"
@@ -261,6 +263,9 @@ async def test_fields_of_an_answer_are_outputs(tmp_path: Path) -> None:
     async with serving(answer("200 OK", b"no JSON")) as server:
         assert (await ask(server.url(), environment, outputs=["id", "status"]))[0] == 0
         assert json.loads(path.read_text()) == {"status": 200}
+    async with serving(answer("200 OK", b'{"id": NaN, "most": -1e400, "least": 1e-9}')) as server:
+        await ask(server.url(), environment, outputs=["id", "most", "least"])
+        assert json.loads(path.read_text()) == {"least": 1e-9}
 
 
 async def test_it_keeps_the_contract_of_executors(tmp_path: Path) -> None:
