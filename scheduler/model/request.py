@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -52,12 +53,27 @@ def _address(value: str) -> str:
     if not value.startswith(("http://", "https://", "${")):
         hint = "https://…, or ${NAME} of a variable that begins so"
         raise Refused(f"{shortened(value)} is no address of http or https", hint)
-    if "@" in value.partition("://")[2].partition("/")[0]:
+    if not value.startswith("${") and not VARIABLE.search(_host(value)) and not _is_host(value):
+        raise Refused(f"{shortened(value)} names no host, or no port", "such as https://deploy.example.org:8443/")
+    if "@" in _host(value):
         raise Refused(
             "a user or password in an address is written into logs",
             "give it in a header: {Authorization: 'Basic ${SECRET}'}",
         )
     return value
+
+
+def _host(address: str) -> str:
+    """With its port."""
+    return re.split(r"[/?#]", address.partition("://")[2], maxsplit=1)[0]
+
+
+def _is_host(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of brackets, of a port
+        return False
 
 
 def _headers(value: dict[str, str]) -> dict[str, str]:

@@ -227,6 +227,10 @@ def test_what_python_is_refused(value: object, pointer: str, said_of_it: str) ->
     [
         ("ftp://x", "/http/url", "'ftp://x' is no address of http or https | https://"),
         ("https://a b", "/http/url", "an address has no blanks"),
+        ("https://", "/http/url", "'https://' names no host, or no port | such as https://deploy"),
+        ("http://[::1/x", "/http/url", "'http://[::1/x' names no host, or no port"),
+        ("http://x:99999?a=${A}", "/http/url", "'http://x:99999?a=${A}' names no host, or no port"),
+        ("https://u:p@x?a=b", "/http/url", "a user or password in an address is"),
         ("https://u:p@x/", "/http/url", "a user or password in an address is"),
         ("https://x/${A", "/http/url", "'${A' at character 11 names no variable | write ${NAME}"),
         ("https://x/${A-B}", "/http/url", "'${A-B}' at character 11 names no variable"),
