@@ -7,14 +7,9 @@ from collections.abc import Mapping
 from api.problems import FieldError, Problem
 from api.references import NOWHERE, Places
 from scheduler.machine.rules import (
-    allowances,
-    cycles,
-    hooked,
-    nesting,
-    secret_uses,
     shared_asks,
     substitutes,
-    tick_limits,
+    together,
 )
 from scheduler.store.connection import Store
 from scheduler.store.tables import jobs as job_rows
@@ -76,11 +71,7 @@ def need_proposable(
         objects, deletions = (command.objects, command.deletions) if isinstance(command, Apply) else ((), ())
         gone_names = [(each.kind, each.namespace, each.name) for each in deletions]
         beside = substitutes.put_with(objects, gone_names)
-        refusal = allowances.judge(store, asked, gone) or tick_limits.judge(
-            store, command.jobs, gone=gone, shared=shared_asks.changes(store, beside) if beside else ()
-        )
-        refusal = refusal or secret_uses.judge(store, command.jobs) or cycles.judge(store, command.jobs)
-        refusal = refusal or nesting.judge(store, command.jobs) or hooked.judge(store, command.jobs)
+        refusal = together.judge(store, asked, gone, shared_asks.changes(store, beside) if beside else ())
         refusal = refusal or substitutes.judge(store, objects, beside)
         if refusal is not None:
             expect_ok(refusal, what=what, places=places)

@@ -44,13 +44,7 @@ NOWHERE: Places = {}
 
 def need_nameable(call: Call, who: Named, refers: Sequence[Target], pointer: str = "") -> None:
     """Raises Problem forbidden for what is of a namespace in which the caller may not read."""
-    foreign = [
-        each
-        for each in refers
-        if each.kind != references.SECRET
-        and each.namespace != who.namespace
-        and not call.principal.may(each.needs, each.namespace)
-    ]
+    foreign = not_nameable(call, who.namespace, refers)
     errors = [
         FieldError(
             pointer + each.pointer,
@@ -63,6 +57,17 @@ def need_nameable(call: Call, who: Named, refers: Sequence[Target], pointer: str
         first = errors[0]
         hint = "Ask for a role there, or name what is in a namespace in which it may read."
         raise Problem("forbidden", f"{first.pointer}: {first.detail}", hint=hint, errors=errors)
+
+
+def not_nameable(call: Call, namespace: str, refers: Sequence[Target]) -> list[Target]:
+    """What of it is of another namespace, in which the caller may not what naming it needs."""
+    return [
+        each
+        for each in refers
+        if each.kind != references.SECRET
+        and each.namespace != namespace
+        and not call.principal.may(each.needs, each.namespace)
+    ]
 
 
 def need_targets(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -9,20 +10,26 @@ from api import access
 from api.calendar_dates import staged_object
 from api.call import Call
 from api.problems import FieldError, Problem
-from scheduler.machine.rules import templates
-from scheduler.model import JobError
+from api.references import need_nameable, not_nameable
+from scheduler.machine.rules import references, templates, together
+from scheduler.model import JobError, parse_job, prepare
 from scheduler.model.brief import is_other, resolved_anew
 from scheduler.model.job import canonical
+from scheduler.model.named import Target
 from scheduler.model.objects.parsing import Definition, parse_document
 from scheduler.model.templates import KIND, Templates
+from scheduler.plan.rescheduling import Calendars, schedules_of
+from scheduler.store.connection import Store
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables import refs
 from scheduler.store.tables.jobs import Job
 from scheduler.store.tables.refs import Named
-from scheduler.words.commands import Apply, PreparedObject
+from scheduler.words.commands import Apply, PreparedJob, PreparedObject
+from scheduler.words.outcomes import Outcome
 
 FOLLOWING_MAX = 1_000  #: jobs that are judged under another template before it is taken
+HINT = "say otherwise in that job first, or in the template"
 
 
 class Follower(NamedTuple):
@@ -32,6 +39,8 @@ class Follower(NamedTuple):
     namespace: str
     job: str
     wrong: str = ""  #: why it cannot be what the template says
+    made: PreparedJob | None = None  #: as it would be put
+    foreign: tuple[Target, ...] = ()  #: what it would come to name that whoever edits the template may not
 
 
 def templates_of(call: Call, documents: Sequence[Any]) -> Templates:
@@ -80,15 +89,25 @@ def followers(call: Call, puts: Sequence[PreparedObject], with_them: Sequence[Na
 def _follower(call: Call, put: PreparedObject, row: Job) -> Follower | None:
     """The job as it would be by this template; None: it stays as it is."""
     of, gives = f"{put.namespace}/{put.name}", templates.given_by(put.spec)
-    format, spec = call.scheduler.status().format, bytes(row.spec)
+    format, spec, given = call.scheduler.status().format, bytes(row.spec), call.defaults(row.namespace)
     try:
-        job = resolved_anew(spec, call.defaults(row.namespace), format, lambda *_: gives)
+        job = resolved_anew(spec, given, format, lambda *_: gives)
+        if not is_other(spec, canonical(job, format=format)):
+            return None
+        with call.scheduler.read() as store:
+            made = prepare(
+                job, call.scheduler.now_ms(), format=format, given=given,
+                calendars=Calendars(store), schedules=schedules_of(store),
+            )  # fmt: skip
     except JobError as error:
         first = error.problems[0]
         place = f"{first.pointer}: " if first.pointer else ""
         return Follower(of, row.namespace, row.name, f"{place}{first.detail}")
-    is_same = not is_other(spec, canonical(job, format=format))
-    return None if is_same else Follower(of, row.namespace, row.name)
+    foreign = not_nameable(call, row.namespace, job.refers)
+    if foreign:  # what it named before stays whose word it was
+        named = {each._replace(pointer="") for each in parse_job(json.loads(spec), format=format).refers}
+        foreign = [each for each in foreign if each._replace(pointer="") not in named]
+    return Follower(of, row.namespace, row.name, made=made, foreign=tuple(foreign))
 
 
 def need_followers(call: Call, command: Apply) -> list[dict[str, str]]:
@@ -97,10 +116,31 @@ def need_followers(call: Call, command: Apply) -> list[dict[str, str]]:
     found = followers(call, command.objects, beside)
     if wrong := next((each for each in found if each.wrong), None):
         detail = f"job {wrong.namespace}/{wrong.job} cannot follow template {wrong.template}: {wrong.wrong}"
-        hint = "say otherwise in that job first, or in the template"
-        raise Problem("validation", detail, hint=hint, errors=[FieldError("", detail)])
+        raise Problem("validation", detail, hint=HINT, errors=[FieldError("", detail)])
+    if foreign := next((each for each in found if each.foreign), None):
+        need_nameable(call, Named("job", foreign.namespace, foreign.job), foreign.foreign)
+    if made := [each.made for each in found if each.made is not None]:
+        with call.scheduler.read() as store:
+            refusal = _together(store, command, made)
+        if refusal is not None:
+            detail = f"jobs that extend what is put cannot follow it: {refusal.detail}"
+            raise Problem("validation", detail, hint=HINT, errors=[FieldError("", detail)])
     return [
         {"template": each.template, "namespace": each.namespace, "job": each.job}
         for each in found
         if call.principal.may(access.READ, each.namespace)
     ]
+
+
+def _together(store: Store, command: Apply, made: Sequence[PreparedJob]) -> Outcome | None:
+    """The refusal of the jobs that would follow, beside what is put and deleted with their template."""
+    news = [*command.jobs, *made]
+    is_new = [job_rows.standing_named(store, new.namespace, new.name) is None for new in news]
+    gone = {Named(each.kind, each.namespace, each.name): each for each in command.deletions}
+    jobs_gone = [job_rows.find(store, what.namespace, what.name) for what in gone if what.kind == "job"]
+    puts = {Named(put.kind, put.namespace, put.name): put.refers for put in command.objects}
+    puts |= {Named("job", new.namespace, new.name): new.refers for new in news}
+    judged = list(zip(news, is_new, strict=True))
+    return together.judge(store, judged, [job for job in jobs_gone if job]) or references.judge(
+        store, puts, gone
+    )

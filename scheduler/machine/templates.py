@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from scheduler.machine.context import Context, done, refused
-from scheduler.machine.rules import allowances, pins
+from scheduler.machine.rules import pins, references, together
 from scheduler.machine.steps import editing, redating
 from scheduler.machine.steps.editing import Edit
 from scheduler.model.templates import KIND
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables import template_changes
+from scheduler.store.tables.refs import Named
 from scheduler.words.commands import FollowTemplate
 from scheduler.words.outcomes import Code, Outcome
 
@@ -17,8 +18,8 @@ JOBS_MAX = 100
 
 
 def follow_template(ctx: Context, command: FollowTemplate) -> Outcome:
-    """One that somebody put meanwhile stays as it was put; and so does one that would come to name what its
-    namespace does not let it have."""
+    """One that somebody put meanwhile stays as it was put; and so does one that nobody could put so: it would
+    name what is not there, or what it may not have."""
     if len(command.jobs) > JOBS_MAX:
         return refused(Code.LIMIT, f"{len(command.jobs)} jobs in one command, at most {JOBS_MAX}")
     row = template_changes.get(ctx.store, command.namespace, command.name)
@@ -35,7 +36,10 @@ def follow_template(ctx: Context, command: FollowTemplate) -> Outcome:
     for new in command.jobs:
         job = job_rows.find(ctx.store, new.namespace, new.name)
         judged = editing.judge(new, job)
-        if job is None or isinstance(judged, Outcome) or allowances.judge_words(ctx.store, new) is not None:
+        if job is None or isinstance(judged, Outcome) or judged.is_same:
+            continue
+        refers = {Named("job", new.namespace, new.name): new.refers}
+        if together.judge(ctx.store, [(new, False)]) or references.judge(ctx.store, refers):
             continue
         editing.put(ctx, Edit(actor, job.source, ctx.stamp_ms, ctx.stamp_ms, ctx.state.idx), judged, 0)
         followed += 1

@@ -36,6 +36,9 @@ def pin_of(gives: dict[str, Any]) -> str:
 def long_form(
     gives: dict[str, Any], task_fields: Collection[str], kinds_of_work: Collection[str]
 ) -> dict[str, Any]:
+    gives = {name: value for name, value in gives.items() if value is not None or name in task_fields}
+    if isinstance(gives.get("triggers"), dict):  # a single one, as a job may say it
+        gives["triggers"] = [gives["triggers"]]
     if "tasks" in gives or gives.keys().isdisjoint(kinds_of_work):
         return gives
     main = {name: value for name, value in gives.items() if name in task_fields}

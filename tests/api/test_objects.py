@@ -148,6 +148,7 @@ async def test_a_dry_run_says_what_the_write_would_and_changes_nothing(client: h
     assert problem(await client.put("/v1/jobs/load", json=USING, params=dry), 422)
     assert await applied(client, USING, VARS, **dry) == {
         "created": ["dsn", "load"], "changed": [], "unchanged": [], "deleted": [], "warnings": [],
+        "follow": [],
     }  # fmt: skip
     await applied(client, USING, VARS)
     assert problem(await client.delete("/v1/vars/dsn", params=dry), 409)

@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import httpx2
+import pytest
+
+from scheduler.plan import plan
+from tests.api.single_node import SingleNode
+from tests.api.test_namespaces import token
 
 GIVES: dict[str, Any] = {"policies": {"timeout": "1h"}, "run": "./report", "retry": {"max": 3}}
 PATH = "/v1/templates/base"
@@ -69,3 +74,68 @@ async def test_a_template_comes_with_its_jobs_also_in_slices_of_a_stage(client: 
     beside = {"objects": [{**template, "template": "other"}], "jobs": [{"job": "b", "extends": "other"}]}
     assert (await client.post("/v1/apply", json=beside)).status_code == 200
     assert (await client.get("/v1/jobs/b")).json()["tasks"]["main"]["run"] == "./report"
+
+
+def follow(node: SingleNode) -> None:
+    """The planner, until the jobs have followed."""
+    for _ in range(5):
+        if commands := plan(node.store, node.now_ms(), epoch=node.machine.state.epoch, lead_ms=0):
+            assert all(outcome.ok for outcome in node.apply(*commands))
+
+
+TICKS = [{"every": "100ms", "id": f"t{n}"} for n in range(11)]
+
+
+@pytest.mark.parametrize(
+    ("gives", "said"),
+    [
+        ({"run": "x", "vars": ["nope"]}, "job default/a refers to vars default/nope, which does not exist"),
+        ({"run": "x", "triggers": {"after": "a.succeeded"}}, "these jobs would wait for each other"),
+        ({"run": "x", "triggers": TICKS}, "job default/a asks for 110 ticks a second"),
+        ({"run": "x", "secrets": ["nope"]}, "there is no secret default/nope"),
+        ({"tasks": {"main": {"job": {"name": "a"}}}}, "a run of default/a would wait for itself"),
+        ({"run": "x", "on": {"pool": "gpu"}}, "is for pool gpu; its namespace may use default"),
+    ],
+)
+async def test_an_edit_by_which_a_job_could_not_be_put_is_refused(
+    client: httpx2.AsyncClient, gives: dict[str, Any], said: str
+) -> None:
+    await put(client, GIVES)
+    assert (await client.put("/v1/jobs/a", json={"extends": "base"})).status_code == 201
+    assert (await client.put("/v1/namespaces/default", json={"pools": ["default"]})).status_code == 201
+    for query in ({"dry_run": "true"}, {}):
+        refused = await put(client, gives, **query)
+        assert refused.status_code == 422, refused.text
+        assert said in refused.json()["detail"]
+    assert (await client.get(PATH)).json()["revision"] == 1
+
+
+async def test_who_edits_a_template_lets_no_job_name_what_he_may_not(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    assert (await client.put("/v1/jobs/pay", json={"namespace": "vault", "noop": True})).status_code == 201
+    await put(client, GIVES)
+    theirs = {"extends": "default/base", "namespace": "theirs"}
+    assert (await client.put("/v1/jobs/a", json=theirs)).status_code == 201
+    ours = token(node, "ours", default="submitter")
+    gives: dict[str, Any] = {"tasks": {"main": {"run": "x"}}}
+    gives["tasks"]["pay"] = {"job": {"name": "vault/pay", "wait": False}}
+    refused = await client.put(PATH, json={"gives": gives}, headers=ours)
+    assert refused.status_code == 403, refused.text
+    assert "to name job vault/pay it needs" in refused.json()["detail"]
+    assert (await client.put(PATH, json={"gives": gives})).status_code == 200
+    follow(node)
+    gives["tasks"]["main"]["run"] = "y"
+    again = await client.put(PATH, json={"gives": gives}, headers=ours)
+    assert again.status_code == 200, "what it named before is another's word"
+
+
+async def test_zone_data_is_there_before_jobs_follow_that_name_a_zone(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    await put(client, GIVES)
+    await client.put("/v1/jobs/a", json={"extends": "base"})
+    made = await put(client, {**GIVES, "triggers": {"cron": "0 2 * * *", "tz": "Europe/Berlin"}})
+    assert made.status_code == 200, made.text
+    follow(node)
+    assert (await client.get("/v1/jobs/a")).json()["triggers"][0]["tz"] == "Europe/Berlin"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scheduler.machine.context import Context, refused
-from scheduler.machine.rules import allowances, cycles, hooked, nesting, secret_uses, tick_limits
+from scheduler.machine.rules import together
 from scheduler.machine.rules.shared_asks import Change
 from scheduler.machine.steps import editing, redating
 from scheduler.machine.steps.editing import Edit, Judged
@@ -46,14 +46,10 @@ def judge(
     changed = [each for each in judged if not each.is_same]
     if refusal := _refuse_stale(ctx, changed):
         return refusal
-    if refusal := allowances.judge(ctx.store, ((each.new, each.job is None) for each in changed), gone):
-        return refusal
-    asking = [each.new for each in changed]
-    too_many = tick_limits.judge(
-        ctx.store, asking, lambda new: _id(stored.get((new.namespace, new.name))), gone, shared
-    )
-    refusal = too_many or secret_uses.judge(ctx.store, asking) or cycles.judge(ctx.store, asking)
-    refusal = refusal or nesting.judge(ctx.store, asking) or hooked.judge(ctx.store, asking)
+    refusal = together.judge(
+        ctx.store, [(each.new, each.job is None) for each in changed], gone, shared,
+        lambda new: _id(stored.get((new.namespace, new.name))),
+    )  # fmt: skip
     return refusal or judged
 
 

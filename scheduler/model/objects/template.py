@@ -3,7 +3,7 @@ of them."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -11,6 +11,9 @@ from scheduler.model.fields import Name
 from scheduler.model.objects.kind import Described, Kind
 from scheduler.model.problems import JobError, Problem, pointer_of
 from scheduler.model.templates import KIND, NOT_GIVEN, pin_of
+
+if TYPE_CHECKING:
+    from scheduler.model.job import Job
 
 
 class Template(Described):
@@ -20,20 +23,32 @@ class Template(Described):
         Field(min_length=1, description="fields of a job, in its long or short form, that jobs need not say"),
     ]
 
-    def faults(self) -> list[Problem]:
+    def zones(self) -> list[str]:
+        """Of the jobs that follow, which nobody sends: they could not be prepared without zone data."""
+        job = self._as_job()
+        admissions = [job.policies.admission, *(each.admission for each in (job.groups or {}).values())]
+        named = [trigger.zone for trigger in job.triggers] + [each.tz for each in admissions if each]
+        if job.expect is not None and job.expect.has_clock:
+            named.append(job.expect.tz or "UTC")
+        return list(dict.fromkeys(zone for zone in named if zone))
+
+    def _as_job(self) -> Job:
         from scheduler.model import work
         from scheduler.model.parse import parse_job
 
+        whole = dict(self.gives)
+        if "tasks" not in whole and not any(name in work.NAMES for name in whole):
+            whole["run"] = "true"  # a stand-in: each job says its own
+        return parse_job({**whole, "job": "any"})
+
+    def faults(self) -> list[Problem]:
         found = [
             Problem(pointer_of("gives", name), f"{name} is a job's own: no template gives it", "remove it")
             for name in NOT_GIVEN
             if name in self.gives
         ]
-        whole = dict(self.gives)
-        if "tasks" not in whole and not any(name in work.NAMES for name in whole):
-            whole["run"] = "true"  # a stand-in: each job says its own
         try:
-            found or parse_job({**whole, "job": "any"})
+            found or self._as_job()
         except JobError as error:
             found += [
                 problem.below(pointer_of("gives")) for problem in error.problems

@@ -9,7 +9,7 @@ import pytest
 
 from scheduler.model import JobError, canonical, parse_job
 from scheduler.model.brief import brief
-from scheduler.model.objects.parsing import parse_document
+from scheduler.model.objects.parsing import Definition, parse_document
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import template_changes
 from scheduler.words import commands as c
@@ -89,6 +89,49 @@ def test_a_change_of_leaders_in_the_middle_goes_on(story: Story) -> None:
     assert {spec(story, f"j{n:02}")["tasks"]["main"]["run"] for n in range(45)} == {"./other"}
 
 
+@pytest.mark.parametrize(
+    "gives",
+    [
+        {"vars": ["nope"]},
+        {"triggers": {"after": "a.succeeded"}},
+        {"triggers": [{"every": "100ms", "id": f"t{n}"} for n in range(11)]},
+        {"tasks": {"main": {"job": {"name": "a"}}}},
+        {"secrets": ["nope"]},
+    ],
+)
+def test_a_job_does_not_come_to_what_nobody_could_put(story: Story, gives: dict[str, Any]) -> None:
+    story.connect()
+    ok(story, template(), extending("a"))
+    ok(story, {"template": "base", "gives": {**gives, **({} if "tasks" in gives else {"run": "./never"})}})
+    story.settle()
+    assert template_changes.first(story.store) is None
+    assert story.job("a").revision == 1
+    ok(story, template(run="./other"))
+    story.settle()
+    assert spec(story, "a")["tasks"]["main"]["run"] == "./other"
+
+
+def test_jobs_that_follow_ask_for_no_more_ticks_than_a_namespace_may(story: Story) -> None:
+    story.connect()
+    ok(story, template(), *(extending(f"j{n:03}") for n in range(210)))
+    ok(story, template(triggers=[{"every": "100ms"}]))
+    story.plan_and_apply()
+    while template_changes.first(story.store) is not None:
+        story.plan_and_apply()
+    assert sum(bool(spec(story, f"j{n:03}").get("triggers")) for n in range(210)) == 200
+
+
+def test_a_template_names_the_zones_that_its_jobs_will(story: Story) -> None:
+    gives = {
+        "triggers": [{"cron": "0 2 * * *", "tz": "Europe/Berlin"}],
+        "policies": {"admission": {"windows": ["20:00-06:00"], "tz": "Asia/Tokyo"}},
+        "expect": {"start_by": "03:00"},
+    }
+    found = parse_document({"template": "t", "gives": gives})
+    assert isinstance(found, Definition)
+    assert found.zones == ["Europe/Berlin", "Asia/Tokyo", "UTC"]
+
+
 def test_what_is_extended_stays(story: Story) -> None:
     ok(story, template(), extending("a"), extending("b"))
     outcome = story.apply(gone=[("template", "default", "base")])
@@ -131,6 +174,13 @@ def test_what_a_template_without_work_says_of_tasks_holds_for_each(story: Story)
     again = parse_job(job.public(), templates=lambda *_: other).public()["tasks"]
     assert [again[name].get("timeout") for name in tasks][:2] == ["5m", "5m"], "it says so by now"
     assert brief(canonical(job), 1)["tasks"] == tasks
+
+
+def test_a_single_trigger_is_one_and_nothing_gives_nothing(story: Story) -> None:
+    gives = {"triggers": {"every": "1h"}, "description": None, "labels": None, "run": "x", "tasks": None}
+    ok(story, {"template": "base", "gives": gives}, extending("a"), extending("b", triggers=[]))
+    assert [each["every"] for each in spec(story, "a")["triggers"]] == ["1h"]
+    assert "triggers" not in spec(story, "b")
 
 
 def test_tasks_of_a_template_are_filled_one_by_one(story: Story) -> None:
