@@ -111,4 +111,7 @@ def environment(
 
 def parameter_text(value: object) -> str:
     """A parameter as an environment variable holds it: text as it is, the rest as JSON."""
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    if isinstance(value, str):
+        return value
+    # Letters as they are: written as \\uXXXX a list that may be given would not fit in a variable.
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

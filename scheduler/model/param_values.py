@@ -8,7 +8,7 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from scheduler.model import date_expressions
@@ -127,7 +127,7 @@ def check_params(declared: Declared, given: object) -> bytes:
     values: dict[str, object] = {}
     for name in given:
         if name not in params and declared.takes_extra:
-            if extra := _extra_fault(name, given[name], params):
+            if extra := _extra_fault(name, given, params):
                 problems.append(Problem(pointer_of(name), *extra))
             else:
                 values[name] = given[name]
@@ -145,7 +145,7 @@ def check_params(declared: Declared, given: object) -> bytes:
             choices = schema.get("enum")
             if fault:
                 problems.append(Problem(pointer_of(name), f"{name} {fault}", hint))
-            elif choices is not None and value not in choices:
+            elif choices is not None and not _is_among(value, choices):
                 one_of = ", ".join(json.dumps(choice) for choice in choices)[:400]
                 problems.append(Problem(pointer_of(name), f"{name} is not among the allowed values", one_of))
             else:
@@ -159,12 +159,21 @@ def check_params(declared: Declared, given: object) -> bytes:
     return json_text(values)
 
 
-def _extra_fault(name: object, value: object, params: Mapping[str, Any]) -> tuple[str, str] | None:
+def _is_among(value: object, choices: Sequence[object]) -> bool:
+    """`true` is not 1."""
+    return any(value == each and isinstance(value, bool) == isinstance(each, bool) for each in choices)
+
+
+def _extra_fault(
+    name: object, given: Mapping[Any, object], params: Mapping[str, Any]
+) -> tuple[str, str] | None:
     """What is wrong with a parameter that the job does not declare, and lets pass."""
     if not isinstance(name, str) or not NAME.fullmatch(name):
         return "a parameter's name is letters, digits and _, 64 at most, and begins with no digit", ""
-    if other := next((each for each in params if each.upper() == name.upper()), ""):
+    others = (each for each in (*params, *given) if each != name and str(each).upper() == name.upper())
+    if other := next(others, ""):
         return f"{name} and {other} would share the variable CRONCLAVE_PARAM_{name.upper()}", ""
+    value = given[name]
     if not isinstance(value, str):
         return f"{name} is not declared and so must be text, not {type_name(value)}", "put it in quotes"
     fault = _scalar_fault(value)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from api.agents.assignment import parameter_text
 from scheduler.model import JobError, canonical, compile_job, parse_job, prepare
 from scheduler.model.param_values import check_params, declared_params
 from scheduler.model.unsaid import whole
@@ -209,6 +210,19 @@ def test_parameters_are_checked_and_filled_in() -> None:
     assert check_params(declared, {"count": 3, "share": 1}) == (
         b'{"count":3,"dry":false,"region":"eu","share":1}'
     )
+
+
+def test_true_is_none_of_the_numbers_and_no_two_extras_share_a_variable() -> None:
+    job = parse_job({
+        "job": "j", "noop": True, "params_extra": "allow",
+        "params": {"n": {"type": "enum", "enum": [1, 2.5, "eu"]}},
+    })  # fmt: skip
+    declared = declared_params(canonical(job))
+    assert check_params(declared, {"n": 2.5, "foo": "1"}) == b'{"foo":"1","n":2.5}'
+    for given_params, said in ({"n": True}, "not among"), ({"foo": "1", "FOO": "2"}, "share the variable"):
+        with pytest.raises(JobError, match=said):
+            check_params(declared, given_params)
+    assert parameter_text(["é", {"a": True}]) == '["é",{"a":true}]'
 
 
 @pytest.mark.parametrize(
