@@ -39,6 +39,7 @@ from scheduler.words.outcomes import Outcome
 UNKNOWN_MS = 1_000
 HISTORY = 50_000  #: attempts that tell how long tasks take, the newest
 STEPS_MAX = 5_000_000
+SPAN_MS_MAX = 800 * 86_400_000  #: what lies before the days that are asked for is gone through as well
 UPKEEP_MS = 600_000  #: so often old runs are looked for; asked at each instant, it were half of the work
 STUCK_MAX = 100  #: plans in a row of which nothing is taken
 CHUNK = 200  #: commands of one entry
@@ -261,6 +262,12 @@ def simulate(
     if not begun_ms <= from_ms < until_ms:
         span = f"{format_instant(begun_ms)}, where the state ends, and {format_instant(until_ms)}"
         raise ValueError(f"{format_instant(from_ms)} does not lie between {span}")
+    if until_ms - begun_ms > SPAN_MS_MAX:
+        last = f"{format_instant(begun_ms)}, where the state ends"
+        raise ValueError(
+            f"{format_instant(until_ms)} is more than {SPAN_MS_MAX // 86_400_000} days after {last}: all of"
+            " them would be gone through"
+        )
     world = _World(store, machine, begun_ms, thorough=thorough)
     world.tell([c.Lead("simulation", "", machine.state.leader_term + 1)])
     for outcome in world.tell(changes(begun_ms)):

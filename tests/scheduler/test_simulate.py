@@ -298,6 +298,8 @@ def test_days_from_a_later_one_on_are_told_alone(story: Story, tmp_path: Path) -
     assert sum(found["ticks"].values()) == 48
     with pytest.raises(ValueError, match="does not lie between 2027-01-15T09:30:00Z, where the state ends"):
         forecast(story.path, Asked(2, from_ms=START_MS - DAY_MS), tmp_path / "scratch")
+    with pytest.raises(ValueError, match="is more than 800 days after 2027-01-15T09:30:00Z, where the state"):
+        forecast(story.path, Asked(2, from_ms=START_MS + 800 * DAY_MS), tmp_path / "scratch")
 
 
 def test_how_far_it_is_is_told(story: Story, tmp_path: Path) -> None:
