@@ -9,7 +9,8 @@ Rules of this file:
    planner looked. Nothing stops these clocks: a run that waits, is held or suspended is late all the same.
 3. `end_by` is met by a success: of the run itself, or of any later one of the job but a backfill. A run that
    a person cancelled is no longer waited for.
-4. Of the runs of a job that failed, ENDED_MAX at most are still watched for that."""
+4. Of a job that is deleted nobody waits for anything: nothing is told of what still goes on.
+5. Of the runs of a job that failed, ENDED_MAX at most are still watched for that."""
 
 from __future__ import annotations
 
@@ -74,6 +75,9 @@ def judge(ctx: Context, run: Run) -> bool:
     now = watches.get(ctx.store, run.id)
     if now is None or now.next_ms is None or now.next_ms > ctx.stamp_ms:
         return False
+    if job_rows.standing(ctx.store, run.job) is None:
+        watches.drop(ctx.store, run.id)
+        return True
     stamp_ms = ctx.stamp_ms
     if now.start_ms is not None and now.start_ms <= stamp_ms:
         _tell(ctx, run, LATE_START, now.start_ms)
@@ -97,6 +101,9 @@ def judge(ctx: Context, run: Run) -> bool:
 def end(ctx: Context, run: Run, state: str, expected: Expected | None) -> None:
     """It ended so, now."""
     now, stamp_ms = watches.get(ctx.store, run.id), ctx.stamp_ms
+    if now is not None and job_rows.standing(ctx.store, run.job) is None:
+        watches.drop(ctx.store, run.id)
+        now = expected = None
     if now is not None:
         if now.start_ms is not None and now.start_ms < stamp_ms:
             _tell(ctx, run, LATE_START, now.start_ms)

@@ -429,6 +429,23 @@ def test_a_disabled_or_deleted_job_owes_nothing(story: Story) -> None:
 # -- people, notices, and what is kept ---------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("deleted", ["ended", "running"])
+def test_nobody_waits_for_a_run_of_a_deleted_job(story: Story, deleted: str) -> None:
+    put(story, expect={"end_by": "30m"})
+    story.now_ms = DUE_MS
+    story.plan_and_apply()
+    (attempt,) = story.attempts(1)
+    assert story.claim(attempt.id).ok
+    if deleted == "ended":
+        story.finish(attempt.id, exit_code=1)
+    story.tell_ok(c.DeleteJob("default", "j"))
+    story.now_ms += HOUR_MS
+    story.settle(exit_code=1)
+    assert story.run(1).state == "failed"
+    assert unmet.of_job(story.store, 1) == []
+    assert watches.get(story.store, 1) is None
+
+
 def test_who_acknowledged_it_is_not_told_of_the_same_again_until_then(story: Story) -> None:
     notify = [{"on": ["late", "too_few"], "webhook": "https://example.org/x"}]
     put(story, expect={"start_by": "10m"}, notify=notify, policies={"overlap": "allow"})
