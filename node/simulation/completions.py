@@ -15,9 +15,10 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from scheduler.machine import AppliedEntry
+from scheduler.machine.rules.completing import PROGRESS_MS_MIN
 from scheduler.model.objects.parsing import parse_document, prepare_document
 from scheduler.store.connection import Store
 from scheduler.words import events as e
@@ -81,6 +82,11 @@ def resources(now_ms: int) -> tuple[PreparedObject, ...]:
     return (found,)
 
 
+class _Far(NamedTuple):
+    text: str
+    stamp_ms: int
+
+
 class Completers:
     def __init__(self, world: JobsWorld, seed: int) -> None:
         self._world = world
@@ -92,7 +98,9 @@ class Completers:
         self._acked: dict[int, str] = {}  #: attempt to the message of the word that was taken
         self._told: set[int] = set()  #: attempts that were completed
         self._texts = 0
-        self._far: dict[int, str] = {}  #: attempt to what was taken of how far it is
+        self._far: dict[int, _Far] = {}  #: attempt to what was taken of how far it is
+        self._acked_far: set[tuple[int, str]] = set()  #: attempts and texts
+        self._taken: set[tuple[int, str]] = set()
         self.awaited = self.refused = self.again = self.expired = 0
         self._act()
 
@@ -112,9 +120,15 @@ class Completers:
             rng.choice(fronts).propose([told], partial(self._heard_how_far, told))
 
     def _heard_how_far(self, told: ReportProgress, outcomes: list[Outcome]) -> None:
-        if outcomes[0].ok and self._far.setdefault(told.attempt, told.text) != told.text:
-            said = f"attempt {told.attempt}: {told.text!r} was taken soon behind {self._far[told.attempt]!r}"
+        if outcomes[0].ok:
+            self._acked_far.add((told.attempt, told.text))
+
+    def _told_how_far(self, attempt: int, text: str, stamp_ms: int) -> None:
+        before = self._far.get(attempt)
+        if before is not None and before.text != text and stamp_ms < before.stamp_ms + PROGRESS_MS_MIN:
+            said = f"attempt {attempt}: {text!r} was taken soon behind {before.text!r}"
             self._world.invariants.fail("completed", said)
+        self._far[attempt] = _Far(text, stamp_ms)
 
     @property
     def progress(self) -> int:
@@ -163,6 +177,9 @@ class Completers:
                     self._granted = [*self._granted[-LATELY:], (event.attempt, event.run)]
                 case e.AttemptAwaiting():
                     self.awaited += 1
+                case e.AttemptProgressed():
+                    self._taken.add((event.attempt, event.text))
+                    self._told_how_far(event.attempt, event.text, entry.stamp_ms)
                 case e.AttemptCompleted():
                     if event.attempt in self._told:
                         said = f"attempt {event.attempt} was completed twice"
@@ -185,7 +202,9 @@ class Completers:
             stands = store.value("SELECT message FROM completions WHERE attempt = ?", (attempt,))
             if stands != message:
                 yield "completed", f"attempt {attempt}: {message!r} was acknowledged, {stands!r} stands"
-        for attempt, text in self._far.items():
+        for attempt, text in sorted(self._acked_far - self._taken):
+            yield "completed", f"attempt {attempt}: {text!r} was acknowledged, and never taken"
+        for attempt, far in self._far.items():
             stands = store.value("SELECT doing FROM completions WHERE attempt = ?", (attempt,))
-            if stands != text:
-                yield "completed", f"attempt {attempt}: {text!r} was acknowledged, it is told at {stands!r}"
+            if stands != far.text:
+                yield "completed", f"attempt {attempt}: {far.text!r} was taken, it is told at {stands!r}"
