@@ -52,7 +52,8 @@ CACHE_KIB = 65_536
 
 _QUEUED = "SELECT EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_queued WHERE state = 'queued')"
 _WAITING = (
-    f"{_QUEUED} OR EXISTS (SELECT 1 FROM runs WHERE finished_ms IS NULL AND state <> 'running')"
+    f"{_QUEUED} OR EXISTS (SELECT 1 FROM runs INDEXED BY runs_active"
+    " WHERE finished_ms IS NULL AND state <> 'running')"
 )
 """Whether anything waits for what another one's end may give back: a slot, a lock, its turn."""
 
@@ -135,6 +136,8 @@ class _World:
         else:
             self._upkeep_ms = self.now_ms + UPKEEP_MS
         planned = plan(self.store, self.now_ms, epoch=self.machine.state.epoch, lead_ms=0, cache=self.cache)
+        if any(isinstance(each, c.Purge) for each in planned):
+            self._upkeep_ms = self.now_ms  # there may be more than one search finds
         self._told = True  # what a plan finds tells when the next is due
         self._stirred = bool(planned) and any(outcome.ok for outcome in self.tell(planned))
         return self._stirred
@@ -147,7 +150,8 @@ class _World:
     def _begin(self) -> bool:
         """Agents claim what was assigned."""
         rows = self.store.rows(
-            "SELECT a.id, a.agent, g.session, a.due_ms, r.job, t.name FROM attempts a"
+            "SELECT a.id, a.agent, g.session, a.due_ms, r.job, t.name"
+            " FROM attempts a INDEXED BY attempts_assigned"
             " JOIN agents g ON g.id = a.agent JOIN tasks t ON t.id = a.task JOIN runs r ON r.id = a.run"
             " WHERE a.state = 'assigned' AND g.node <> '' ORDER BY a.id LIMIT 10000"
         )
@@ -166,7 +170,8 @@ class _World:
     def _stop(self) -> bool:
         """What is asked to stop does so at once."""
         stopping = self.store.rows(
-            "SELECT a.id, a.agent FROM attempts a JOIN agents g ON g.id = a.agent"
+            "SELECT a.id, a.agent FROM agents g"
+            " CROSS JOIN attempts a INDEXED BY attempts_live ON a.agent = g.id"
             " WHERE a.live = 1 AND a.state = 'cancelling' AND g.node <> '' ORDER BY a.id LIMIT 10000"
         )
         ended = [

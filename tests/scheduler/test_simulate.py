@@ -238,8 +238,8 @@ def test_the_planner_is_asked_less_often_and_the_ledger_is_the_same(tmp_path: Pa
         story.put(*MIXED)
         for name, minutes in (("often", 0.4), ("long", 2.5), ("left", 1.5), ("right", 1), ("wide", 1)):
             run = int(story.value(c.RunJob("default", name, b"{}", story.now_ms), "run"))
-            while story.store.value("SELECT state FROM runs WHERE id = ?", (run,)) != "succeeded":
-                story.plan_and_apply()
+            while story.store.value("SELECT finished_ms FROM runs WHERE id = ?", (run,)) is None:
+                story.tell(*story.plan())  # an end that a plan finds may refuse what comes behind it there
                 begun_ms = story.now_ms
                 claimed = story.store.rows("SELECT id FROM attempts WHERE state = 'assigned' ORDER BY id")
                 for (attempt,) in claimed:
