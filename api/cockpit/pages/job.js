@@ -94,7 +94,7 @@ function Whole({ job, again }) {
   const actions = [runJob(job), { ...toggleJob(job), done: again }, deleteJob(job, text.data, () => go(at("jobs")))];
   useOffers(actions, [job.revision, job.state, text.data]);
   useKeys({ e: ["job.edit", () => api.may("edit", job.namespace) && go(edit)] }, [job.name]);
-  const tasks = graphOf(job);
+  const tasks = useMemo(() => graphOf(job), [job]);
   const last = job.last_run;
   return html`<div class="title"><div class="head"><h1>${name}</h1><${JobState} job=${job} all />
       <span class="push"></span>${actions.slice(0, 2).map((action) => html`<${Act} key=${action.text} action=${action} />`)}

@@ -1,6 +1,6 @@
 // One run: what it is and waits for, its graph and when each attempt ran, and what its tasks wrote.
 
-import { Act, at, between, command, Copy, Facts, go, html, Loading, Said, span, Status, t, useNow, useQuery, useRead, When, word } from "../house.js";
+import { Act, at, between, command, Copy, Facts, go, html, Loading, Said, span, Status, t, useMemo, useNow, useQuery, useRead, When, word } from "../house.js";
 import { answers, Approval } from "../parts/approvals.js";
 import { limitsOf, UnmetOfRun } from "../parts/expectations.js";
 import { completing, Completion } from "../parts/completions.js";
@@ -88,9 +88,9 @@ export default function Run({ run: id }) {
   const { data: run, error, again } = useRead(`/v1/runs/${encodeURIComponent(id)}`, { types: (event) => String(event.run) === id, every: 5000 });
   const definition = useRead(run ? `${pathOf(named(run))}&revision=${run.revision}` : null, { every: 0 });
   const now = useNow(run && !run.finished ? 1000 : 60000);
+  const boxes = useMemo(() => boxesOf(definition.data?.definition || definition.data || {}), [definition.data]);
   if (!run) return html`<h1>${t("run.title", { run: id })}</h1><${Loading} error=${error} />`;
   const all = Object.entries(run.tasks).flatMap(([task, { attempts }]) => attempts.map((attempt) => ({ task, ...attempt })));
-  const defined = definition.data?.definition || definition.data || {}, boxes = boxesOf(defined);
   const tasks = Object.entries(run.tasks).map(([name, task]) => ({ name, state: task.attempts.some((each) => each.unreachable) ? "unreachable" : task.state === "active" ? "running" : task.warned ? "warned" : task.state,
     needs: boxes.get(name)?.needs || [], group: task.group, catches: boxes.get(name)?.catches, isLast: boxes.get(name)?.isLast, note: task.members ? `${task.members.succeeded}/${task.members.all}` : task.taken_from ? `#${task.taken_from}` : task.attempts.length > 1 ? `${task.attempts.length}×` : task.state === "skipped" ? task.reason : "" }));
   const task = run.tasks[query.task] ? query.task : firstOf(run);

@@ -2,20 +2,20 @@
 // A group is a box too, drawn as a frame around what is inside: `group` names it, `catches` says that the task catches its failures, `isLast` that it is one of `finally`.
 // Tasks that stand alike (same needs, needed by the same) are one box where there are too many to tell apart.
 
-import { html, useEffect, useRef, useState } from "./html.js";
+import { html, useEffect, useMemo, useRef, useState } from "./html.js";
 import { Shape, lookOf } from "./status.js";
 import { t, tn, word } from "./words.js";
 
 const WIDTH = 168, HEIGHT = 34, SHOWN_MAX = 300;
 const ORDER = ["failed", "timed_out", "lost", "expired", "running", "active", "queued", "retry_wait", "blocked"];
 
-// After which tasks one is drawn: after what it needs; what `finally` begins with, after all that the rest ends with.
-export function needsOf(job, name) {
-  const tasks = { ...job.groups, ...job.tasks }, last = new Set(job.finally || []), inside = new Set(Object.values(job.groups || {}).flatMap((group) => [...group.tasks, ...(group.catch || [])]));
-  const needs = (each) => (tasks[each]?.needs || []).map((need) => typeof need === "string" ? need : need.task);
-  if (!last.has(name) || needs(name).length) return needs(name);
-  const needed = new Set(Object.keys(tasks).flatMap(needs));
-  return Object.keys(tasks).filter((each) => !last.has(each) && !needed.has(each) && !inside.has(each));
+// After which tasks each is drawn: after what it needs; what `finally` begins with, after all that the rest ends with. Looked for once: a job may have 10,000 tasks.
+function needsOf(job) {
+  const boxes = { ...job.groups, ...job.tasks }, names = Object.keys(boxes), last = new Set(job.finally || []), inside = new Set(Object.values(job.groups || {}).flatMap((group) => [...group.tasks, ...(group.catch || [])]));
+  const needs = new Map(names.map((name) => [name, (boxes[name].needs || []).map((need) => typeof need === "string" ? need : need.task)]));
+  const needed = new Set([...needs.values()].flat());
+  const ends = names.filter((name) => !last.has(name) && !needed.has(name) && !inside.has(name));
+  return (name) => last.has(name) && !needs.get(name).length ? ends : needs.get(name);
 }
 
 export function grouped(tasks) {
@@ -25,7 +25,8 @@ export function grouped(tasks) {
   const groups = new Map();
   for (const task of tasks) {
     const key = JSON.stringify([[...task.needs].sort(), before.get(task.name).sort()]);
-    groups.set(key, [...(groups.get(key) || []), task]);
+    if (!groups.has(key)) groups.set(key, []);
+    groups.get(key).push(task);
   }
   const of = new Map();
   const found = [...groups.values()].map((members) => {
@@ -39,8 +40,8 @@ export function grouped(tasks) {
 
 // The boxes of a job as it is defined: by name what each is drawn after, and the group that it is in.
 export function boxesOf(job) {
-  const groups = job.groups || {};
-  const found = new Map([...Object.entries(groups), ...Object.entries(job.tasks || {})].map(([name, box]) => [name, { name, box, needs: needsOf(job, name), isLast: (job.finally || []).includes(name) }]));
+  const groups = job.groups || {}, needs = needsOf(job), last = new Set(job.finally || []);
+  const found = new Map([...Object.entries(groups), ...Object.entries(job.tasks || {})].map(([name, box]) => [name, { name, box, needs: needs(name), isLast: last.has(name) }]));
   for (const [group, { tasks: inside, catch: catching }] of Object.entries(groups))
     for (const name of [...inside, ...(catching || [])]) if (found.has(name)) Object.assign(found.get(name), { group, catches: (catching || []).includes(name) });
   return found;
@@ -58,8 +59,8 @@ export function edgesOf(boxes) {
 export function TaskGraph({ tasks, href, current }) {
   const [laid, set] = useState(null);
   const worker = useRef(null), turn = useRef(0);
-  const boxes = grouped(tasks);
-  const shape = JSON.stringify(boxes.map((box) => [box.name, box.needs, box.group, box.catches]));
+  const boxes = useMemo(() => grouped(tasks), [tasks]);
+  const shape = useMemo(() => boxes.length > SHOWN_MAX ? "" : JSON.stringify(boxes.map((box) => [box.name, box.needs, box.group, box.catches])), [boxes]);
   useEffect(() => () => worker.current?.terminate(), []);
   useEffect(() => {
     if (boxes.length > SHOWN_MAX) return;
