@@ -29,6 +29,7 @@ from scheduler.words.commands import Apply, PreparedJob, PreparedObject
 from scheduler.words.outcomes import Outcome
 
 FOLLOWING_MAX = 1_000  #: jobs that are judged under another template before it is taken
+UNSEEN = "a job that this token may not read"
 HINT = "say otherwise in that job first, or in the template"
 
 
@@ -41,6 +42,20 @@ class Follower(NamedTuple):
     wrong: str = ""  #: why it cannot be what the template says
     made: PreparedJob | None = None  #: as it would be put
     foreign: tuple[Target, ...] = ()  #: what it would come to name that whoever edits the template may not
+
+
+def readable_templates(call: Call) -> Templates:
+    def gives(namespace: str, name: str) -> dict[str, Any] | None:
+        _need_readable(call, namespace, name)
+        return call.templates(namespace, name)
+
+    return gives
+
+
+def _need_readable(call: Call, namespace: str, name: str) -> None:
+    """Raises Problem for one of a namespace in which the caller may not read, whether there is one or not:
+    what is wrong with a job would tell of it else."""
+    need_nameable(call, Named("job", "", ""), [Target(KIND, namespace, name, "/extends")])
 
 
 def templates_of(call: Call, documents: Sequence[Any]) -> Templates:
@@ -58,6 +73,7 @@ def templates_of(call: Call, documents: Sequence[Any]) -> Templates:
 
     def gives(namespace: str, name: str) -> dict[str, Any] | None:
         if (namespace, name) not in beside:
+            _need_readable(call, namespace, name)
             with call.scheduler.read() as store:
                 laid = staged_object(store, stage, KIND, namespace, name)
             beside[namespace, name] = (
@@ -115,7 +131,9 @@ def need_followers(call: Call, command: Apply) -> list[dict[str, str]]:
     beside = [Named("job", job.namespace, job.name) for job in command.jobs]
     found = followers(call, command.objects, beside)
     if wrong := next((each for each in found if each.wrong), None):
-        detail = f"job {wrong.namespace}/{wrong.job} cannot follow template {wrong.template}: {wrong.wrong}"
+        is_seen = call.principal.may(access.READ, wrong.namespace)
+        who, why = (f"job {wrong.namespace}/{wrong.job}", f": {wrong.wrong}") if is_seen else (UNSEEN, "")
+        detail = f"{who} cannot follow template {wrong.template}{why}"
         raise Problem("validation", detail, hint=HINT, errors=[FieldError("", detail)])
     if foreign := next((each for each in found if each.foreign), None):
         need_nameable(call, Named("job", foreign.namespace, foreign.job), foreign.foreign)
@@ -123,7 +141,10 @@ def need_followers(call: Call, command: Apply) -> list[dict[str, str]]:
         with call.scheduler.read() as store:
             refusal = _together(store, command, made)
         if refusal is not None:
-            detail = f"jobs that extend what is put cannot follow it: {refusal.detail}"
+            whose = [each.namespace for each in [*command.jobs, *made]]
+            is_seen = all(call.principal.may(access.READ, namespace) for namespace in whose)
+            why = f": {refusal.detail}" if is_seen else f", {UNSEEN} among them"
+            detail = f"jobs that extend what is put cannot follow it{why}"
             raise Problem("validation", detail, hint=HINT, errors=[FieldError("", detail)])
     return [
         {"template": each.template, "namespace": each.namespace, "job": each.job}

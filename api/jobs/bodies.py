@@ -11,6 +11,7 @@ from api.call import Call, json_type, parse_json, refuse_half_pairs
 from api.jobs.asking import KINDS, unmet
 from api.problems import FieldError, Problem, from_job_problems
 from api.references import need_nameable
+from api.templates import readable_templates
 from scheduler.model import Job, JobError, parse_job
 from scheduler.model.known_dates import NO_CALENDARS, Calendars
 from scheduler.model.objects.parsing import JOB
@@ -123,7 +124,7 @@ def parse_writable(call: Call, data: object) -> Job:
     not. Whether a trigger comes at all is judged with what the job has already (`need_unspent`)."""
     job = parse_job(
         data, namespace_default=call.namespace, format=call.scheduler.status().format, defaults=call.defaults,
-        templates=call.templates,
+        templates=readable_templates(call),
     )  # fmt: skip
     call.need(access.EDIT, namespace=job.namespace)
     refers = job.refers

@@ -139,3 +139,33 @@ async def test_zone_data_is_there_before_jobs_follow_that_name_a_zone(
     assert made.status_code == 200, made.text
     follow(node)
     assert (await client.get("/v1/jobs/a")).json()["triggers"][0]["tz"] == "Europe/Berlin"
+
+
+async def test_a_template_of_a_namespace_that_one_may_not_read_is_not_told_of(
+    client: httpx2.AsyncClient, node: SingleNode
+) -> None:
+    base = {"gives": {"run": "x", "policies": {"start_deadline": "7m"}}, "namespace": "vault"}
+    assert (await client.put(PATH, json=base)).status_code == 201
+    ours = token(node, "ours", default="submitter")
+    bad = {"triggers": {"after": "a.succeeded"}, "policies": {"catchup": {"mode": "nope"}}}
+    for name in ("base", "none"):
+        document = {"extends": f"vault/{name}", **bad}
+        put_one = await client.put("/v1/jobs/a", json=document, headers=ours)
+        together = await client.post("/v1/apply", json={"jobs": [{"job": "a", **document}]}, headers=ours)
+        for answer in (put_one, together):
+            assert answer.status_code == 403, answer.text
+            assert "it needs 'read' in namespace 'vault'" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("gives", [{"policies": {"timeout": "1h"}}, {"run": "x", "vars": ["nope"]}])
+async def test_a_job_that_one_may_not_read_is_not_told_of(
+    client: httpx2.AsyncClient, node: SingleNode, gives: dict[str, Any]
+) -> None:
+    await put(client, GIVES)
+    theirs = {"extends": "default/base", "namespace": "theirs"}
+    assert (await client.put("/v1/jobs/hidden", json=theirs)).status_code == 201
+    ours = token(node, "ours", default="submitter")
+    refused = await client.put(PATH, json={"gives": gives}, headers=ours)
+    assert refused.status_code == 422
+    assert "hidden" not in refused.text
+    assert "a job that this token may not read" in refused.json()["detail"]
