@@ -134,7 +134,7 @@ def parse_job(
         raise JobError((Problem("", f"a job is an object, not {type_name(data)}"),))
     shape, short, problems = _normalised(data, namespace_default)
     check_parts(shape, short=short)
-    if shape.pop("template", None) is not None:
+    if shape.pop("template", None) not in (None, False):
         hint = "apply it (cronclave apply FILE), or PUT /v1/templates/NAME with what it gives"
         problems.append(Problem("/template", "a template is no job", hint))
     namespace, taken = shape["namespace"], list[str]()

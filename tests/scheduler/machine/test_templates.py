@@ -217,6 +217,14 @@ def test_a_job_with_template_true_is_one() -> None:
     assert (found["template"], found["namespace"], found["gives"]) == ("base", "n", GIVES)
 
 
+def test_a_job_that_says_it_is_no_template_is_none() -> None:
+    assert parse_job({"job": "a", "template": False, "run": "x"}).public() == parse_job(
+        {"job": "a", "run": "x"}
+    ).public()
+    with pytest.raises(JobError, match="a template is no job"):
+        parse_job({"job": "a", "template": "b", "run": "x"})
+
+
 def test_without_the_cluster_the_rest_of_a_job_is_judged() -> None:
     assert parse_job(extending("a")).name == "a"
     with pytest.raises(JobError, match="unknown field"):
