@@ -120,7 +120,9 @@ class Sources:
             path = folder / "state" / str(current_generation(folder / "state")) / FILE
             state = _state_of(path)  # before the log: what a state has applied stands in a log read later
             self._journal = looked_at(folder / JOURNAL)
-        except (OSError, ValueError, JournalError) as error:
+        except JournalError as error:
+            raise TravelError(f"{data}: its log cannot be read: {error}") from error
+        except (OSError, ValueError) as error:
             raise TravelError(f"{data}: no data directory of a node: {error}") from error
         live = self._live = Base(f"the state of {data}", path, state, is_live=True)
         self._bases.append(live)

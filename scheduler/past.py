@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from scheduler.model.quantities import format_instant
+from scheduler.model.unsaid import whole
 from scheduler.model.written import write_yaml
 from scheduler.store import state as state_rows
 from scheduler.store.connection import Store
@@ -58,8 +59,12 @@ class Defined(NamedTuple):
             "state": self.state, "actor": self.actor, "changed": format_instant(self.changed_ms),
         }  # fmt: skip
 
+    def shape(self) -> Any:
+        """With what the text of a job leaves out."""
+        return whole(self.spec) if self.kind == "job" else json.loads(self.spec)
+
     def lines(self) -> list[str]:
-        return write_yaml([_sorted(json.loads(self.spec))], starts=False).splitlines()
+        return write_yaml([_sorted(self.shape())], starts=False).splitlines()
 
 
 # -- one state ------------------------------------------------------------------------------------
@@ -74,7 +79,7 @@ def told(store: Store, namespace: str = "") -> dict[str, Any]:
         {
             **each.facts(),
             "next": due.get((each.namespace, each.name)) if each.kind == "job" else None,
-            "definition": json.loads(each.spec),
+            "definition": each.shape(),
         }
         for each in defined
     ]
