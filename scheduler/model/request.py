@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -28,6 +27,7 @@ SILENCE_MS = 60_000
 EXPECTED = ("2xx",)
 EXPECT_PATTERN = r"^([1-5]xx|[1-5][0-9]{2}(-[1-5][0-9]{2})?)$"
 _EXPECT = re.compile(EXPECT_PATTERN[1:-1])
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\[\]:]+)(?::([0-9]{0,5}))?")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")  # RFC 9110, 5.6.2: a token
 _OURS = frozenset({"content-length", "transfer-encoding", "connection", "host", "accept-encoding", "expect"})
 VARIABLE = re.compile(r"(\$?)\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -53,13 +53,13 @@ def _address(value: str) -> str:
     if not value.startswith(("http://", "https://", "${")):
         hint = "https://…, or ${NAME} of a variable that begins so"
         raise Refused(f"{shortened(value)} is no address of http or https", hint)
-    if not value.startswith("${") and not VARIABLE.search(_host(value)) and not _is_host(value):
-        raise Refused(f"{shortened(value)} names no host, or no port", "such as https://deploy.example.org:8443/")
     if "@" in _host(value):
         raise Refused(
             "a user or password in an address is written into logs",
             "give it in a header: {Authorization: 'Basic ${SECRET}'}",
         )
+    if not value.startswith("${") and not VARIABLE.search(_host(value)) and not _is_host(_host(value)):
+        raise Refused(f"{shortened(value)} names no host, or no port", "such as https://deploy.example.org:8443/")
     return value
 
 
@@ -68,12 +68,9 @@ def _host(address: str) -> str:
     return re.split(r"[/?#]", address.partition("://")[2], maxsplit=1)[0]
 
 
-def _is_host(address: str) -> bool:
-    try:
-        parts = urlsplit(address)
-        return bool(parts.hostname) and parts.port != 0
-    except ValueError:  # of brackets, of a port
-        return False
+def _is_host(text: str) -> bool:
+    found = _HOST.fullmatch(text)
+    return found is not None and (not found[1] or 0 < int(found[1]) < 1 << 16)
 
 
 def _headers(value: dict[str, str]) -> dict[str, str]:
