@@ -170,7 +170,7 @@ def _jobs() -> list[tuple[str, Columns]]:
         "created_ms": BASE_MS, "changed_ms": BASE_MS, "actor": "'ann'", "active_runs": 0,
         "failures": "CASE WHEN n % 100 THEN 0 ELSE 3 END", "last_run": "n",
         "last_state": "CASE WHEN n % 100 THEN 'succeeded' ELSE 'failed' END", "runs_stored": 1,
-        "retention_runs": 200, "spec": spec,
+        "retention_runs": 200, "criticality": "'normal'", "spec": spec,
     }  # fmt: skip
     revisions: Columns = {
         "job": "n", "revision": 1, "namespace": namespace, "name": name, "spec": spec, "stamp_ms": BASE_MS,

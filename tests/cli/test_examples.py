@@ -20,7 +20,7 @@ COMMANDS = {" ".join(path): command for path, command, _ in every_command()}
 #: What examples name as being there already, and which click looks for.
 FILES = (
     "ca.pem", "token", "node.toml", "agent.toml", "prod/node-1/tls/node.pem", "nightly-report.yaml",
-    "cronclave.db", "monday.db",
+    "cronclave.db", "monday.db", "dated.db", "b1.db", "before.db", "holidays-99.1-py3-none-any.whl",
 )
 
 

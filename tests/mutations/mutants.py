@@ -794,7 +794,7 @@ MUTANTS = (
     ),
     Mutant(
         "one-success-less-is-enough",
-        (("scheduler.machine.rules.joins", "now.succeeded >= asked", "now.succeeded >= asked - 1"),),
+        (("scheduler.machine.rules.joins", "now.succeeded >= wants", "now.succeeded >= wants - 1"),),
         QUIET,
         _says("many: joined-early", "many: joined-without"),
     ),

@@ -48,7 +48,7 @@ class Node:
         self.data, self.cluster, self.seen = folder, cluster, list[Seen]()
         (folder / "state" / "1").mkdir(parents=True)
         (folder / "state" / "CURRENT").write_text("1")
-        journal = Journal(FileDisk(folder / "log"), segment_bytes=8192)
+        journal = Journal(FileDisk(folder / "log"), segment_bytes=4096)
         journal.reset(1, 0)
         store = Store.create_or_open(folder / "state" / "1" / FILE, cluster=cluster)
         machine = Machine(store, member_names)
@@ -81,7 +81,7 @@ class Node:
         return state(sources, Place.read(place), "", None)
 
     def trimmed(self) -> None:
-        journal = Journal(FileDisk(self.data / "log"), segment_bytes=8192)
+        journal = Journal(FileDisk(self.data / "log"), segment_bytes=4096)
         middle = journal.entries[len(journal.entries) // 2][1]
         assert journal.trim(middle, 0)
         journal.close()
@@ -242,7 +242,7 @@ def test_what_became_between_two_states(told: Told, tmp_path: Path) -> None:
     assert set(changes) == {
         ("edited", "changed"), ("gone", "removed"), ("kept", "changed"), ("new", "added")
     }  # fmt: skip
-    assert changes["edited", "changed"]["text"][-3:-1] == ['-    run: "true"', '+    run: "false"']
+    assert changes["edited", "changed"]["text"][-2:] == ['-    run: "true"', '+    run: "false"']
     assert changes["kept", "changed"]["state"] == ["active", "paused"]
     assert [(by["actor"], by["deleted"]) for by in changes["gone", "removed"]["by"]] == [("ann", True)]
     assert [(run["job"], run["state"]) for run in found["began"]] == [

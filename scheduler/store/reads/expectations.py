@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
-from scheduler.store.reads.bounds import LOOKED_MAX, among
+from scheduler.store.reads.bounds import LOOKED_MAX
 from scheduler.store.reads.newest import Span, Way, newest
 from scheduler.store.tables.unmet import COLUMNS, KEPT_MAX, Unmet
 
@@ -74,14 +75,13 @@ def of_run(store: Store, run: int) -> list[Unmet]:
 
 def unseen(store: Store, now_ms: int, limit: int, namespaces: Sequence[str] | None = None) -> list[Unmet]:
     """What does not hold and nobody has acknowledged, the newest first, among the newest LOOKED_MAX."""
-    where, names = ("", []) if namespaces is None else among("namespace", namespaces)
-    first = f"SELECT {COLUMNS} FROM unmet WHERE over_ms IS NULL ORDER BY id DESC LIMIT ?"
     rows = store.rows(
-        f"SELECT * FROM ({first}) WHERE coalesce(acknowledged_until_ms, 0) <= ?{where}"
-        " ORDER BY id DESC LIMIT ?",
-        (LOOKED_MAX, now_ms, *names, limit),
+        f"SELECT {COLUMNS} FROM unmet WHERE over_ms IS NULL ORDER BY id DESC LIMIT ?", (LOOKED_MAX,)
     )
-    return [Unmet._make(row) for row in rows]
+    newest_ones = (Unmet._make(row) for row in rows)
+    found = (each for each in newest_ones if (each.acknowledged_until_ms or 0) <= now_ms)
+    shown = found if namespaces is None else (each for each in found if each.namespace in namespaces)
+    return list(islice(shown, limit))
 
 
 def counts(store: Store, most: int) -> dict[str, int]:

@@ -50,4 +50,5 @@ STATEMENTS: tuple[str, ...] = (
     "CREATE INDEX unmet_job ON unmet (job, id)",
     "CREATE INDEX unmet_namespace ON unmet (namespace, id)",
     "CREATE INDEX unmet_open ON unmet (namespace, id) WHERE over_ms IS NULL",
+    "CREATE INDEX unmet_newest ON unmet (id) WHERE over_ms IS NULL",
 )

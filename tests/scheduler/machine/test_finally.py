@@ -207,7 +207,7 @@ def test_conditions_among_them_ask_how_all_else_ended(story: Story) -> None:
 
 
 def test_a_run_of_which_nothing_was_to_run_does_it_all_the_same(story: Story) -> None:
-    tasks = {"work": {"noop": True, "when": "plan_date == ''"}, "tidy": {"noop": True}}
+    tasks = {"work": {"noop": True, "when": "plan_date < '2000-01-01'"}, "tidy": {"noop": True}}
     story.connect()
     trigger = {"at": "2027-01-15T08:01:00Z"}
     story.put(job(tasks=tasks, trigger=trigger, **last("tidy")))

@@ -16,7 +16,7 @@ from scheduler.words import commands as c
 from tests.golden.log import tables
 from tests.scheduler.story import Story, job
 
-LAYOUT = (75, "15eddbb69af3174c")
+LAYOUT = (76, "d0612d779b316e02")
 DEADLINE_S = 60.0
 
 
