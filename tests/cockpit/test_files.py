@@ -110,6 +110,7 @@ def _texts(*names: str) -> dict[str, list[str]]:
 
 
 TEXTS = _texts(*TABLES)
+SUBJECTS = {key.partition(".")[0] for key in TEXTS}
 SOURCES = {path: path.read_text() for path in OWN if path.suffix == ".js" and path.name not in TABLES}
 
 
@@ -124,6 +125,7 @@ def test_every_text_is_there_in_both_languages() -> None:
 def test_no_text_is_missing() -> None:
     for path, text in SOURCES.items():
         asked = set(re.findall(r"\bt\(\"([^\"]+)\"", text)) | set(re.findall(r'title: "(\w+\.\w+)"', text))
+        asked |= {key for key in re.findall(r'"(\w+\.\w+)"', text) if key.partition(".")[0] in SUBJECTS}
         counted = set(re.findall(r"\btn\(\"([^\"]+)\"", text))
         assert asked | counted | {f"{key}.one" for key in counted} <= TEXTS.keys(), path.name
 
@@ -176,6 +178,31 @@ def test_the_first_visit_has_its_texts_and_no_others() -> None:
     first = _with_imports([FOLDER / name for name in FIRST])
     used = _used(text for path, text in SOURCES.items() if path in first)
     assert _texts("texts.js").keys() == used - _texts("texts_problems.js").keys()
+
+
+# -- names -------------------------------------------------------------------------------------------
+
+
+OWN_NAME = re.compile(r"^(?:export )?(?:default )?(?:async )?(?:const|let|function) (\w+)", re.MULTILINE)
+IMPORTED = re.compile(r"^import \{([^}]*)\}", re.MULTILINE)
+INNER = re.compile(r"^[ \t].*?\b(?:const|let) (?:(\w+)|[{[]([^\]}]*)[\]}]) = ", re.MULTILINE)
+
+
+def taken_twice(text: str) -> set[str]:
+    """Names of a file's own that a function in it gives to something else, as to what a hook answers."""
+    own = set(OWN_NAME.findall(text))
+    for names in IMPORTED.findall(text):
+        own |= {name.split(" as ")[-1].strip() for name in names.split(",")}
+    given = [name for one, several in INNER.findall(text) for name in (one or several).split(",")]
+    return own & {name.split(":")[-1].strip() for name in given}
+
+
+def test_a_name_is_of_one_thing() -> None:
+    """The page of a run named `again` how it is read anew, and its button of that name was left empty."""
+    assert {path.name: names for path, text in SOURCES.items() if (names := taken_twice(text))} == {}
+    both = "const again = () => 1;\nfunction Run() {\n  const { data: run, error, again } = useRead();\n}"
+    assert taken_twice(both) == {"again"}
+    assert taken_twice(both.replace("again }", "again: anew }")) == set()
 
 
 # -- the style sheet ---------------------------------------------------------------------------------

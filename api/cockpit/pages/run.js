@@ -45,7 +45,7 @@ function handsOnTask(run, name) {
   if (last === "awaiting" && !task.members) asks.push(completing(run, name));
   return [...asks, ...names.map((hand) => onTask(run, name, hand))];
 }
-const again = (run) => ({
+const runAgain = (run) => ({
   text: t("run.again"), title: t("run.againIt", { name: nameOf(named(run)) }), capability: "run", method: "POST", path: pathOf(named(run), "runs"), dry: true,
   body: { params: run.params }, says: t("run.againSays", { name: nameOf(named(run)), run: run.id }), did: t("job.runDid", { name: nameOf(named(run)) }),
   cli: cliOf("run", named(run), ...Object.entries(run.params).flatMap(([name, value]) => ["--param", `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`])),
@@ -109,7 +109,7 @@ export default function Run({ run: id }) {
   return html`<div class="head"><h1>${t("run.title", { run: run.id })}</h1><${Status} state=${run.state} />${run.warned ? html` <${Status} state="warned" />` : null}
       <a class="who" href=${jobAt(named(run))}>${nameOf(named(run))}</a>
       <span class="push"></span>
-      ${run.finished ? html`<${Act} action=${rerun(run, FAILED.includes(run.state))} /><${Act} action=${again(run)} />` : html`${handsOn(run).map((action) => html`<${Act} key=${action.path} action=${action} />`)}<${Act} action=${cancelRun(run)} />`}
+      ${run.finished ? html`<${Act} action=${rerun(run, FAILED.includes(run.state))} /><${Act} action=${runAgain(run)} />` : html`${handsOn(run).map((action) => html`<${Act} key=${action.path} action=${action} />`)}<${Act} action=${cancelRun(run)} />`}
       ${all.some((each) => each.unreachable) ? html`<${Act} action=${resolveRun(run)} />` : null}</div>
     ${run.reason ? html`<p class=${`banner-of ${FAILED.includes(run.state) ? "bad" : ""}`}><${Said}>${run.reason}</${Said}></p>` : null}
     ${run.override ? html`<p class="banner-of">${t("run.countsAs")} <${Status} state=${run.override.as} /> ${run.override.by ? t("run.heldBy", { by: run.override.by }) : ""} <${When} at=${run.override.at} />: ${run.override.reason}</p>` : null}
