@@ -11,8 +11,8 @@ Rules of this file:
    in a header it holds no line end. `$${NAME}` is `${NAME}` itself. One that is not set is an error before
    anything is sent.
 2. Nothing is sent twice: trying again is the task's `retry`, which is told by the exit code what is worth it.
-3. Redirects are followed as often as the task says, never from https to http, and headers that the task gives
-   go to the same origin alone.
+3. Redirects are followed as often as the task says, never from https to http; the body and headers that the
+   task gives go to the same origin alone.
 4. Nothing waits for ever: a silence of the other side ends it.
 5. What the other side says is told whole or not at all: half a secret is not masked.
 
@@ -154,22 +154,26 @@ def request_of(asked: Mapping[str, Any], values: Mapping[str, str]) -> urllib.re
         raise End(WRONG, "url: a user or password in an address is not sent: give it in a header")
     if _steps(parts.path) > _steps(asked["url"].partition("?")[0].partition("#")[0]):
         raise End(WRONG, "url: with its variables the path has a step '.' or '..', which leads elsewhere")
-    headers = dict(_DEFAULTS)
+    body, kind = _body_of(asked, values)
+    headers = {**_DEFAULTS, **kind}
     for name, text in asked["headers"].items():
         value = filled(text, values, f"headers: {name}")
         if not value.isprintable():
             raise End(WRONG, f"headers: {name} would hold a line end or another character that none may")
         headers = {other: said for other, said in headers.items() if other.lower() != name.lower()}
         headers[name] = value
-    body: bytes | None = None
-    kind = "application/json" if "json" in asked else "text/plain; charset=utf-8"
-    if "json" in asked:
-        body = json.dumps(_deeply(asked["json"], values), ensure_ascii=False).encode("utf-8", "replace")
-    elif "body" in asked:
-        body = filled(asked["body"], values, "body").encode("utf-8", "surrogateescape")
-    if body is not None and not any(name.lower() == "content-type" for name in headers):
-        headers["Content-Type"] = kind
     return urllib.request.Request(_ascii(url), body, headers, method=asked["method"])
+
+
+def _body_of(asked: Mapping[str, Any], values: Mapping[str, str]) -> tuple[bytes | None, dict[str, str]]:
+    """With the header that tells its kind, where the task names none."""
+    if "json" in asked:
+        text = json.dumps(_deeply(asked["json"], values), ensure_ascii=False)
+        return text.encode("utf-8", "replace"), {"Content-Type": "application/json"}
+    if "body" in asked:
+        text = filled(asked["body"], values, "body")
+        return text.encode("utf-8", "surrogateescape"), {"Content-Type": "text/plain; charset=utf-8"}
+    return None, {}
 
 
 def _steps(path: str) -> int:
@@ -221,12 +225,14 @@ def _redirected(request: urllib.request.Request, status: int, target: str) -> ur
         said = f"redirected from {old.scheme} to {new.scheme or 'nowhere'}, which is not followed"
         raise End(UNEXPECTED, said)
     headers = dict(request.header_items())
-    if (old.scheme, old.netloc) != (new.scheme, new.netloc):
-        headers = {name: value for name, value in headers.items() if name.lower() in _KEPT}
     method, body = request.get_method(), request.data
     if (status == 303 and method != "HEAD") or (status in (301, 302) and method == "POST"):
         method, body = "GET", None
         headers = {name: value for name, value in headers.items() if not name.lower().startswith("content-")}
+    if (old.scheme, old.netloc) != (new.scheme, new.netloc):
+        if body is not None:
+            raise End(UNEXPECTED, f"redirected to {_told(new.netloc)}, which the body is not for")
+        headers = {name: value for name, value in headers.items() if name.lower() in _KEPT}
     headers.pop("Host", None)
     return urllib.request.Request(url, body, headers, method=method)
 

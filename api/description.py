@@ -167,7 +167,7 @@ REFUSALS: Mapping[str, tuple[int, ...]] = {
     "changeTick": (409,), "startBackfill": (409,), "cancelBackfill": (409,),
     "putSecret": (409, 412), "grantSecret": (409,), "deleteSecret": (409,), "rotateSecretKey": (409,),
     "changeJobs": (404,), "sendDelivery": (415,), "postNotice": (409,), "activateZones": (409,),
-    "listAttempts": (404,), "getAuthorities": (404,), "beginSession": (409,),
+    "listAttempts": (404,), "listExpectations": (404,), "getAuthorities": (404,), "beginSession": (409,),
 }  # fmt: skip
 
 _ALWAYS = frozenset({408, 429, 431, 503})  #: too slow, too many, too large a head; no leader, too much to do

@@ -205,6 +205,12 @@ async def test_redirects_are_followed_as_often_as_asked_and_secrets_stay_at_thei
     _, told, _ = other.heard[0]
     assert "authorization" not in told
     assert told["accept"] == "text/plain"
+    async with serving(answer("200 OK")) as other:
+        elsewhere = other.url("/b", host="localhost")
+        async with serving(answer("307 Again", b"", f"Location: {elsewhere}")) as server:
+            code, _, said = await ask(server.url(), redirects=1, method="POST", body="s3cret")
+    assert (code, other.heard) == (22, [])
+    assert "which the body is not for" in said
     kept, changed = answer("307 Again", b"", "Location: /2"), answer("303 See", b"", "Location: /3")
     async with serving(kept, changed, answer("200 OK")) as server:
         code, _, _ = await ask(server.url("/1"), headers=headers, redirects=5, method="POST", body="b")

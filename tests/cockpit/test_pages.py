@@ -94,6 +94,7 @@ async def test_by_keyboard_each_control_is_reached_has_a_name_and_shows_that_it_
     url: str, tab: OpenTab, house: House
 ) -> None:
     page = await tab(f"{url}cockpit/jobs")
+    await expect(page.get_by_role("link", name="nightly-report").first).to_be_visible()  # it is logged in
     job = "/cockpit/jobs/default/nightly-report"
     paths = (job, f"{job}/why", f"{job}/backfills", "/cockpit/plan", f"/cockpit/runs/{house.failed}")
     for path in paths:

@@ -219,9 +219,16 @@ def test_each_state_of_a_running_node_is_found_again_by_its_log(new_cluster: New
     """While it goes on, across a change of leader; by the files of each node the same."""
     cluster = new_cluster()
     cluster.start()
-    cluster.client.ask("PUT", "/v1/jobs/kept", {"run": "true"})
+    put = int(cluster.client.ask("PUT", "/v1/jobs/kept", {"run": "true"}).headers["x-cronclave-index"])
     wait_run(cluster, start_run(cluster, "kept"))
-    first, seen = cluster.leader(), cluster.client.get("/v1/cluster")
+    told = [cluster.client.get("/v1/cluster")]  # a node's word of itself is of a moment before
+
+    def knows() -> bool:
+        told[0] = cluster.client.get("/v1/cluster")
+        return bool(told[0]["index"] >= put)
+
+    wait_for(knows, DEADLINE_S, "a node that tells of the job")
+    first, seen = cluster.leader(), told[0]
     index = seen["index"]
     cluster.client.ask("PUT", "/v1/jobs/kept", {"run": "false"})
     first.kill()
@@ -235,7 +242,7 @@ def test_each_state_of_a_running_node_is_found_again_by_its_log(new_cluster: New
         assert (found["index"], found["state_hash"]) == (index, seen["state_hash"])
         (kept,) = [each for each in found["objects"] if each["name"] == "kept"]
         assert kept["definition"]["tasks"]["main"]["run"] == "true"
-    told = command_line(cluster, "diff", "--from", str(index), "--data", str(cluster.nodes[0].data))
-    assert "-    run: \"true\"\n+    run: \"false\"" in told.stdout, told.stderr
+    differs = command_line(cluster, "diff", "--from", str(index), "--data", str(cluster.nodes[0].data))
+    assert "-    run: \"true\"\n+    run: \"false\"" in differs.stdout, differs.stderr
     now = json.loads(command_line(cluster, "state", "-o", "json").stdout)
     assert [(each["name"], each["revision"]) for each in now["objects"]] == [("kept", 2)]

@@ -61,7 +61,7 @@ export function Output({ path, isLive, isBegun, name, away = null }) {
     const line = box.current?.querySelector(".now");
     if (line) box.current.scrollTop += line.getBoundingClientRect().top - box.current.getBoundingClientRect().top - box.current.clientHeight / 2;
   }, [hit, find, hits.length > 0]);
-  const scrolled = () => { stays.current = box.current.scrollHeight - box.current.scrollTop - box.current.clientHeight < NEAR_END_PIXELS; };
+  const scrolled = () => { if (box.current) stays.current = box.current.scrollHeight - box.current.scrollTop - box.current.clientHeight < NEAR_END_PIXELS; };
   const toEnd = () => { stays.current = true; box.current.scrollTop = box.current.scrollHeight; draw((n) => n + 1); };
   const earlier = () => { stays.current = false; fail(null); shown.earlier().catch(fail); };
   const empty = !shown.chunks.length && !shown.rest;
