@@ -138,6 +138,12 @@ class Case:
         return found
 
     @cached_property
+    def tries(self) -> dict[tuple[str, str], int]:
+        """How often a task may be tried, by job and task, as it was put: where that is more than once."""
+        told = [entry for entry in self.history if entry["kind"] == "retried"]
+        return {(each["job"], task): most for each in told for task, most in each["tasks"].items()}
+
+    @cached_property
     def reruns(self) -> frozenset[int]:
         """Runs that repeat another one as the harness asked: they are of its tick, and no outcome of it."""
         asked = {op.arguments["run"] for op in self.operations if op.op == "rerun" and op.outcome != "fail"}

@@ -29,7 +29,6 @@ SUBMIT, AFTER = "submit", "after"
 SUCCEEDED, FAILED = "succeeded", "failed"
 WELL, FAILS = "well", "fails"  #: how the process ends
 EXIT_CODE = 7  #: of one that fails
-TRIES = {(JOB, SUBMIT): 2}
 TIMEOUT_S = 6
 RETRY_S = 1
 PLACE, PLACES = "places", 2

@@ -22,7 +22,6 @@ from chaos.workflows import NONCE, OF_ONE, Payload, seen
 
 JOB = "handled"
 ONE, TWO, THREE = "one", "two", "three"
-TRIES = {(JOB, TWO): 2}
 WELL, FAILS = "well", "fails"
 WORK_S = 1.0
 RETRY_S = 40.0  #: before `two` is tried again, unless somebody does it now

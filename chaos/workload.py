@@ -311,6 +311,7 @@ class Workload:
     def _surely(
         self, api: Api, op: str, path: str, document: Mapping[str, Any], told: Mapping[str, Any]
     ) -> None:
+        self._tell_tries(document)
         for _ in range(round(DECLARE_S / ANSWER_S) * 4):
             if api.call(op, "PUT", path, told=told, body=document)[0] == "ok":
                 return
@@ -335,6 +336,7 @@ class Workload:
 
     def _must(self, api: Api, job: str, body: Mapping[str, Any], **facts: bool) -> None:
         told = {"job": job, **facts}
+        self._tell_tries(body)
         for _ in range(round(DECLARE_S / ANSWER_S) * 4):
             outcome, status, _ = api.call("declare", "PUT", f"/v1/jobs/{job}", told=told, body=body)
             if outcome == "ok":
@@ -343,6 +345,10 @@ class Workload:
                 raise NemesisError(f"the cluster refuses the harness's job {job} ({status})")
             self._over.wait(0.25)
         raise DeadlineError(f"job {job} could not be put within {DECLARE_S:g} s")
+
+    def _tell_tries(self, document: Mapping[str, Any]) -> None:
+        if tasks := tries_in(document):
+            self._history.write("retried", job=document["job"], tasks=tasks)
 
     def start(self) -> None:
         loops: list[tuple[str, Callable[[Api], None], float]] = [
@@ -400,6 +406,13 @@ class Workload:
         self._over.set()
         for thread in self._threads:
             thread.join(RESUMED_S + 3 * ANSWER_S)
+
+
+def tries_in(document: Mapping[str, Any]) -> dict[str, int]:
+    """How often each task of a job may be tried, of those that say it; nothing of other objects."""
+    tasks = document.get("tasks") or {"main": document}
+    retries = {name: task["retry"] for name, task in tasks.items() if "retry" in task and "tasks" not in task}
+    return {name: 1 + int(each.get("max", len(each.get("delays", ())))) for name, each in retries.items()}
 
 
 def _facts(job: Declared) -> dict[str, Any]:

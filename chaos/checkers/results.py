@@ -4,7 +4,7 @@ Rules:
 1. Every run that an event named is in the list in the end, once. A tick has one run, and those that repeat it
    because somebody asked.
 2. A start is of the run's own job, tick and word. An attempt starts once, and a run no more often than its
-   job may try: manual runs once.
+   job may try: once where it says nothing.
 3. What succeeded wrote its start and its end. What an event told of an end or of a tick is what lists tell in
    the end; and of every end that they tell an event told, where a node was never reset.
 4. Every other end has its cause: lost a fault that hurt its own agent, cancelled a newer tick under
@@ -25,7 +25,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
-from chaos import completions, hands
 from chaos.case import Case, Mark, Tried, milliseconds, tries_of
 from chaos.checkers import Finding, Offence, finding
 from chaos.checkers.causes import LATE_S, agent_hurt, agents_hurt, excused, late_s
@@ -34,7 +33,6 @@ from chaos.checkers.spans import EVERYTHING, possibly, resumed_s
 from chaos.licences import LIMITS
 
 NAME = "results"
-TRIES = {**hands.TRIES, **completions.TRIES}
 CLOCK_S = 0.05
 RECORD_S = 1.0  #: between what a payload writes and what its spooler notes, on an idle machine
 AHEAD_S = 2.0  #: a leader decides 50 ms ahead; its clock may be off by 1.2 s before it stops planning
@@ -133,7 +131,7 @@ def _starts(case: Case, runs: list[Run]) -> Iterator[Offence]:
             detail = f"attempt {attempt} of {task} of run {number} started {len(marks)} times"
             yield _of(marks[1], "started-twice", detail)
         job = case.declared.get(marks[0].job)
-        most = job.attempts_max if job is not None else TRIES.get((marks[0].job, task), 1)
+        most = job.attempts_max if job is not None else case.tries.get((marks[0].job, task), 1)
         tries = attempts[number, task, turn]
         if len(tries) > most and attempt == max(tries):
             detail = f"{task} of run {number} was tried {len(tries)} times, {most} allowed"

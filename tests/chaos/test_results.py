@@ -217,3 +217,15 @@ def test_what_never_started_has_ended_before_the_next_of_its_number_starts() -> 
         told = {"t": 104.9, "event": "attempt_ended", "attempt": 77, "run": 5, "exit_code": None}
         events.append({**told, "id": "4.9", "state": "unstarted"})
     assert "alive-after-its-end" not in {each.kind for each in results.check(story.case()).offences}
+
+
+@pytest.mark.parametrize(("most", "found"), [(1, True), (2, False)])
+def test_what_may_be_tried_again_is_no_offence(most: int, found: bool) -> None:
+    story = clean()
+    a_manual_run_is_tried_again(story)
+    if most > 1:
+        story.history.append({"t": 99.5, "kind": "retried", "job": "manual", "tasks": {"main": most}})
+
+    kinds = {each.kind for each in results.check(story.case()).offences}
+
+    assert ("too-many-attempts" in kinds) is found
