@@ -6,7 +6,7 @@ A namespace that nobody declared is there with its first job, and lets it have e
 from __future__ import annotations
 
 from scheduler.machine.context import Context, done, refused
-from scheduler.machine.rules import allowances, pins, revisions
+from scheduler.machine.rules import allowances, revisions
 from scheduler.machine.steps import editing, editing_objects, plan_dates, redating
 from scheduler.machine.steps import quotas as quota_steps
 from scheduler.machine.steps.editing import Edit
@@ -96,12 +96,8 @@ def revise_jobs(ctx: Context, command: ReviseJobs) -> Outcome:
         return refused(Code.SUPERSEDED, "the defaults are others by now, or all jobs follow them")
     if row.late != command.late:
         return refused(Code.SUPERSEDED, "a job has come since that was sent under other defaults")
-    if superseded := pins.judge(ctx.store, command.jobs, pins.put_with(())):
-        return superseded
-    for new in command.jobs:
-        job = job_rows.find(ctx.store, new.namespace, new.name)
-        if job is not None and (stale := redating.refuse_edit_of_job(ctx, job.id)):
-            return stale
+    if refusal := redating.refuse_jobs_that_follow(ctx, command.jobs):
+        return refusal
     declared = object_rows.find(ctx.store, KIND, command.namespace, command.namespace)
     actor, revised = declared.actor if declared else "", 0
     for new in command.jobs:

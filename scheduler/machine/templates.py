@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scheduler.machine.context import Context, done, refused
-from scheduler.machine.rules import pins, references, together
+from scheduler.machine.rules import references, together
 from scheduler.machine.steps import editing, redating
 from scheduler.machine.steps.editing import Edit
 from scheduler.model.templates import KIND
@@ -25,12 +25,8 @@ def follow_template(ctx: Context, command: FollowTemplate) -> Outcome:
     row = template_changes.get(ctx.store, command.namespace, command.name)
     if row is None or row.idx != command.change:
         return refused(Code.SUPERSEDED, "the template is another by now, or all jobs follow it")
-    if superseded := pins.judge(ctx.store, command.jobs, pins.put_with(())):
-        return superseded
-    for new in command.jobs:
-        job = job_rows.find(ctx.store, new.namespace, new.name)
-        if job is not None and (stale := redating.refuse_edit_of_job(ctx, job.id)):
-            return stale
+    if refusal := redating.refuse_jobs_that_follow(ctx, command.jobs):
+        return refusal
     declared = object_rows.find(ctx.store, KIND, command.namespace, command.name)
     actor, followed = declared.actor if declared else "", 0
     for new in command.jobs:

@@ -20,9 +20,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scheduler.machine.context import Context, refused
+from scheduler.machine.rules import pins as shared_pins
 from scheduler.machine.rules import substitutes
 from scheduler.model.known_schedules import KIND as SCHEDULE
 from scheduler.store.tables import job_schedules, pins, refs, staged, stages
+from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.jobs import Job
 from scheduler.store.tables.refs import Named
@@ -121,6 +123,17 @@ def refuse_edit_of_job(ctx: Context, job: int) -> Outcome | None:
         for trigger in trigger_rows.live(ctx.store, job):
             if pins.stale_since(ctx.store, trigger.id) is not None:
                 return refused(Code.SWITCHING, WAITS)
+    return None
+
+
+def refuse_jobs_that_follow(ctx: Context, jobs: Sequence[PreparedJob]) -> Outcome | None:
+    """Where something that they share is other than the planner saw it, or has yet to be taken over."""
+    if superseded := shared_pins.judge(ctx.store, jobs, shared_pins.put_with(())):
+        return superseded
+    for new in jobs:
+        job = job_rows.find(ctx.store, new.namespace, new.name)
+        if job is not None and (stale := refuse_edit_of_job(ctx, job.id)):
+            return stale
     return None
 
 
