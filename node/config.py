@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from outside import mail
 from settings.addresses import is_loopback
 
 TEXT_LETTERS_MAX = 1024  #: as in a hello between nodes
@@ -79,6 +80,7 @@ class NodeConfig:
     bootstrap_token_sha256: bytes | None = None
     webhook_signing_key: Path | None = None  #: the file with the keys that notices are signed with
     webhook_loopback: bool = False  #: notices may go to this host itself
+    mail: mail.MailServer | None = None  #: that takes mails; None: none does
     secret_key_file: Path | None = None  #: the keys that secrets are encrypted with
     secret_key_command: tuple[str, ...] = ()  #: what prints them, in place of a file; empty: none
     log_bytes_max: int = 64 << 20
@@ -89,7 +91,7 @@ _SETTINGS: dict[str, frozenset[str]] = {
     "": frozenset(
         {
             "cluster", "demonstration", "insecure", "join",
-            "node", "http", "raft", "members", "dial", "tls", "auth", "webhooks", "secrets",
+            "node", "http", "raft", "members", "dial", "tls", "auth", "webhooks", "mail", "secrets",
         }
     ),
     "node": frozenset({"name", "zone", "data"}),
@@ -99,6 +101,7 @@ _SETTINGS: dict[str, frozenset[str]] = {
     "tls": frozenset({"ca", "cert", "key", "ca_key"}),
     "auth": frozenset({"bootstrap_token_sha256"}),
     "webhooks": frozenset({"signing_key", "loopback"}),
+    "mail": mail.KEYS,
     "secrets": frozenset({"key_file", "key_command"}),
 }
 ENVIRONMENT = {
@@ -165,7 +168,7 @@ def _refuse_unknown(path: Path, raw: dict[str, Any]) -> None:
                 raise ConfigError(f"{path}: unknown setting {prefix}{key}{hint}")
 
     check("", raw, "")
-    for table in ("node", "http", "raft", "tls", "auth", "webhooks", "secrets"):
+    for table in ("node", "http", "raft", "tls", "auth", "webhooks", "mail", "secrets"):
         if not isinstance(raw.get(table, {}), dict):
             raise ConfigError(f"{path}: [{table}] must be a table")
         check(table, raw.get(table, {}), f"{table}.")
@@ -254,6 +257,7 @@ class _Reader:
             bootstrap_token_sha256=self._token(),
             webhook_signing_key=self._webhook_key(),
             webhook_loopback=self._flag("webhooks", "loopback"),
+            mail=self._mail(),
             secret_key_file=self._secret_key_file(),
             secret_key_command=self._secret_key_command(),
             log_bytes_max=self._number("raft", "log_bytes_max", 64 << 20, 1 << 16, LOG_BYTES_MAX),
@@ -314,6 +318,14 @@ class _Reader:
     def _webhook_key(self) -> Path | None:
         has_key = "signing_key" in self._raw.get("webhooks", {})
         return self._file("webhooks", "signing_key") if has_key else None
+
+    def _mail(self) -> mail.MailServer | None:
+        if "mail" not in self._raw:
+            return None
+        try:
+            return mail.mail_server(self._raw["mail"], self._path.parent)
+        except (ValueError, OSError) as error:
+            raise ConfigError(f"{self._path}: {error}") from None
 
     def _secret_key_file(self) -> Path | None:
         given = self._raw.get("secrets", {})

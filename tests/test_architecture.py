@@ -43,6 +43,7 @@ OWNERS = {
     "pydantic": ("scheduler/model/", "api/schemas/", "api/schemas.py"),
     "cryptography": ("cluster/", "agent/key.py", "api/agents/hello.py", "node/vault.py"),
     "websockets": ("agent/connection.py",),
+    "aiosmtplib": ("outside/mail.py",),
     "obstore": ("agent/looking.py",),
     "httpx2": ("agent/", "api/log_source.py", "node/effects/webhook.py", "bench/", "chaos/"),
     "toxiproxy": ("chaos/nemesis/toxi.py",),

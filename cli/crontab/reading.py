@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from cli.crontab import debian
+from cli.crontab import debian, mailing
 from cli.crontab.dialects import DIALECTS, Dialect
 from cli.crontab.dialects import read as read_schedule
 from cli.crontab.names import name_of, short_hash
@@ -20,8 +20,6 @@ LINES_MAX = 10_000
 LINE_CHARACTERS_MAX = 65_536
 
 LAST_HOUR_OF_A_GAP = 3  #: clocks are put forward at night
-
-MAIL_VARIABLES = ("MAILTO", "MAILFROM", "CONTENT_TYPE", "CONTENT_TRANSFER_ENCODING")
 
 CRONIES_VARIABLES = ("CRON_TZ", "RANDOM_DELAY")
 
@@ -74,6 +72,7 @@ class _Reading:
     source: str
     environment: dict[str, str] = field(default_factory=dict)
     delay_minutes: int = 0
+    notices: list[dict[str, Any]] = field(default_factory=list)  #: of the last MAILTO
     groups: dict[str, _Group] = field(default_factory=dict)  #: by what they do
     problems: list[LineRemark] = field(default_factory=list)
     notes: list[LineRemark] = field(default_factory=list)
@@ -191,8 +190,11 @@ def _read_variable(reading: _Reading, number: int, shown: str, match: re.Match[s
         return
     if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
         value = value[1:-1]
-    if name in MAIL_VARIABLES:
-        reason = f"{name} is left out: output is kept with each run; mail is not available in this version"
+    if name == "MAILTO":
+        reading.notices, reason = mailing.read(value)
+        reading.notes.append(LineRemark(number, shown, reason))
+    elif name in mailing.OTHERS:
+        reason = f"{name} is left out: the nodes' [mail] says how mails are sent"
         reading.notes.append(LineRemark(number, shown, reason))
     elif name == "CRON_TZ" and not reading.dialect.strict:
         try:
@@ -295,6 +297,8 @@ def _body(reading: _Reading, command: str, stdin: str | None, user: str) -> dict
         body["cwd"] = home
     if environment:
         body["env"] = environment
+    if reading.notices:
+        body["notify"] = reading.notices
     return body
 
 

@@ -6,7 +6,7 @@ the world outside has it. An effect is a file here and its line in `effects`; no
 opens a connection to the world outside.
 
 Reading order: contract.py (what an effect is given and what it answers), runner.py (who sends what when),
-webhook.py.
+webhook.py, words.py and email.py.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Mapping
 
 from node.config import NodeConfig
 from node.effects.contract import Effect
+from node.effects.email import Email
 from node.effects.webhook import Webhook
 
 
@@ -22,5 +23,6 @@ def effects(config: NodeConfig) -> Mapping[str, Effect]:
     """Every effect of this node, by the kind that the outbox names."""
     known: tuple[Effect, ...] = (
         Webhook(signing_key=config.webhook_signing_key, loopback=config.webhook_loopback),
+        Email(config.mail, public_url=config.public_url),
     )
     return {effect.kind: effect for effect in known}

@@ -10,6 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from outside.unsent import UnsentError
+
+__all__ = ["SEND_S", "Effect", "Parcel", "UnsentError"]
+
 SEND_S = 15.0  #: after this the runner ends a try, whatever it waits for
 
 
@@ -21,17 +25,6 @@ class Parcel:
     cluster: str
     created_ms: int
     facts: dict[str, Any]  #: the payload; the same at each try
-
-
-class UnsentError(Exception):
-    """It did not arrive, or nobody knows that it did."""
-
-    def __init__(self, reason: str, *, is_final: bool = False, wait_s: float = 0.0) -> None:
-        """`is_final`: no later try can succeed. `wait_s`: the receiver asks for so long a pause."""
-        super().__init__(reason)
-        self.reason = reason
-        self.is_final = is_final
-        self.wait_s = wait_s
 
 
 class Effect(Protocol):

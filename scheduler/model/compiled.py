@@ -17,7 +17,7 @@ from scheduler.model.expected import Expected, compiled_expected
 from scheduler.model.locks import GROUP, RUN, TASK, Lock, compiled_locks
 from scheduler.model.members import OUTPUT, CompiledFanout, compiled_fanout
 from scheduler.model.named import resolved
-from scheduler.model.notify import compiled_target
+from scheduler.model.notify import compiled_targets
 from scheduler.model.openings import Openings, compiled_openings
 from scheduler.model.outputs import share_of
 from scheduler.model.overlap_key import parts_of
@@ -451,9 +451,10 @@ def _notices(shape: dict[str, Any]) -> tuple[CompiledNotice, ...]:
     criticality, owner = shape["criticality"], shape["owner"]
     return tuple(
         [
-            CompiledNotice(tuple(each["on"]), *compiled_target(each), owner, criticality)
+            CompiledNotice(tuple(each["on"]), kind, target, owner, criticality)
             for each in shape["notify"]
             if criticality in each.get("criticality", (criticality,))
+            for kind, target in compiled_targets(each)
         ]
     )
 

@@ -134,7 +134,7 @@ class Namespace(Model):
 _WORDS = Vocabulary(
     root=Namespace,
     said="the namespace",
-    planned={Namespace: (), **{each: PLANNED_OF_JOBS[each] for each in (Policies, Notice)}},
+    planned={Namespace: (), Policies: PLANNED_OF_JOBS[Policies]},
     kinds={Notice: notify},
 )
 

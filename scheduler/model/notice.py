@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, create_
 
 from scheduler.model.criticality import Criticality
 from scheduler.model.fields import Model, as_tuple, type_name
-from scheduler.model.notify import ABOUT, KINDS, NAMES, ONE_OF, PLANNED_ABOUT
+from scheduler.model.notify import ABOUT, KINDS, NAMES, ONE_OF
 from scheduler.model.problems import Refused, shortened
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ def _about(value: Any) -> Any:
     if not value:
         raise Refused("on is empty", f"some of {', '.join(ABOUT)}")
     for word in value:
-        if word in PLANNED_ABOUT:
-            raise Refused(f"on: {word} is not available in this version", f"some of {', '.join(ABOUT)}")
         if word not in tuple(ABOUT):  # it may be anything, also what has no hash
             raise Refused(f"on: {shortened(word)} is nothing to tell of", f"some of {', '.join(ABOUT)}")
     if len(set(value)) < len(value):
@@ -43,7 +41,8 @@ _ON_SCHEMA = {
     "uniqueItems": True,
     "description": "failed: a run failed, timed out or was lost; warned: one succeeded with a warning"
     "; recovered: the first that succeeded after; missed, skipped: ticks that ended so; late, at_risk, long,"
-    " short, stalled, too_few: what `expect` says does not hold",
+    " short, stalled, too_few: what `expect` says does not hold; waiting: a run was made that waits; held: a"
+    " run or a task waits for a person; output: a run ended that wrote something, with the end of it",
 }
 
 

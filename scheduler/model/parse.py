@@ -73,7 +73,6 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     Group: (),
     Repeat: (),
     Again: (),
-    Notice: notify.PLANNED,
     Placement: (),
     Limits: ("cpu",),
     Secret: (),
@@ -477,15 +476,17 @@ def _needless_policy(job: Job) -> list[Problem]:
 
 def _repeated_notices(job: Job) -> list[Problem]:
     problems = []
-    told: dict[tuple[str, Any, str], int] = {}
+    told: dict[tuple[str, str, str], int] = {}
     for i, notice in enumerate(job.notify):
-        way = notice.way
+        way, said = notice.way, getattr(notice, notice.way)
+        targets = said if isinstance(said, tuple) else (said,)
         for place, about in enumerate(notice.on):
-            first = told.setdefault((way, getattr(notice, way), about), i)
-            if first != i:
-                detail = f"notice {first} tells this {way} of {about} already: it would hear of it twice"
-                pointer = pointer_of("notify", i, "on", place)
-                problems.append(Problem(pointer, detail, "remove one of the two"))
+            for target in targets:
+                first = told.setdefault((way, target, about), i)
+                if first != i:
+                    detail = f"notice {first} tells {target} of {about} already: it would hear of it twice"
+                    pointer = pointer_of("notify", i, "on", place)
+                    problems.append(Problem(pointer, detail, "remove one of the two"))
     return problems
 
 

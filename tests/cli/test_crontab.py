@@ -497,3 +497,28 @@ def test_one_foreign_byte_costs_its_line_alone() -> None:
 def test_what_a_line_leaves_in_the_background_is_noted(command: str, noted: bool) -> None:
     reasons = [note.reason for note in imported(f"1 1 * * * {command}\n").notes]
     assert any("setsid COMMAND" in reason for reason in reasons) is noted
+
+
+def test_mailto_becomes_mails_of_what_the_lines_below_write() -> None:
+    text = (
+        '0 1 * * * /opt/before\nMAILTO="ops@example.org, dba@example.org"\n0 2 * * * /opt/both\n'
+        "MAILTO=root,boss@example.org\n0 3 * * * /opt/boss\nMAILTO=root\n0 4 * * * /opt/root\n"
+        'MAILTO=""\n0 5 * * * /opt/nobody\nMAILFROM=cron@example.org\n'
+    )
+    result = imported(text)
+
+    notices = {job["run"]: job.get("notify") for job in result.jobs}
+    assert notices == {
+        "/opt/before": None,
+        "/opt/both": [{"on": ["output"], "email": ["ops@example.org", "dba@example.org"]}],
+        "/opt/boss": [{"on": ["output"], "email": ["boss@example.org"]}],
+        "/opt/root": None,
+        "/opt/nobody": None,
+    }
+    notes = {note.line: note.reason for note in result.notes}
+    assert notes[4] == (
+        "MAILTO becomes mails to boss@example.org of what a run wrote; the nodes need [mail]"
+        "; MAILTO: root left out: a mail needs an address with an @"
+    )
+    assert notes[8] == "MAILTO is empty: nobody is mailed, and output is kept with each run"
+    assert "MAILFROM is left out" in notes[10]

@@ -33,6 +33,7 @@ from scheduler.machine.steps import (
     expecting,
     holding,
     keying,
+    notifying,
     plan_dates,
     quotas,
     requiring,
@@ -186,6 +187,7 @@ def fire(
         keying.note(ctx, run.id, job, compiled.overlap_key, params)
     if held is not None:
         ctx.emit(e.RunHeld(run.id, job, namespace, run.name, run.state, held, actor))
+        notifying.tell_held(ctx, run, task="", actor=actor, reason=held)
     if waiting == FOR_NAMESPACE:
         quotas.wait(ctx, run)
     if opening is not None:
@@ -200,6 +202,8 @@ def fire(
         _pin(ctx, run.id, compiled.vars)
     if compiled.expected is not None:
         expecting.watch(ctx, run, compiled)
+    if waiting and outline.notify:
+        notifying.tell_waiting(ctx, run)
     starting.make(ctx, run, graph, range(made), agent=agent)
     return done(run=run.id)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from scheduler.machine.context import Context
 from scheduler.machine.rules import periods, walks
 from scheduler.machine.rules.graphs import Graph
-from scheduler.machine.steps import admitting, clock, placing, walking, windows
+from scheduler.machine.steps import admitting, clock, notifying, placing, walking, windows
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import holds, pauses
 from scheduler.store.tables import runs as run_rows
@@ -35,6 +35,7 @@ def suspend(ctx: Context, run: Run, *, actor: str, reason: str) -> None:
     run_rows.move(ctx.store, run, RunEvent.SUSPENDED, deadline_ms=None)
     run = _now(ctx, run)
     ctx.emit(e.RunHeld(run.id, run.job, run.namespace, run.name, run.state, reason, actor))
+    notifying.tell_held(ctx, run, task="", actor=actor, reason=reason)
     clock.turn(ctx, run, ctx.graph(run.job, run.namespace, run.name, run.revision))
     _walk(ctx, run, walks.KEEP_BACK)
 
@@ -141,6 +142,8 @@ def hold_task(
     long_ms = None if task.member else _long_ms(ctx, run)  # of very many members each would tell it
     holds.put(ctx.store, Hold(run.id, task.id, ctx.stamp_ms, actor, reason, failed=failed, long_ms=long_ms))
     ctx.emit(e.TaskHeld(task.id, run.id, task.name, task.member, task.round, failed, reason, actor))
+    if not task.member:  # of very many members each would tell it
+        notifying.tell_held(ctx, run, task=task.name, actor=actor, reason=reason)
 
 
 def let_task_go(ctx: Context, run: Run, task: Task, *, actor: str) -> None:

@@ -1,16 +1,19 @@
-"""A run ended, or ticks were skipped or missed: who is told of it.
+"""A run ended, waits or is held, or ticks were skipped or missed: who is told of it.
 
 Rules of this file:
 
 1. A job says whom it tells of what (`notify`). An effect is written with the end itself: whoever sees the
    run ended sees the effect, on every node, and a run whose end was never committed told nobody.
 2. `failed`: it failed, timed out or was lost. `recovered`: it succeeded, and the job's last one that ended
-   had not. `warned`: it succeeded with a warning. A run tells whom its own revision names.
+   had not. `warned`: it succeeded with a warning. `output`: it wrote something, whatever became of it: the
+   end of that is told. A run tells whom its own revision names.
 3. `missed`, `skipped`: once for each entry of the ledger, however many ticks that is of. A tick is of no
    revision: it tells whom the job names then, and nobody where the job is no more.
 4. What does not hold of what is expected (`steps.unmet`) is told by the revision of its run, of a job by the
    newest.
-5. What is told is fixed here, so each try says the same."""
+5. `waiting`: a run was made that waits, told once. `held`: a person keeps back a run, or a task of it, or it
+   was kept back for one as it failed.
+6. What is told is fixed here, so each try says the same."""
 
 from __future__ import annotations
 
@@ -22,12 +25,31 @@ from scheduler.machine.rules import verdicts
 from scheduler.machine.steps import outbox
 from scheduler.model.compiled import CompiledNotice
 from scheduler.model.expected import LATE_END, LATE_START
-from scheduler.model.notify import ABOUT, FAILED, LATE, MISSED, RECOVERED, SKIPPED, WARNED
+from scheduler.model.notify import (
+    ABOUT,
+    FAILED,
+    HELD,
+    LATE,
+    MISSED,
+    OUTPUT,
+    RECOVERED,
+    SKIPPED,
+    WAITING,
+    WARNED,
+)
+from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import jobs as job_rows
-from scheduler.store.tables.runs import Run
+from scheduler.store.tables import tasks as task_rows
+from scheduler.store.tables.runs import BEHIND, FOR_NAMESPACE, FOR_REQUIRES, FOR_TIME, Run
 from scheduler.store.tables.unmet import Unmet
 
 REASON_LETTERS_MAX = 500
+OUTPUT_BYTES_MAX = 8_192  #: of what is told of a run's output, in all
+WRITTEN_MAX = 20  #: attempts of whose output something is told
+WAITS_FOR = {
+    BEHIND: "runs of the job are before it", FOR_REQUIRES: "what it requires is not there yet",
+    FOR_TIME: "its job lets runs start at other times", FOR_NAMESPACE: "its namespace has as many as it may",
+}  # fmt: skip
 
 Told = list[tuple[str, CompiledNotice]]
 """What happened, and whom that is told."""
@@ -46,6 +68,8 @@ def of_end(ctx: Context, run: Run, state: str, *, warned: bool) -> Told:
             abouts.append(RECOVERED)
         if warned:
             abouts.append(WARNED)
+    if any(OUTPUT in notice.on for notice in notices) and attempt_rows.written_of_run(ctx.store, run.id, 1):
+        abouts.append(OUTPUT)
     return [(about, notice) for about in abouts for notice in notices if about in notice.on]
 
 
@@ -56,7 +80,43 @@ def tell(ctx: Context, run: Run, told: Told, *, state: str, exit_code: int | Non
             "state": state, "exit_code": exit_code, "reason": reason[:REASON_LETTERS_MAX],
             "created_ms": run.created_ms, "started_ms": run.started_ms, "finished_ms": ctx.stamp_ms,
         }  # fmt: skip
+        if about == OUTPUT:
+            facts["output"] = _output(ctx, run)
         _put(ctx, notice, about, run.namespace, run.name, run.id, facts)
+
+
+def _output(ctx: Context, run: Run) -> list[dict[str, Any]]:
+    """The end of what it wrote, the newest above all."""
+    found, left = [], OUTPUT_BYTES_MAX
+    for written in reversed(attempt_rows.written_of_run(ctx.store, run.id, WRITTEN_MAX)):
+        task = task_rows.get(ctx.store, written.task)
+        end = written.tail[-left:] if left else b""
+        left -= len(end)
+        name, member = ("", "") if task is None else (task.name, task.member)
+        said = end.decode(errors="replace")
+        found.append({"task": name, "member": member, "bytes": written.output_bytes, "end": said})
+    return found[::-1]
+
+
+def tell_waiting(ctx: Context, run: Run) -> None:
+    """It was just made, and waits."""
+    _tell_of_run(ctx, run, WAITING, {"reason": WAITS_FOR[run.waiting]})
+
+
+def tell_held(ctx: Context, run: Run, *, task: str, actor: str, reason: str) -> None:
+    """`task`: empty: the whole run is. `actor`: empty: nobody, its job wants it so."""
+    _tell_of_run(ctx, run, HELD, {"task": task or None, "actor": actor or None, "reason": reason})
+
+
+def _tell_of_run(ctx: Context, run: Run, about: str, more: dict[str, Any]) -> None:
+    for notice in ctx.graphs.outline(run.job, run.namespace, run.name, run.revision).notify:
+        if about in notice.on:
+            facts = {
+                "revision": run.revision, "cause": run.cause, "tick_ms": run.tick_ms, "due_ms": run.due_ms,
+                "created_ms": run.created_ms, "at_ms": ctx.stamp_ms, **more,
+            }  # fmt: skip
+            facts["reason"] = facts["reason"][:REASON_LETTERS_MAX]
+            _put(ctx, notice, about, run.namespace, run.name, run.id, facts)
 
 
 def tell_of_ticks(

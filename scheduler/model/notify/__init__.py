@@ -5,7 +5,7 @@ Promise: whoever needs to know about ways asks `KINDS` and finds there all that 
 refused of it, and the target that stands in the outbox. The check of a job, its JSON Schema, the reference
 and the compiled form go through `KINDS`. What sends it is the file of the same name in node/effects.
 
-Reading order: kind.py (what a way says of itself), webhook.py; ../notice.py joins them.
+Reading order: kind.py (what a way says of itself), webhook.py, email.py; ../notice.py joins them.
 
 Nothing here loads pydantic before `Kind.value` is called: the core compiles jobs and never judges them.
 """
@@ -16,39 +16,38 @@ from collections.abc import Mapping
 from typing import Any
 
 from scheduler.model.expected import AT_RISK, LONG, SHORT, STALLED, TOO_FEW
+from scheduler.model.notify.email import EMAIL
 from scheduler.model.notify.kind import Kind
 from scheduler.model.notify.webhook import WEBHOOK
 
 __all__ = [
-    "ABOUT", "FAILED", "KINDS", "LATE", "MISSED", "NAMES", "ONE_OF", "PLANNED", "PLANNED_ABOUT", "RECOVERED",
-    "SKIPPED", "WARNED", "Kind", "compiled_target", "kind_meant",
+    "ABOUT", "FAILED", "HELD", "KINDS", "LATE", "MISSED", "NAMES", "ONE_OF", "OUTPUT", "RECOVERED", "SKIPPED",
+    "WAITING", "WARNED", "Kind", "compiled_targets", "kind_meant",
 ]  # fmt: skip
 
 FAILED, WARNED, RECOVERED = "failed", "warned", "recovered"
 MISSED, SKIPPED = "missed", "skipped"
 LATE = "late"
+WAITING, HELD, OUTPUT = "waiting", "held", "output"
 ABOUT = {
     FAILED: "run", WARNED: "run", RECOVERED: "run", MISSED: "tick", SKIPPED: "tick",
     LATE: "run", AT_RISK: "run", LONG: "run", SHORT: "run", STALLED: "run", TOO_FEW: "job",
+    WAITING: "run", HELD: "run", OUTPUT: "run",
 }  # fmt: skip
 """What a notice can be about, and of what that is said."""
-PLANNED_ABOUT = ("waiting", "held", "output")
-"""What the job semantics know beside that, and this version does not tell of."""
 
-KINDS: tuple[Kind, ...] = (WEBHOOK,)
+KINDS: tuple[Kind, ...] = (WEBHOOK, EMAIL)
 NAMES = tuple(kind.name for kind in KINDS)
 ONE_OF = f"one of {', '.join(NAMES)}"
-PLANNED = ("email",)
-"""Ways of the job semantics that this version does not have."""
 
 _MEANT = {word: kind.name for kind in KINDS for word in kind.other_words}
 
 
-def compiled_target(notice: Mapping[str, Any]) -> tuple[str, str]:
-    """Kind and target of a notice of a canonical job."""
+def compiled_targets(notice: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Kind and target, of each receiver of a notice of a canonical job."""
     for kind in KINDS:
         if kind.name in notice:
-            return kind.name, kind.target(notice)
+            return [(kind.name, target) for target in kind.targets(notice)]
     raise KeyError("no way to tell")
 
 

@@ -14,6 +14,7 @@ class Kind:
     example: Any  #: a value of the field
     value: Callable[[], Any]
     """The type of the field for pydantic, with its checks, which raise `Refused`."""
-    target: Callable[[Mapping[str, Any]], str]
-    """Where it goes, of a notice of the canonical job, as the outbox keeps it. It must not fail for one."""
+    targets: Callable[[Mapping[str, Any]], tuple[str, ...]]
+    """Where it goes, of a notice of the canonical job, as the outbox keeps it: a row for each. It must not
+    fail for one."""
     other_words: tuple[str, ...] = ()  #: what people write who know it from elsewhere

@@ -47,9 +47,8 @@ def checked(value: str) -> str:
     return value
 
 
-def _target(notice: Mapping[str, Any]) -> str:
-    url: str = notice["webhook"]
-    return url
+def _targets(notice: Mapping[str, Any]) -> tuple[str, ...]:
+    return (notice["webhook"],)
 
 
 WEBHOOK = Kind(
@@ -57,6 +56,6 @@ WEBHOOK = Kind(
     description="POST to this URL",
     example="https://hooks.example.org/cronclave",
     value=_value,
-    target=_target,
+    targets=_targets,
     other_words=("url", "http", "hook", "slack", "teams"),
 )

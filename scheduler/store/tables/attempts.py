@@ -52,6 +52,24 @@ def of_run(store: Store, run: int) -> list[Attempt]:
     return [Attempt._make(row) for row in rows]
 
 
+class Written(NamedTuple):
+    """What an attempt wrote, as far as the state has it."""
+
+    task: int
+    output_bytes: int
+    tail: bytes
+
+
+def written_of_run(store: Store, run: int, limit: int) -> list[Written]:
+    """Of the attempts that wrote something the newest, in their order."""
+    rows = store.rows(
+        "SELECT task, coalesce(output_bytes, length(tail)), tail FROM attempts"
+        " WHERE run = ? AND (output_bytes > 0 OR length(tail) > 0) ORDER BY id DESC LIMIT ?",
+        (run, limit),
+    )
+    return [Written._make(row) for row in reversed(rows)]
+
+
 def live_of_run(store: Store, run: int) -> list[Attempt]:
     rows = store.rows(f"SELECT {COLUMNS} FROM attempts WHERE run = ? AND live = 1 ORDER BY id", (run,))
     return [Attempt._make(row) for row in rows]

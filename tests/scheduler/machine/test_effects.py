@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -295,3 +296,56 @@ def test_a_notice_may_be_for_critical_jobs_alone(story: Story) -> None:
     (row,) = rows(story)
     facts = json.loads(row.payload)
     assert (facts["job"], facts["criticality"]) == ("k", "critical")
+
+
+def told_of(story: Story) -> list[tuple[str, dict[str, Any]]]:
+    return [(row.about, json.loads(row.payload)) for row in rows(story)]
+
+
+def test_output_is_told_with_its_end_and_silence_is_not(story: Story) -> None:
+    story.connect()
+    story.put(job("j", notify=[{"on": ["output"], "email": ["a@example.org", "b@example.org"]}]))
+    story.tell(c.RunJob("default", "j", b"{}", story.now_ms))
+    story.settle(exit_code=0)
+    assert rows(story) == []
+
+    story.tell(c.RunJob("default", "j", b"{}", story.now_ms))
+    story.plan_and_apply()
+    attempt = int(story.store.value("SELECT max(id) FROM attempts"))
+    story.tell_ok(c.Grant(attempt, 1, story.store.value("SELECT session FROM agents"), "claim"))
+    text = b"x" * 9_000 + b"the end\n"
+    story.tell_ok(
+        c.Finish(attempt, 1, story.now_ms, story.now_ms, 0, "exit", tail=text, output_bytes=20_000)
+    )
+
+    assert [row.target for row in rows(story)] == ["a@example.org", "b@example.org"]
+    ((about, facts), _) = told_of(story)
+    (output,) = facts["output"]
+    assert about == "output"
+    assert (output["task"], output["bytes"], len(output["end"])) == ("main", 20_000, 2_048)
+    assert output["end"].endswith("the end\n")
+
+
+def test_a_run_that_waits_is_told_once_with_what_it_waits_for(story: Story) -> None:
+    story.connect()
+    notify = [{"on": ["waiting"], "webhook": URL}]
+    story.put(job("j", notify=notify, policies={"admission": {"windows": ["Mon 00:00-00:01"]}}))
+    story.tell(c.RunJob("default", "j", b"{}", story.now_ms))
+
+    ((about, facts),) = told_of(story)
+    assert (about, facts["reason"]) == ("waiting", "its job lets runs start at other times")
+
+
+def test_who_holds_a_run_or_a_task_is_told(story: Story) -> None:
+    story.connect()
+    notify = [{"on": ["held"], "webhook": URL}]
+    story.put(job("j", notify=notify, policies={"on_failure": "hold"}))
+    first = int(story.value(c.RunJob("default", "j", b"{}", story.now_ms), "run"))
+    story.tell_ok(c.SuspendRun(first, "wait for the dump", c.Actor("ann")))
+    story.tell_ok(c.ResumeRun(first, "", c.Actor("ann")))
+    story.settle(exit_code=1)
+
+    (whole, task) = [facts for _, facts in told_of(story)]
+    assert (whole["run"], whole["task"], whole["actor"]) == (first, None, "ann")
+    assert whole["reason"] == "wait for the dump"
+    assert (task["task"], task["actor"]) == ("main", None)
