@@ -13,7 +13,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from scheduler import formats
-from scheduler.model import work
 from scheduler.model.bounds import GROUPS_MAX, NOTICES_MAX, TASKS_MAX, TRIGGERS_MAX, VARS_MAX
 from scheduler.model.criticality import Criticality
 from scheduler.model.defaults import Origins
@@ -49,7 +48,6 @@ OWNER_LETTERS_MAX = 200
 CANONICAL_BYTES_MAX = 1_000_000  #: with its triggers, its name and its sender it fits in a command of 1 MiB
 
 
-REFERRING = tuple(kind for kind in work.KINDS if kind.refers is not None)
 _OVERLAPPING = {kind.name: kind for kind in KINDS if kind.overlap}
 
 
@@ -209,11 +207,10 @@ class Job(Model):
             for place, secret in enumerate(task.secrets or ()):
                 pointer = pointer_of("tasks", name, "secrets", place)
                 found.append(Target("secret", *resolved(secret.name, self.namespace), pointer))
-            for does in REFERRING:
-                value = getattr(task, does.name)
-                for each in () if value is None or does.refers is None else does.refers(value):
-                    pointer = pointer_of("tasks", name, does.name, each.field)
-                    found.append(Target(each.kind, *resolved(each.text, self.namespace), pointer, each.needs))
+            does = task.kind
+            for each in () if does.refers is None else does.refers(getattr(task, does.name)):
+                pointer = pointer_of("tasks", name, does.name, each.field)
+                found.append(Target(each.kind, *resolved(each.text, self.namespace), pointer, each.needs))
         found += [target for target, _ in self.wants]
         for place, trigger in enumerate(self.triggers):
             for kind, namespace, name, field in trigger.refers(self.namespace):

@@ -48,6 +48,8 @@ def _brings_params(trigger: object) -> bool:
 def given_by_triggers(job: Job, pointer_at: Callable[[int], str]) -> list[Problem]:
     """What is wrong with the values that its triggers give."""
     problems: list[Problem] = []
+    if all(trigger.params is None for trigger in job.triggers):
+        return problems
     declared = job.declared
     for place, trigger in enumerate(job.triggers):
         if trigger.params is None:
@@ -64,7 +66,7 @@ def given_by_triggers(job: Job, pointer_at: Callable[[int], str]) -> list[Proble
 
 def dates_without_calendar(job: Job, pointer_at: Callable[[int], str]) -> list[Problem]:
     """Parameters that count workdays, where nothing says which those are."""
-    if job.policies.calendar is not None:
+    if job.policies.calendar is not None or not job.params:
         return []
     said: list[tuple[str, str, Any]] = [
         (pointer_of("params", name, "default"), name, param.default) for name, param in job.params.items()

@@ -103,6 +103,8 @@ _SECTIONS = (
     "requires_policy", "description", "owner", "enabled", "finally", "groups", "expect",
 )  # fmt: skip
 """Of which null says the same as nothing."""
+_BETWEEN_TASKS = frozenset(("groups", "finally"))
+_OF_OTHERS = frozenset(("needs", "when", "outputs"))
 _SHORT = frozenset((*TASK_FIELDS, *PLANNED[Task])) - {"job"}
 _WORDS = Vocabulary(
     root=Job,
@@ -351,7 +353,7 @@ def _whole_job_problems(shape: dict[str, Any], short: bool, data: dict[Any, Any]
     """What concerns several fields together, as far as the shape allows to tell."""
     problems: list[Problem] = []
     tasks = shape.get("tasks")
-    if isinstance(tasks, dict) and len(tasks) <= TASKS_MAX:
+    if isinstance(tasks, dict) and len(tasks) <= TASKS_MAX and not _is_plain(shape, tasks, short=short):
         graph = {}
         for name, task in tasks.items():
             needs = task.get("needs") if isinstance(task, dict) else None
@@ -381,6 +383,11 @@ def _whole_job_problems(shape: dict[str, Any], short: bool, data: dict[Any, Any]
         triggers = shape.get("triggers")
         problems += param_problems(params, triggers if isinstance(triggers, list | tuple) else ())
     return problems
+
+
+def _is_plain(shape: dict[str, Any], tasks: dict[Any, Any], *, short: bool) -> bool:
+    """One task, and nothing that could be wrong between tasks."""
+    return short and _BETWEEN_TASKS.isdisjoint(shape) and _OF_OTHERS.isdisjoint(tasks.get("main") or ())
 
 
 def _days_without_calendar(job: Job, data: dict[Any, Any]) -> list[Problem]:

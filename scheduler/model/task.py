@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import ConfigDict, Field, create_model, field_validator, model_validator
@@ -117,7 +117,7 @@ class Task(Work):
     def _folder(cls, value: str | None) -> str | None:
         return value if value is None else not_blank(no_nul(value))
 
-    @property
+    @cached_property
     def kind(self) -> Kind:
         """Of its work."""
         return next(kind for kind in KINDS if getattr(self, kind.name) is not None)
@@ -131,7 +131,8 @@ class Task(Work):
     @property
     def features(self) -> tuple[str, ...]:
         """As `CompiledTask.features`."""
-        given = {name for name in self.kind.features if getattr(self, name, None) is not None}
+        said = self.kind.features & self.model_fields_set
+        given = {name for name in said if getattr(self, name) is not None}
         if is_stored(self.skip_if_exists):
             given |= self.kind.features & {OBJECT_STORE}
         if self.asynchronous is not None:  # its token is one of them
@@ -147,6 +148,7 @@ class Task(Work):
         if len(given) > 1:
             names = " and ".join(kind.name for kind in given)
             raise Refused(f"{names} exclude each other", "make a task for each")
+        self.__dict__["kind"] = given[0]
         if given[0].names_executor:
             own = next((kind.name for kind in KINDS if kind.executor == self.executor), "")
             if own:
