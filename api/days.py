@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from api.instants import rfc3339
 from scheduler.store.connection import Store
 from scheduler.store.tables import closed_dates, namespaces
-from scheduler.store.tables.changed_ticks import ChangedTick
+from scheduler.store.tables.changed_ticks import FIRED, MOVED, ChangedTick
 from scheduler.store.tables.closed_dates import ClosedDate
 from scheduler.ticks import plan_days
 
@@ -45,7 +45,7 @@ def change_json(row: ChangedTick | None) -> dict[str, Any] | None:
     if row is None:
         return None
     return {
-        "act": row.act,
+        "act": MOVED if row.act == FIRED else row.act,
         "to": rfc3339(row.move_ms),
         "params": json.loads(row.params) if row.params else None,
         "since": rfc3339(row.since_ms),

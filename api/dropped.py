@@ -13,7 +13,7 @@ from scheduler.store.connection import Store
 from scheduler.store.tables import changed_ticks
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import triggers as trigger_rows
-from scheduler.store.tables.changed_ticks import ChangedTick
+from scheduler.store.tables.changed_ticks import FIRED, ChangedTick
 from scheduler.ticks import anchored, as_written, event_of, schedule
 from scheduler.words.commands import Deletion, PreparedJob
 
@@ -43,7 +43,7 @@ def _of(store: Store, job: int, after: PreparedJob | None, now_ms: int) -> Itera
     live = {era.key: bytes(era.spec) for era in trigger_rows.live(store, job)}
     specs = {} if after is None else {each.key: bytes(each.spec) for each in after.triggers}
     for change in changed_ticks.of_job(store, job, OF_JOB_MAX):
-        if change.passed:  # its trigger has come to it: it stays
+        if change.passed or change.act == FIRED:  # its trigger has come to it, or it came before: it stays
             continue
         spec = specs.get(change.key)
         if spec is not None and change.key in live and as_written(live[change.key])[0] == spec:

@@ -19,6 +19,7 @@ from scheduler.store.tables import changed_ticks, job_schedules, pins, refs
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables import triggers as trigger_rows
+from scheduler.store.tables.changed_ticks import FIRED
 from scheduler.store.tables.refs import Named
 from scheduler.ticks import SpecError, anchored, as_written, repinned, ruled, schedule, shared_of
 from scheduler.words.commands import Apply, PreparedObject
@@ -146,7 +147,8 @@ def _told(
         come = sorted({ms for ms in will if ms <= end_ms} - set(was))
         if gone or come:
             changed = changed_ticks.within(store, number, key, now_ms, end_ms, OF_JOB_MAX)
-            lost = [row.at_ms for row in changed if not row.passed and row.at_ms in set(gone)]
+            to_come = [row.at_ms for row in changed if not row.passed and row.act != FIRED]
+            lost = [at_ms for at_ms in to_come if at_ms in set(gone)]
             yield {
                 "namespace": job.namespace, "job": job.name, "trigger": key,
                 "gone": [rfc3339(ms) for ms in gone[:TOLD_MAX]], "gone_count": len(gone),

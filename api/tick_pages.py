@@ -21,6 +21,7 @@ from scheduler.store.reads import ledger as ledger_reads
 from scheduler.store.reads import runs as run_reads
 from scheduler.store.reads import triggers as trigger_reads
 from scheduler.store.tables import changed_ticks
+from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.ledger import Entry
 from scheduler.store.tables.triggers import Trigger
 from scheduler.ticks import is_unknown, schedule, shared_of
@@ -92,8 +93,10 @@ def of_era(
         )
         for at_ms in changed_ticks.left_behind(store, trigger.job, trigger.key, position_ms, end_ms):
             undecided.setdefault(at_ms, 0)
+        came = frozenset(trigger_rows.ahead(store, trigger.job, trigger.key, position_ms, end_ms))
         for at_ms in _due(trigger, position_ms, min(end_ms, now_ms), page):
-            undecided.setdefault(at_ms, 0)
+            if at_ms not in came:
+                undecided.setdefault(at_ms, 0)
         for tick in decided:
             undecided.pop(tick[0], None)
         pending: list[Tick] = [

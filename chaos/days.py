@@ -2,7 +2,8 @@
 would, and past instants that are to have runs.
 
     shut     of a namespace whose date is closed and opened again, over and over
-    turned   of whose coming ticks some are held and let go, skipped, moved, or given a parameter
+    turned   of whose coming ticks some are held and let go, skipped, moved, brought forward, or given a
+             parameter
     filled   for blocks of past hours of which runs are asked for, so many at a time, and asked for again
 
 Rules:
@@ -25,7 +26,7 @@ from chaos.operators import AGAIN_S, RESUMED_S
 
 NAMESPACE, SHUT, TURNED, FILLED = "chaos-days", "shut", "turned", "filled"
 OF_DATE = "date"
-ACTS = ("hold", "skip", "move", "give")
+ACTS = ("hold", "skip", "move", "give", "bring")
 TRIGGERS: dict[str, dict[str, Any]] = {
     SHUT: {"every": "2s", "id": "each"},
     TURNED: {"every": "1s", "id": "each"},
@@ -34,7 +35,7 @@ TRIGGERS: dict[str, dict[str, Any]] = {
 HALF_A_DAY_H = 12
 STEP_MS, HOUR_MS = 1_000, 3_600_000
 AHEAD_MS = 4_000  #: of a tick of which something is said
-MOVED_MS = 3_000
+MOVED_MS, BROUGHT_MS = 3_000, -10_000  #: later, and by more than a start may be late, earlier
 HELD_S = (3.0, 8.0)  #: of some until before their instant, of most until behind it
 CLOSED_S, EVERY_S = (1.5, 3.0), (1.0, 3.0)
 BLOCK_H, BLOCKS = 5, 120
@@ -139,6 +140,7 @@ class Turner:
         self._over = over
         self._last_ms = self._count = 0
         self._held: dict[int, float] = {}  #: until when each is held
+        self._brought: set[int] = set()
 
     def work(self, api: Api) -> None:
         while not self._over.wait(api.dice.uniform(0.7, 1.1)):
@@ -154,12 +156,17 @@ class Turner:
 
     def _turn(self, api: Api) -> None:
         at_ms = max(int(time.time() * 1000) + AHEAD_MS, self._last_ms) // STEP_MS * STEP_MS + STEP_MS
+        while at_ms in self._brought:
+            at_ms += STEP_MS
         self._last_ms, self._count = at_ms, self._count + 1
         act = ACTS[self._count % len(ACTS)]
+        if act == "bring":
+            at_ms -= BROUGHT_MS
+            self._brought.add(at_ms)
         word = f"given-{self._count}"
         bodies: dict[str, dict[str, Any]] = {
             "hold": {"hold": True}, "skip": {"skip": True}, "move": {"move_to": text_of(at_ms + MOVED_MS)},
-            "give": {"params": {"word": word}},
+            "give": {"params": {"word": word}}, "bring": {"move_to": text_of(at_ms + BROUGHT_MS)},
         }  # fmt: skip
         outcome, _, _ = self._say(api, act, at_ms, bodies[act], {"word": word} if act == "give" else {})
         if act == "hold" and outcome != "fail":

@@ -191,7 +191,9 @@ def move(
     client: Client, name: str, at: datetime, to: datetime, trigger: str | None, reason: str | None,
     namespace: str,
 ) -> None:  # fmt: skip
-    """Let one coming tick be due later, by 35 days at most. It stays the same tick, of the same plan date."""
+    """Let one coming tick be due later or earlier, by 35 days at most.
+
+    It stays the same tick, of the same plan date."""
     instant = rfc3339(milliseconds(to))
     _change(
         client, name, at, trigger, reason, namespace, {"move_to": instant}, f"is moved to {instant}"

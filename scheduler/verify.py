@@ -4,8 +4,9 @@ Rules of this file:
 
 1. What was due comes from the eras of the triggers and `scheduler.ticks` alone, never from what was decided.
 2. Every due instant behind an era's watermark has exactly one outcome: a ledger entry, a run that is still
-   pending, or a person's word that holds or moved it. What lies at or beyond the watermark is undecided; it
-   is overdue when its time has passed.
+   pending, or a person's word that holds or moved it. What he moved to an earlier instant is an era of its
+   own, and of no other, once it has come. What lies at or beyond the watermark is undecided; it is overdue
+   when its time has passed.
 3. Nothing that was not due has an outcome.
 4. Every hash of the ledger, from the first entry that may concern the range up to the head, follows from the
    entry before it. Stamps never go back, so that first entry is found by halving.
@@ -28,7 +29,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeVar
 
 from scheduler import anchors, completeness, dependence, reception
@@ -413,6 +414,9 @@ def _read_once(
             pending = run_reads.undecided_ticks(store, era.job, era.id, begin_ms, end_ms)
             pending += changed_ticks.left_behind(store, era.job, era.key, begin_ms, end_ms)
             pending += [ms for ms in ended.get(era.id, ()) if begin_ms < ms <= end_ms]
+            if era.closed != triggers.AHEAD:
+                of_others = frozenset(triggers.ahead(store, era.job, era.key, begin_ms, end_ms))
+                stretch = replace(stretch, due=[ms for ms in stretch.due if ms not in of_others])
             found.append((stretch, era, [entries[seq] for seq in sorted(entries)], pending))
     return found, carried
 

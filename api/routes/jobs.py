@@ -33,6 +33,7 @@ from scheduler.model.unsaid import whole
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.tables import changed_ticks, delays, pauses
 from scheduler.store.tables import triggers as trigger_rows
+from scheduler.store.tables.changed_ticks import FIRED
 from scheduler.store.tables.refs import Named
 from scheduler.ticks import schedule
 from scheduler.words.commands import DeleteJob, PauseJob, ResumeJob
@@ -238,7 +239,9 @@ def _coming(services: Services, namespace: str, name: str, count: int) -> dict[s
         compiled = services.compiled.get(row.id, row.revision, lambda: row.spec)
     found: list[tuple[int, int, str, bytes]] = []
     for trigger in triggers:
-        for at_ms in schedule(trigger.spec).upcoming(max(now_ms, trigger.from_ms), count):
+        for at_ms in schedule(trigger.spec).upcoming(max(now_ms, trigger.from_ms), count + len(said)):
+            if (trigger.key, at_ms) in said and said[trigger.key, at_ms].act == FIRED:
+                continue
             found.append((at_ms, at_ms + trigger.jitter_ms, trigger.key, trigger.spec))
     keys = {trigger.id: trigger.key for trigger in triggers}
     for each in waiting:

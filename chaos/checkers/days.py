@@ -4,7 +4,8 @@ Rules:
 1. While a date is surely closed nothing fires for it, and what a person asks for is refused, unless he means
    it; what was done may be repeated. While it surely is not, nothing is refused for it, or skipped.
 2. A tick of which something was said has one outcome and one run at most. Held, it does not start before its
-   release; moved, not before its new instant; skipped, never; given a parameter, it has that.
+   release; moved, not before its new instant, which may be an earlier one; skipped, never; given a parameter,
+   it has that.
 3. Each instant of a backfill that was acknowledged has one run, and another only where that ended badly; what
    nobody asked for has none. Of a backfill no more work at once than may. No tick is written for it.
 4. What nobody was answered may have happened. Clocks that differ are no excuse for two outcomes.
@@ -30,7 +31,7 @@ DATE = (load.OF_DATE, load.NAMESPACE)
 REFUSED = 409
 OF_TICKS = ("tick", "catchup")
 PERIOD_MS = {load.SHUT: 2_000, load.TURNED: load.STEP_MS}
-DONE = {"hold": "held", "skip": "skipped", "move": "moved", "give": "given"}
+DONE = {"hold": "held", "skip": "skipped", "move": "moved", "give": "given", "bring": "brought"}
 KEPT_MAX = 50  #: backfills of a job
 
 Run = Mapping[str, Any]
@@ -156,8 +157,14 @@ def _of_tick(
     released_s = min((op.began_s for op in operations if op.arguments["act"] == "release"), default=inf)
     if act == "skip":
         yield "not-skipped", "it started"
-    if act == "move" and first_s < due_s - CLOCK_S:
-        yield "not-moved", f"it started {due_s - first_s:.2f} s before its new instant"
+    by_ms = {"move": load.MOVED_MS, "bring": load.BROUGHT_MS}.get(act)
+    early_s = 0 if by_ms is None else case.at_s(at_ms + by_ms) - first_s
+    if early_s > CLOCK_S:
+        yield f"not-{DONE[act]}", f"it started {early_s:.2f} s before its new instant"
+    new_s = case.at_s(at_ms + load.BROUGHT_MS)
+    is_late = first_s > new_s + late_s(case, new_s, first_s) and not excused(case, new_s, first_s)
+    if act == "bring" and is_late:
+        yield "not-brought", f"it started {first_s - new_s:.2f} s after its new instant"
     if act == "hold" and first_s < released_s:
         yield "started-while-held", "it started, and was not released before"
     words = {mark.word for mark in starts}

@@ -4,6 +4,7 @@ hold of that.
 closed    while a plan date is closed nothing that comes by itself makes a run for it; what has moved to a
           working day is of the date that it comes from
 person    what a person skips or holds, and nobody lets go, never runs; what he moves has its new instant
+early     what he moves to an earlier instant comes then, and has one outcome
 filled    of an instant no two runs of backfills go on at a time; of a backfill no more go on than may, and it
           goes on when it can
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 EVERY_S = 0.6  #: on average, between one act and the next
 ACTS = ("hold", "release", "skip", "move", "give")
-MOVED_MS = 2_500
+MOVED_MS, EARLIER_MS = 2_500, -1_200
 DAY_MS = 86_400_000
 _COMING = (
     "SELECT j.name, t.key, t.next_due_ms FROM triggers t JOIN jobs j ON j.id = t.job WHERE t.until_ms IS NULL"
@@ -65,7 +66,7 @@ class Days:
         self._said: dict[tuple[int, str, int], str] = {}  #: what was said last, by job, trigger and instant
         self._filling: dict[str, int] = {}  #: the run of a backfill that goes on, by job and instant
         self._moved: dict[tuple[int, str, int], int] = {}  #: to when
-        self.closings = self.changes = self.fillings = self.filled = self.moves = 0
+        self.closings = self.changes = self.fillings = self.filled = self.moves = self.earlier = 0
         self._act()
 
     def _act(self) -> None:
@@ -88,7 +89,8 @@ class Days:
                 name, key, at_ms = rng.choice(rows)
                 at_ms += 1_000 * ahead_s
                 act = rng.choice(ACTS)
-                found.append(ChangeTick("default", name, key, at_ms, act, "", at_ms + MOVED_MS, b"{}"))
+                to_ms = at_ms + rng.choice((MOVED_MS, EARLIER_MS))
+                found.append(ChangeTick("default", name, key, at_ms, act, "", to_ms, b"{}"))
         return found
 
     def _fillings(self, front: Front) -> list[Command]:
@@ -168,4 +170,9 @@ class Days:
             self.moves += not early
             said = f"{tick} was moved to {due_ms}"
             found += [("person", f"{said}, and run {run} is of {at_ms}") for run, at_ms in early]
+            job, key, at_ms = tick
+            outcomes = [outcome for (outcome,) in store.rows(_OUTCOME, (job, key, at_ms, at_ms))]
+            if len(outcomes) > 1:
+                found.append(("early", f"{said}, and its outcomes are {outcomes}"))
+            self.earlier += due_ms < at_ms and "ran" in outcomes
         return found

@@ -63,7 +63,7 @@ from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.changed_ticks import ChangedTick
 from scheduler.store.tables.delays import Delay
 from scheduler.store.tables.ledger import Entry
-from scheduler.store.tables.triggers import FiringTrigger, Trigger
+from scheduler.store.tables.triggers import AHEAD, FiringTrigger, Trigger
 from scheduler.ticks import DELAY, nominal_ms, plan_days, schedule, shared_of, taken_away
 from scheduler.words import reasons
 from scheduler.words.causes import Kind
@@ -152,7 +152,7 @@ def _told(
     if at_ms is None:
         live = trigger_rows.live(store, jobs[-1])
         waiting = [row for row in delays.of_job(store, jobs[-1])]
-        due = [row.next_due_ms for row in live if row.next_due_ms is not None]
+        due = [at_ms for row in live if (at_ms := _next_ms(store, row)) is not None]
         due += [row.due_ms for row in waiting if row.due_ms is not None]
         if not due and gone is not None:
             return Explained(None, (), f"the job was deleted{gone.by}: no tick of it comes")
@@ -168,7 +168,7 @@ def _told(
     for job in jobs:
         for era in trigger_reads.meeting(store, job, at_ms):
             for instant_ms in dict.fromkeys((at_ms, at_ms - era.jitter_ms)):
-                if _is_of(era, instant_ms):
+                if _is_of(store, era, instant_ms):
                     found.append(_tick(store, era, instant_ms, cluster, compiled))
             row = delays.get(store, era.id) if era.event == DELAY else None
             if row is not None and row.due_ms == at_ms:
@@ -205,9 +205,22 @@ def _taken_away(store: Store, jobs: list[int], at_ms: int) -> str:
     return ""
 
 
-def _is_of(era: Trigger, instant_ms: int) -> bool:
+def _is_of(store: Store, era: Trigger, instant_ms: int) -> bool:
     within = era.from_ms < instant_ms and (era.until_ms is None or instant_ms <= era.until_ms)
-    return within and bool(schedule(era.spec).between(instant_ms - 1, instant_ms, 1))
+    if not within or not schedule(era.spec).between(instant_ms - 1, instant_ms, 1):
+        return False
+    return era.closed == AHEAD or not trigger_rows.ahead(store, era.job, era.key, instant_ms - 1, instant_ms)
+
+
+def _next_ms(store: Store, era: Trigger) -> int | None:
+    """The first instant of the era that is not decided."""
+    if era.next_due_ms is None or era.event:
+        return era.next_due_ms
+    came = trigger_rows.ahead(store, era.job, era.key, era.next_due_ms - 1, 1 << 62)
+    if era.next_due_ms not in came:
+        return era.next_due_ms
+    following = schedule(era.spec).upcoming(era.next_due_ms, len(came))
+    return next((at_ms for at_ms in following if at_ms not in came), None)
 
 
 def _nearest(store: Store, job: int, at_ms: int) -> tuple[int | None, int | None]:

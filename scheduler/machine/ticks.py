@@ -15,7 +15,7 @@ Rules of this file:
 6. While overload is declared, and not else, a range may end by it (`Account` with that reason).
 7. A tick after a calendar's edit is decided by its new dates alone (`steps.redating`).
 8. A tick of which a person said something is fired by itself, never in a range: what he holds or moved the
-   trigger leaves behind (`steps.setting_aside`).
+   trigger leaves behind (`steps.setting_aside`), what came before its instant it passes by.
 9. What `catchup: all` runs of a gap waits (SetAside) and makes a run only while the job has no active one.
    A gap that one plan does not work off is split from the present (SplitGap), and decided as it would be.
 """
@@ -41,7 +41,7 @@ from scheduler.store.tables import asked, restores
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.asked import Limits
-from scheduler.store.tables.changed_ticks import ChangedTick
+from scheduler.store.tables.changed_ticks import FIRED, ChangedTick
 from scheduler.store.tables.triggers import BEHIND, EDITED, FiringTrigger, Trigger
 from scheduler.words import events as e
 from scheduler.words.causes import Cause, Kind
@@ -61,6 +61,9 @@ def fire(ctx: Context, command: Fire) -> Outcome:
         return stale
     _move(ctx, trigger, command.next_due_ms)
     changed = setting_aside.of_tick(ctx, trigger, tick_ms) if ctx.state.changed_ticks else None
+    if changed is not None and changed.act == FIRED:
+        setting_aside.drop(ctx, changed)
+        return done(outcome="none")
     cause = Cause(Kind.CATCHUP if command.catchup else Kind.TICK, "", trigger.id, tick_ms)
     if ctx.state.restores and (run := reconstruct.prove(ctx, trigger.job, trigger.id, tick_ms)):
         _forget(ctx, changed)

@@ -280,6 +280,8 @@ async def test_a_coming_tick_is_held_moved_and_shown_in_the_plan(client: httpx2.
     given = await change(client, {"params": {"region": "asia"}})
     (later,) = await plan(client)
     explained = (await client.get(f"/v1/jobs/a/explain?at={NOON}")).json()["ticks"][0]["gates"]
+    earlier = await change(client, {"move_to": f"{DAY}T08:00:00Z"})
+    (brought,) = await plan(client)
     released = await change(client, {"release": True})
 
     assert held.status_code == 200, held.text
@@ -292,6 +294,8 @@ async def test_a_coming_tick_is_held_moved_and_shown_in_the_plan(client: httpx2.
     assert (later["at"], later["expected"]["start"]) == (NOON, f"{DAY}T20:00:00Z")
     assert (later["forecast"], later["said"]) == ("runs", "it was moved by admin")
     assert [gate["opens_at"] for gate in explained if gate["gate"] == "person"] == [f"{DAY}T20:00:00Z"]
+    assert earlier.json()["changed"]["to"] == f"{DAY}T08:00:00Z"
+    assert (brought["at"], brought["expected"]["start"]) == (NOON, f"{DAY}T08:00:00Z")
     assert released.json()["changed"] | {"since": None} == {
         "act": "go", "to": None, "params": {"region": "asia"}, "since": None, "reason": None,
         "actor": "admin",
@@ -306,7 +310,8 @@ async def test_a_coming_tick_is_held_moved_and_shown_in_the_plan(client: httpx2.
         ({"hold": False}, NOON, 422, "true"),
         ({"hold": True, "until": "x"}, NOON, 422, "unknown field"),
         ({"move_to": "tomorrow"}, NOON, 422, "RFC 3339"),
-        ({"move_to": f"{DAY}T11:00:00Z"}, NOON, 422, "earlier"),
+        ({"move_to": NOON}, NOON, 422, "that is its instant"),
+        ({"move_to": "2020-01-01T00:00:00Z"}, NOON, 422, "to come"),
         ({"move_to": "2100-12-25T12:00:00Z"}, NOON, 422, "35 days"),
         ({"params": {"n": 1}}, NOON, 422, "parameter"),
         ({"params": []}, NOON, 422, "object"),

@@ -12,7 +12,7 @@ import pytest
 
 from chaos.case import Mark
 from chaos.checkers import days
-from chaos.days import BLOCK_H, FILLED, HOUR_MS, MOVED_MS, NAMESPACE, SHUT, TURNED, Days, text_of
+from chaos.days import BLOCK_H, BROUGHT_MS, FILLED, HOUR_MS, MOVED_MS, NAMESPACE, SHUT, TURNED, Days, text_of
 from chaos.workload import payload
 from scheduler.model import parse_job
 from scheduler.ticks import plan_days
@@ -21,7 +21,7 @@ from tests.chaos.stories import ZERO_MS, Story, clean, instant
 
 BACKFILL = 77
 FROM_MS = (ZERO_MS // HOUR_MS - 100) * HOUR_MS
-HELD, SKIPPED, MOVED, GIVEN = 110, 112, 114, 116
+HELD, SKIPPED, MOVED, GIVEN, BROUGHT = 110, 112, 114, 116, 128
 SHUT_S, OPENED_S = 103.0, 107.0
 REFUSED = 409
 
@@ -74,11 +74,15 @@ def _of_date(story: Story) -> None:
 
 
 def _of_ticks(story: Story) -> None:
-    for second, act in ((HELD, "hold"), (SKIPPED, "skip"), (MOVED, "move"), (GIVEN, "give")):
+    seconds = (HELD, SKIPPED, MOVED, GIVEN, BROUGHT)
+    for second, act in zip(seconds, ("hold", "skip", "move", "give", "bring"), strict=True):
         story.operation(second - 4, "turn", "ok", {"act": act, "at_ms": of(second), "word": "w"})
     story.operation(HELD + 2, "turn", "ok", {"act": "release", "at_ms": of(HELD)})
     moved_s = MOVED + MOVED_MS / 1_000
-    began = ((HELD, HELD + 2.1, "-"), (MOVED, moved_s, "-"), (GIVEN, GIVEN + 0.1, "w"))
+    brought_s = BROUGHT + BROUGHT_MS / 1_000 + 0.1
+    began = (
+        (HELD, HELD + 2.1, "-"), (MOVED, moved_s, "-"), (GIVEN, GIVEN + 0.1, "w"), (BROUGHT, brought_s, "-"),
+    )  # fmt: skip
     for second, started_s, word in began:
         a_run(story, 8_000 + second, TURNED, "tick", of(second), second, started_s=started_s, word=word)
         story.final["days"][TURNED].append(an_entry(of(second), started_s))
@@ -104,7 +108,7 @@ def kinds(story: Story) -> set[str]:
 def test_a_story_without_a_bug_passes() -> None:
     found = days.check(told().case())
     assert (found.verdict, found.offences) == ("pass", ())
-    assert found.counts == {"closings": 1, "turned": 5, "filled": BLOCK_H}
+    assert found.counts == {"closings": 1, "turned": 6, "filled": BLOCK_H}
     assert days.check(clean().case()).verdict == "pass"
 
 
@@ -125,6 +129,11 @@ def _starts(story: Story, second: int, at_s: float, word: str = "-") -> None:
 
 def _entry(story: Story, second: int) -> dict[str, Any]:
     return next(e for e in story.final["days"][TURNED] if e["at"] == text_of(of(second)))
+
+
+def _comes(story: Story, *, second: int, at_s: float) -> None:
+    story.marks[:] = [mark for mark in story.marks if (mark.job, mark.run) != (TURNED, 8_000 + second)]
+    _starts(story, second, at_s)
 
 
 def _again(story: Story, number: int, made_s: float) -> None:
@@ -163,6 +172,15 @@ BUGS: dict[str, tuple[Callable[[Story], Any], str]] = {
     "between two ticks": (lambda s: a_run(s, 9_000, SHUT, "tick", of(102) + 500, 102.5), "never-due"),
     "a held one starts": (lambda s: _starts(s, HELD, HELD + 0.1), "started-while-held"),
     "a moved one starts": (lambda s: _starts(s, MOVED, MOVED + 0.1), "not-moved"),
+    "one that is brought forward starts before that": (
+        lambda s: _starts(s, BROUGHT, BROUGHT + BROUGHT_MS / 1_000 - 1), "not-brought",
+    ),
+    "one that is brought forward comes as ever": (
+        partial(_comes, second=BROUGHT, at_s=BROUGHT), "not-brought",
+    ),
+    "one that is brought forward comes again": (
+        lambda s: a_run(s, 9_000, TURNED, "tick", of(BROUGHT), BROUGHT), "two-outcomes",
+    ),
     "a skipped one starts": (
         lambda s: a_run(s, 8_000 + SKIPPED, TURNED, "tick", of(SKIPPED), SKIPPED), "not-skipped",
     ),

@@ -70,6 +70,30 @@ MUTANTS = (
         _says("days: not-moved"),
     ),
     Mutant(
+        "nobody-brings-a-tick-forward",
+        (
+            (
+                "scheduler.machine.changed_ticks",
+                "row.move_ms if row.move_ms is not None and row.move_ms < row.at_ms else None",
+                "None",
+            ),
+        ),
+        APPLIED,
+        _says("days: not-brought"),
+    ),
+    Mutant(
+        "what-came-early-comes-again",
+        (
+            (
+                "scheduler.machine.ticks",
+                "if changed is not None and changed.act == FIRED:",
+                "if False and changed:",
+            ),
+        ),
+        APPLIED,
+        _says("days: two-outcomes"),
+    ),
+    Mutant(
         "a-skipped-tick-comes",
         (("scheduler.machine.rules.gates.changed", "NEVER if row.act == SKIPPED else ", ""),),
         APPLIED,

@@ -56,6 +56,7 @@ def test_plan_dates_were_closed_and_single_ticks_changed() -> None:
     assert sum(each.closings for each in found) > 0
     assert sum(each.changes for each in found) > 5
     assert sum(each.moves for each in found) > 0
+    assert sum(each.earlier for each in found) > 0
     assert sum(each.fillings for each in found) > 5
     assert sum(each.filled for each in found) > 5
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from scheduler.store.connection import Store
 from scheduler.store.tables import changed_ticks
 from scheduler.store.tables import triggers as trigger_rows
-from scheduler.store.tables.changed_ticks import GO, HELD, MOVED, SKIPPED, ChangedTick
+from scheduler.store.tables.changed_ticks import FIRED, GO, HELD, MOVED, SKIPPED, ChangedTick
 from scheduler.ticks import schedule
 from scheduler.words.commands import ChangeTick
 from scheduler.words.outcomes import Code, Outcome
@@ -24,6 +24,8 @@ def judge(
     if command.act not in ACTS or len(command.reason) > REASON_LETTERS_MAX:
         said = f"one of {', '.join(ACTS)}, and a reason of at most {REASON_LETTERS_MAX} letters"
         return Outcome(Code.INVALID, said)
+    if row is not None and row.act == FIRED:
+        return Outcome(Code.CONFLICT, "the tick was moved to an earlier instant, and came then")
     if row is None and (refusal := _judge_new(store, job, command, now_ms)):
         return refusal
     return _judge_move(command, now_ms) if command.act == "move" else None
@@ -51,12 +53,10 @@ def _judge_new(store: Store, job: int, command: ChangeTick, now_ms: int) -> Outc
 
 def _judge_move(command: ChangeTick, now_ms: int) -> Outcome | None:
     to_ms = command.to_ms
-    if to_ms is None or to_ms < now_ms:
+    if to_ms is None or to_ms <= now_ms:
         return Outcome(Code.INVALID, "a tick is moved to an instant to come")
-    if to_ms <= command.at_ms:
-        hint = "Skip it, and run the job when you want it, with its plan date: job run --plan-date."
-        said = "a tick cannot be moved to an earlier instant in this version"
-        return Outcome(Code.INVALID, said, {"hint": hint})
-    if to_ms - command.at_ms > HELD_MAX_MS:
+    if to_ms == command.at_ms:
+        return Outcome(Code.INVALID, "that is its instant", {"hint": "A tick goes back to it by a release."})
+    if abs(to_ms - command.at_ms) > HELD_MAX_MS:
         return Outcome(Code.INVALID, "a tick is moved by 35 days at most")
     return None

@@ -12,7 +12,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from scheduler.model.quantities import format_instant
 from scheduler.store.connection import Store
@@ -62,12 +62,15 @@ def lacking(store: Store, parent: str, state: str, day: int) -> str | None:
     return "" if ticks else None
 
 
-def first_ms(spec: bytes, span: tuple[int, int], next_ms: int = 0) -> int | None:
-    """The first instant of a schedule, from that one on, that stands for one of the span."""
+def first_ms(
+    spec: bytes, span: tuple[int, int], next_ms: int = 0, without: Sequence[int] = ()
+) -> int | None:
+    """The first instant of a schedule, from that one on, that stands for one of the span. `without`: none of
+    these."""
     from_ms, until_ms = reach_ms(spec, *span)
-    most = MOVED_MAX if triggers.may_move(spec) else 1
+    most = MOVED_MAX if triggers.may_move(spec) else 1 + len(without)
     found = schedule(spec).between(max(from_ms, next_ms) - 1, until_ms - 1, most)
-    return next((at_ms for at_ms in found if _stands_in(spec, at_ms, span)), None)
+    return next((ms for ms in found if ms not in without and _stands_in(spec, ms, span)), None)
 
 
 def _stands_in(spec: bytes, at_ms: int, span: tuple[int, int]) -> bool:
@@ -91,7 +94,8 @@ def _unended(store: Store, job: int, span: tuple[int, int], day: int) -> int | N
     """A tick of the date that its trigger is yet to come to, that a person keeps, or whose run goes on."""
     for era in triggers.undecided(store, job):
         assert era.next_due_ms is not None
-        at_ms = first_ms(era.spec, span, era.next_due_ms)
+        came = triggers.ahead(store, job, era.key, era.next_due_ms - 1, 1 << 62)
+        at_ms = first_ms(era.spec, span, era.next_due_ms, came)
         if at_ms is not None and (era.until_ms is None or at_ms <= era.until_ms):
             return at_ms
     for tick in changed_ticks.of_job(store, job, TICKS_MAX):

@@ -8,6 +8,8 @@ Rules of this file:
    A gap that is split from the present is one as an edit leaves it behind: it only has its turn later.
 3. A live era holds the dates of its calendars and the rules of its zone (`store.tables.pins`); one that has
    ended keeps the dates in its spec, and the pin of the rules, whose zone file stays (`store.tables.zones`).
+4. A tick that is due before its instant is an era of its own, which is over as it begins (`ahead`): the one
+   that it was of may be edited before it comes there.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from scheduler.machine.context import Context
 from scheduler.machine.steps import delaying, listening, setting_aside
 from scheduler.store.tables import boots, pins, zones
 from scheduler.store.tables import triggers as trigger_rows
-from scheduler.store.tables.triggers import BEHIND, EDITED, OVER, Trigger
+from scheduler.store.tables.triggers import AHEAD, BEHIND, EDITED, OVER, Trigger
 from scheduler.ticks import DELAY, event_of, pins_of
 from scheduler.words import causes
 
@@ -114,6 +116,15 @@ def cut(ctx: Context, trigger: Trigger, until_ms: int, next_due_ms: int | None) 
 def split(ctx: Context, trigger: Trigger, until_ms: int, next_due_ms: int | None, turn_ms: int) -> None:
     """What is due of it up to this instant is decided as if it went on, behind what is due since."""
     _cut(ctx, trigger, until_ms, next_due_ms, EDITED, turn_ms)
+
+
+def ahead(ctx: Context, trigger: Trigger, at_ms: int) -> int:
+    """This one instant is decided before the others are; returns its era."""
+    begin(
+        ctx, trigger.job, trigger.key, trigger.spec, trigger.jitter_ms, asks_of(trigger),
+        from_ms=at_ms - 1, due_ms=None, until_ms=at_ms, closed=AHEAD,
+    )  # fmt: skip
+    return ctx.state.last_trigger
 
 
 def _cut(

@@ -9,6 +9,9 @@ Rules of this file:
    and that is said. So is one of a trigger that goes, is renamed or waits for an event now. One that was left
    behind stays: the era ends behind it, also where that was done before its instant, so that none to come has
    it once more (`triggers.last_decided`).
+4. What was moved to an earlier instant, and came then, is an era of its own (`eras.ahead`). Its row stays
+   until its trigger comes to it, whatever text that has by then, or, where it never does, until its instant
+   is over.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from scheduler.machine.rules.changing import HELD_MAX_MS, OF_JOB_MAX
 from scheduler.store.tables import changed_ticks
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import triggers as trigger_rows
-from scheduler.store.tables.changed_ticks import HELD, ChangedTick
+from scheduler.store.tables.changed_ticks import FIRED, HELD, ChangedTick
 from scheduler.store.tables.triggers import FiringTrigger
 from scheduler.ticks import event_of, schedule
 from scheduler.words import events as e
@@ -56,7 +59,10 @@ def check(ctx: Context, job: int, key: str, spec: bytes, from_ms: int) -> None:
     if not ctx.state.changed_ticks:
         return
     for row in changed_ticks.within(ctx.store, job, key, from_ms, 1 << 62, OF_JOB_MAX):
-        if event_of(spec) or not schedule(spec).between(row.at_ms - 1, row.at_ms, 1):
+        is_tick = not event_of(spec) and bool(schedule(spec).between(row.at_ms - 1, row.at_ms, 1))
+        if row.act == FIRED:
+            changed_ticks.put(ctx.store, row._replace(fire_ms=None if is_tick else row.at_ms))
+        elif not is_tick:
             gone(ctx, row)
 
 
@@ -65,7 +71,10 @@ def end_of_trigger(ctx: Context, job: int, key: str, until_ms: int) -> None:
     if not ctx.state.changed_ticks:
         return
     for row in changed_ticks.within(ctx.store, job, key, until_ms, 1 << 62, OF_JOB_MAX):
-        gone(ctx, row)
+        if row.act == FIRED:
+            changed_ticks.put(ctx.store, row._replace(fire_ms=row.at_ms))
+        else:
+            gone(ctx, row)
 
 
 def end_of_job(ctx: Context, job: int) -> None:
@@ -75,6 +84,8 @@ def end_of_job(ctx: Context, job: int) -> None:
     for row in changed_ticks.of_job(ctx.store, job, OF_JOB_MAX):
         if row.passed:
             changed_ticks.put(ctx.store, row._replace(fire_ms=ctx.stamp_ms))
+        elif row.act == FIRED:
+            changed_ticks.put(ctx.store, row._replace(fire_ms=max(row.at_ms, ctx.stamp_ms)))
         else:
             drop(ctx, row)
 

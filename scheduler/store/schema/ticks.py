@@ -29,6 +29,8 @@ STATEMENTS: tuple[str, ...] = (
     "CREATE INDEX triggers_job ON triggers (job, id)",
     "CREATE INDEX triggers_left ON triggers (job, next_due_ms, id)"
     " WHERE until_ms IS NOT NULL AND next_due_ms IS NOT NULL",
+    # Instants that came before their trigger did, each of an era of its own.
+    "CREATE INDEX triggers_ahead ON triggers (job, key, until_ms) WHERE closed = 'ahead'",
     "CREATE INDEX triggers_event ON triggers (event, jitter_ms, id) WHERE event <> '' AND until_ms IS NULL",
     # Who asks for little comes first within each namespace, when more is due than a plan holds.
     "CREATE INDEX triggers_share ON triggers (namespace, share, fire_ms, id) WHERE fire_ms IS NOT NULL",

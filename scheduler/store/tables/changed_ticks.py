@@ -3,7 +3,8 @@
 A tick is known by its job, its trigger's own key and its nominal instant, so it stays the same one whatever
 becomes of its era. While the trigger has not come to it (`passed` 0) its row only says what is to become
 of it then. From then on it is pending by itself, and `fire_ms` says when somebody has to look at it. The row
-goes with its decision. `State.changed_ticks` says whether there are any.
+goes with its decision; that of one which was due before its instant stays until its trigger has come to it.
+`State.changed_ticks` says whether there are any.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from scheduler.store.connection import Store
 
 GO, HELD, SKIPPED, MOVED = "go", "held", "skipped", "moved"
 """What is to become of it: as it was, or else."""
+FIRED = "fired"
+"""It was moved to an earlier instant, and that has come: its trigger passes it by."""
 
 
 class ChangedTick(NamedTuple):
@@ -25,7 +28,7 @@ class ChangedTick(NamedTuple):
     params: str  #: canonical JSON, all of them; empty: those of its trigger
     passed: int  #: 1: its trigger has come to it, and gone on
     plan_day: int | None  #: since it was passed
-    fire_ms: int | None  #: since then, when it is looked at
+    fire_ms: int | None  #: since then, or where it is due before its instant, when it is looked at
     since_ms: int
     reason: str
     actor: str

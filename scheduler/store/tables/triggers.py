@@ -18,6 +18,8 @@ from scheduler.store.kept import Table, while_none
 from scheduler.store.tables import jobs, zones
 
 EDITED, BEHIND, PAUSED, DELETED = "edited", "behind", "paused", "deleted"
+AHEAD = "ahead"
+"""An era of one instant, which a person moved to an earlier one: it is of no other (`ahead`)."""
 OVER = frozenset({PAUSED, DELETED})
 """What is left of these eras becomes skipped, at once."""
 
@@ -101,10 +103,20 @@ def era_of(store: Store, job: int, key: str, at_ms: int) -> int | None:
     """The era of a trigger that this instant belongs to."""
     era: int | None = store.value(
         "SELECT id FROM triggers WHERE job = ? AND key = ? AND from_ms < ?"
-        " AND (until_ms IS NULL OR until_ms >= ?) ORDER BY id LIMIT 1",
+        f" AND (until_ms IS NULL OR until_ms >= ?) ORDER BY closed <> '{AHEAD}', id LIMIT 1",
         (job, key, at_ms, at_ms),
     )
     return era
+
+
+def ahead(store: Store, job: int, key: str, after_ms: int, until_ms: int) -> list[int]:
+    """The instants of (after_ms, until_ms] that came before their trigger did: each is an era of its own."""
+    rows = store.rows(
+        f"SELECT until_ms FROM triggers INDEXED BY triggers_ahead WHERE closed = '{AHEAD}' AND job = ?"
+        " AND key = ? AND until_ms > ? AND until_ms <= ? ORDER BY until_ms",
+        (job, key, after_ms, until_ms),
+    )
+    return [row[0] for row in rows]
 
 
 def spec_of(store: Store, trigger: int) -> bytes:
@@ -290,8 +302,11 @@ def last_decided(store: Store, trigger: int) -> int | None:
 
 
 def last_closed(store: Store, job: int) -> int | None:
-    """The last instant of the job's closed eras; None: it has none."""
-    until_ms: int | None = store.value("SELECT max(until_ms) FROM triggers WHERE job = ?", (job,))
+    """The last instant of the job's closed eras, but for what came before its trigger did; None: it has
+    none."""
+    until_ms: int | None = store.value(
+        f"SELECT max(until_ms) FROM triggers WHERE job = ? AND closed <> '{AHEAD}'", (job,)
+    )
     return until_ms
 
 

@@ -248,6 +248,134 @@ def test_what_was_left_behind_outlives_an_edit_a_pause_and_a_restart(story: Stor
     sound(story)
 
 
+def test_a_tick_is_moved_to_an_earlier_instant_and_its_trigger_passes_it_by(story: Story) -> None:
+    put(story)
+    assert change(story, "move", 20, to_ms=at(1.5)).ok  # from the next date
+    assert wake_ms(story.store, lead_ms=0) == at(1)
+    go_to(story, 1)
+    assert wake_ms(story.store, lead_ms=0) == at(1.5)
+    story.now_ms = at(1.5)
+    story.settle()
+
+    run = run_of(story, 20)
+    assert (run.due_ms, run.plan_day, run.cause) == (at(1.5), START_MS // 86_400_000 + 1, "tick")
+    assert by_hour(story) == {1: "ran", 20: "ran"}
+    verify_through(story, 24)
+    story.lead()  # whoever leads then knows
+    go_to(story, 21)
+    assert by_hour(story) == dict.fromkeys(range(1, 22), "ran")
+    assert left(story) == []
+    sound(story)
+
+
+def verify_through(story: Story, hours: float) -> None:
+    """What was decided of instants that are yet to come counts too."""
+    assert verify(story.store, START_MS - 1, at(hours), now_ms=story.now_ms).problems == []
+
+
+EACH_HOUR = dict.fromkeys(range(1, 7), "ran")
+AFTERWARDS: dict[str, tuple[dict[str, Any] | None, dict[int, str]]] = {
+    "same": ({"every": "1h", "id": "t"}, EACH_HOUR),
+    "other": ({"cron": "0 * * * *", "id": "t"}, EACH_HOUR),
+    "without it": (
+        {"every": "2h", "start": "2027-01-15T08:00:00Z", "id": "t"},
+        {1: "ran", 2: "ran", 4: "ran", 5: "ran", 6: "ran"},
+    ),
+    "renamed": ({"every": "1h", "id": "u"}, {**EACH_HOUR, 5: "ran, ran"}),
+    "no trigger": (None, {1: "ran", 5: "ran"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("after", list(AFTERWARDS))
+@pytest.mark.parametrize("again", [False, True], ids=["once", "back again"])
+def test_an_edit_after_it_came_early_neither_doubles_it_nor_ends_behind_it(
+    story: Story, after: str, again: bool
+) -> None:
+    put(story)
+    assert change(story, "move", 5, to_ms=at(1.2)).ok
+    go_to(story, 1)
+    story.now_ms = at(1.2)
+    story.settle()
+    trigger, told = AFTERWARDS[after]
+    story.put(job("j", trigger=trigger, policies={"overlap": "allow"}))
+    if again:
+        put(story)
+        told = EACH_HOUR
+    go_to(story, 6)
+
+    assert by_hour(story) == told
+    verify_through(story, 24)
+    go_to(story, 7)
+    assert left(story) == []
+    sound(story)
+
+
+@pytest.mark.parametrize("mode", ["latest", "all", "none"])
+def test_catching_up_leaves_out_what_came_early(story: Story, mode: str) -> None:
+    put(story, catchup={"mode": mode, "grace": "10s"})
+    assert change(story, "move", 3, to_ms=at(0.5)).ok
+    assert change(story, "move", 5, to_ms=at(2)).ok
+    story.now_ms = at(0.5)
+    story.settle()
+    story.now_ms = at(5.5)  # nobody led, and both were due meanwhile
+    story.lead()
+    for _ in range(6):
+        story.settle()
+
+    early = {3: "ran", 5: "ran"}
+    others = {"latest": ("coalesced", "ran"), "all": ("ran", "ran"), "none": ("missed(window)",) * 2}[mode]
+    assert by_hour(story) == {1: others[0], 2: others[0], 4: others[1], **early}
+    assert left(story) == []
+    sound(story)
+
+
+@pytest.mark.parametrize("act", ["hold", "skip", "release"])
+def test_what_is_said_next_takes_the_place_of_an_earlier_instant(story: Story, act: str) -> None:
+    put(story)
+    assert change(story, "move", 3, to_ms=at(1.5)).ok
+    assert change(story, act, 3).ok
+    go_to(story, 4)
+
+    told = by_hour(story)
+    assert told.get(3) == {"hold": None, "skip": "skipped(by_person)", "release": "ran"}[act]
+    assert act != "release" or run_of(story, 3).due_ms == at(3)
+    sound(story, pending=act == "hold")
+
+
+def test_what_came_early_meets_the_gates_of_then_and_cannot_be_changed_any_more(story: Story) -> None:
+    put(story)
+    assert change(story, "move", 5, to_ms=at(1.5)).ok
+    story.tell_ok(c.PauseJob("default", "j"))
+    story.now_ms = at(1.5)
+    story.settle()
+    assert by_hour(story) == {1: "skipped(paused)", 5: "skipped(paused)"}
+    assert change(story, "move", 5, to_ms=at(6)).code == Code.CONFLICT
+    story.tell_ok(c.DeleteJob("default", "j"))
+    story.now_ms = at(6)
+    story.settle()
+
+    assert by_hour(story) == {1: "skipped(paused)", 5: "skipped(paused)"}
+    assert left(story) == []
+    sound(story)
+
+
+def test_explain_tells_what_became_of_one_that_came_early(story: Story) -> None:
+    put(story)
+    change(story, "move", 1, to_ms=at(0.5))
+
+    def told(hours: float | None) -> list[tuple[str, int]]:
+        cluster = Cluster(story.now_ms, "node-a", True)
+        at_ms = None if hours is None else at(hours)
+        ticks = explain_instant(story.store, [1], at_ms, cluster, story.compiled).ticks
+        return [(each.outcome, (each.at_ms - START_MS) // HOUR_MS) for each in ticks]
+
+    assert told(1) == [("pending", 1)]
+    story.now_ms = at(0.5)
+    story.settle()
+    assert told(1) == [("ran", 1)]
+    assert told(None) == [("pending", 2)]
+
+
 def early(story: Story, hours: float) -> None:
     """The planner fires before the instant."""
     story.now_ms = at(hours) - 1_000
@@ -348,8 +476,10 @@ def test_what_is_no_coming_tick_is_refused(story: Story) -> None:
     assert change(story, "release", 2).code == Code.CONFLICT
     assert change(story, "dance", 2).code == Code.INVALID
     assert change(story, "move", 2).code == Code.INVALID
-    assert change(story, "move", 2, to_ms=at(1.5)).detail.startswith("a tick cannot be moved to an earlier")
+    assert change(story, "move", 2, to_ms=at(1)).detail == "a tick is moved to an instant to come"
+    assert change(story, "move", 2, to_ms=at(2)).detail == "that is its instant"
     assert change(story, "move", 2, to_ms=at(2) + HELD_MAX_MS + 1).code == Code.INVALID
+    assert change(story, "move", 900, to_ms=at(900) - HELD_MAX_MS - 1).code == Code.INVALID
     other = c.ChangeTick("default", "j", "u", at(2), "hold")
     assert story.one(other).code == story.one(c.ChangeTick("default", "k", "t", at(2), "hold")).code
     put(story, trigger={"startup": {}, "id": "t"})

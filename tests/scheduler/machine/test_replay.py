@@ -253,7 +253,8 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
             key, at_ms = known if known and values[2] % 2 else found or ("t", 0)
             if not (known and values[2] % 2):
                 at_ms += 1_000 * (values[2] % 4)
-            return [c.ChangeTick("default", name, key, at_ms, act, "why", at_ms + 2_500, b"{}")]
+            to_ms = at_ms + (-1_500 if values[1] % 2 else 2_500)
+            return [c.ChangeTick("default", name, key, at_ms, act, "why", to_ms, b"{}")]
         case "split":
             story.now_ms += 500 * values[1]
             row = nth(story, "SELECT id, next_due_ms FROM triggers WHERE next_due_ms IS NOT NULL"

@@ -352,6 +352,19 @@ def test_a_tick_that_a_person_holds_is_waited_for(story: Story) -> None:
     assert state(story, made)[0] == "succeeded"
 
 
+def test_a_tick_that_a_person_brought_forward_is_not_waited_for_any_more(story: Story) -> None:
+    hourly(story)
+    put(story, ALL)
+    made = run(story)
+    story.tell_ok(
+        c.ChangeTick("default", "load", "t", START_MS + 3 * HOUR_MS, "move", to_ms=START_MS + HOUR_MS + 1)
+    )
+    pass_hours(story, 0)
+    assert "2027-01-15T10:00:00Z has not come to its end" in lacks(story, made)[0][0]
+    pass_hours(story, 0)
+    assert state(story, made)[0] == "succeeded"  # an hour before the last of its instants
+
+
 def test_results_of_its_runs_are_no_ticks_of_it(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(day_ticks, "TICKS_MAX", 3)
     hourly(story)

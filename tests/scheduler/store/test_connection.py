@@ -16,7 +16,7 @@ from scheduler.words import commands as c
 from tests.golden.log import tables
 from tests.scheduler.story import Story, job
 
-LAYOUT = (76, "d0612d779b316e02")
+LAYOUT = (77, "f07b81f0b5679781")
 DEADLINE_S = 60.0
 
 
