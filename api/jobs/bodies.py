@@ -15,9 +15,9 @@ from api.templates import readable_templates
 from scheduler.model import Job, JobError, parse_job
 from scheduler.model.known_dates import NO_CALENDARS, Calendars
 from scheduler.model.objects.parsing import JOB
-from scheduler.model.parse import spent_problem
 from scheduler.model.problems import Problem as JobProblem
 from scheduler.model.server_facts import definition_of
+from scheduler.model.trigger_check import spent_problem
 from scheduler.store.tables.refs import Named
 
 JSON_TYPES = frozenset({"", "application/json", "text/json", "application/x-www-form-urlencoded"})

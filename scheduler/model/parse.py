@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from scheduler.model import notify, triggers, work
 from scheduler.model.admission import Admission, Blackout, GroupAdmission
-from scheduler.model.bounds import SCHEDULES_MAX, TASKS_MAX, check_bounds, check_parts
+from scheduler.model.bounds import TASKS_MAX, check_bounds, check_parts
 from scheduler.model.dating import TriggerDays, Workday
 from scheduler.model.defaults import FIELD, INHERITED, Origins, fill, sent_back
 from scheduler.model.ends import LOST, Again, ExitClasses, Retry
@@ -35,14 +35,13 @@ from scheduler.model.group import Group, Repeat
 from scheduler.model.group_check import combined, group_problems
 from scheduler.model.inheriting import inherit
 from scheduler.model.job import CANONICAL_BYTES_MAX, Job, canonical
-from scheduler.model.known_dates import NO_CALENDARS, Calendars
 from scheduler.model.lock import Lock, Within, lock_problems, never_taken
 from scheduler.model.named import resolved
 from scheduler.model.newer import given
 from scheduler.model.notice import Notice
 from scheduler.model.outputs import output_problems
 from scheduler.model.overlap import OverlapLimit, key_problems
-from scheduler.model.param_check import dates_without_calendar, given_by_triggers, param_problems
+from scheduler.model.param_check import param_problems
 from scheduler.model.param_values import ALLOW
 from scheduler.model.params import Param
 from scheduler.model.placement import Placement
@@ -58,6 +57,7 @@ from scheduler.model.task_limits import Limits
 from scheduler.model.templates import Templates, long_form, pin_of
 from scheduler.model.translating import Vocabulary, field_names, translated
 from scheduler.model.trigger import Trigger
+from scheduler.model.trigger_check import trigger_problems
 from scheduler.model.when_check import when_problems
 
 PROBLEMS_MAX = 100
@@ -161,8 +161,7 @@ def parse_job(
     if format is not None:
         problems += [_too_new(place, needed, format, short, data) for place, needed in given(shape, format)]
     if job is not None and not problems:
-        if job.triggers:
-            problems += _trigger_problems(job, data)
+        problems += trigger_problems(job, lambda *place: _pointer(place, False, data))
         problems += _needless_policy(job)
         problems += _repeated_notices(job) if job.notify else []
         problems += _repeated_vars(job) if job.vars else []
@@ -179,11 +178,9 @@ def parse_job(
             wrong += never_taken(of_job, of_groups, placed)
             problems += [_of_task(each, short) for each in wrong]
         problems += sticky_problems(job.tasks, job.groups) if job.groups else []
-        problems += _days_without_calendar(job, data) if job.triggers else []
         problems += _lost_in_vain(job, short, data)
         extra = job.params_extra == ALLOW
         problems += [] if extra else key_problems(job.policies.overlap, job.params)
-        problems += dates_without_calendar(job, lambda place: _pointer(["triggers", place], False, data))
         in_turn = same_as_problems(job.tasks, job.flow, job.finally_ or ())
         spread = fanout_problems(
             job.tasks, job.params, shape.get("groups"), job.flow, job.finally_ or (), extra=extra
@@ -206,19 +203,6 @@ def parse_job(
             unique = (*unique[:PROBLEMS_MAX], more)
         raise JobError(unique)
     return job
-
-
-def _trigger_problems(job: Job, data: dict[Any, Any]) -> list[Problem]:
-    """Of its triggers together."""
-
-    def pointer_at(place: int) -> str:
-        return _pointer(["triggers", place], False, data)
-
-    problems = repeated_triggers(job.triggers, pointer_at) if len(job.triggers) > 1 else []
-    problems += given_by_triggers(job, pointer_at)
-    problems += _repeated_schedules(job, pointer_at)
-    problems += _caught_up_delays(job, lambda *place: _pointer(place, False, data))
-    return problems
 
 
 def _of_task(problem: Problem, short: bool) -> Problem:
@@ -390,23 +374,6 @@ def _is_plain(shape: dict[str, Any], tasks: dict[Any, Any], *, short: bool) -> b
     return short and _BETWEEN_TASKS.isdisjoint(shape) and _OF_OTHERS.isdisjoint(tasks.get("main") or ())
 
 
-def _days_without_calendar(job: Job, data: dict[Any, Any]) -> list[Problem]:
-    problems = []
-    for place, trigger in enumerate(job.triggers):
-        rule = trigger.calendar
-        if trigger.asks_for_working_days and not (rule and (rule.include or rule.exclude)):
-            if job.policies.calendar is None:
-                field = "workday" if trigger.workday is not None else "calendar"
-                detail = "no calendar says which days are working days"
-                hint = "name one: calendar: {exclude: [NAME]}, or for all triggers policies: {calendar: NAME}"
-                problems.append(Problem(_pointer(["triggers", place, field], False, data), detail, hint))
-        elif rule is not None and not (rule.include or rule.exclude):
-            detail = "it names no calendar"
-            pointer = _pointer(["triggers", place, "calendar"], False, data)
-            problems.append(Problem(pointer, detail, "include or exclude one, or remove it"))
-    return problems
-
-
 def _lost_in_vain(job: Job, short: bool, data: dict[Any, Any]) -> list[Problem]:
     detail = "a lost attempt may have done its work, so policies.on_lost says whether it is tried again"
     hint = "add policies: {on_lost: retry, idempotent: true}, or remove lost"
@@ -415,58 +382,6 @@ def _lost_in_vain(job: Job, short: bool, data: dict[Any, Any]) -> list[Problem]:
         for name, task in job.tasks.items()
         if task.retry is not None and LOST in (task.retry.on or ()) and job.policies.on_lost != "retry"
     ]
-
-
-def spent_problem(
-    job: Job, place: int, now_ms: int, *, listed: bool, calendars: Calendars = NO_CALENDARS
-) -> Problem:
-    """What the state says of a new trigger without an instant after `now_ms`. `listed`: they are a list."""
-    own = [number for number, trigger in enumerate(job.triggers) if not trigger.kind.is_shared]
-    place = own[place]  # as they are prepared
-    field, detail, hint = job.triggers[place].why_spent(
-        job.namespace, job.name, now_ms, calendars=calendars, default=job.policies.calendar
-    )
-    parts: list[str | int] = ["triggers", *([place] if listed else []), *([field] if field else [])]
-    return Problem(pointer_of(*parts), detail, hint)
-
-
-def repeated_triggers(triggers: Sequence[Trigger], pointer_at: Callable[[int], str]) -> list[Problem]:
-    problems = []
-    keys: dict[str, int] = {}
-    for i, trigger in enumerate(triggers):
-        first = keys.setdefault(trigger.key, i)
-        if first != i:
-            what = f"the id {trigger.id!r}" if trigger.id else "its schedule"
-            hint = "give each trigger its own id" if trigger.id else "remove one, or give them ids"
-            detail = f"trigger {i} has {what} in common with trigger {first}"
-            problems.append(Problem(pointer_at(i), detail, hint))
-    return problems
-
-
-def _repeated_schedules(job: Job, pointer_at: Callable[[int], str]) -> list[Problem]:
-    """One that is named twice in two ways, and more than a job may name."""
-    problems: list[Problem] = []
-    known: dict[tuple[str, str], int] = {}
-    for place, trigger in enumerate(job.triggers):
-        if not trigger.kind.is_shared:
-            continue
-        _, namespace, name, field = trigger.refers(job.namespace)[0]
-        first = known.setdefault((namespace, name), place)
-        pointer = pointer_at(place) + pointer_of(field)
-        if first != place and trigger.key != job.triggers[first].key:
-            problems.append(Problem(pointer, f"trigger {first} names this schedule too", "remove one"))
-        if len(known) == SCHEDULES_MAX + 1 and first == place:
-            detail = f"a job names at most {SCHEDULES_MAX} schedules"
-            problems.append(Problem(pointer, detail, "put their triggers into one schedule"))
-    return problems
-
-
-def _caught_up_delays(job: Job, pointer_at: Callable[..., str]) -> list[Problem]:
-    """That a job says how to catch up what is counted from the ends of its own runs."""
-    if not any(each.kind.waits(each) for each in job.triggers) or job.policies.catchup == Catchup():
-        return []
-    detail = "nothing is caught up of a delay after the last run: at most one is due, and fires late"
-    return [Problem(pointer_at("policies", "catchup"), detail, "remove catchup, or make two jobs of it")]
 
 
 def _needless_policy(job: Job) -> list[Problem]:

@@ -13,9 +13,9 @@ from scheduler.model.fields import InstantMs, Model, Name, Reference, as_tuple
 from scheduler.model.known_dates import KIND
 from scheduler.model.named import Target, resolved
 from scheduler.model.objects.kind import Described, Kind
-from scheduler.model.parse import repeated_triggers
 from scheduler.model.problems import Problem, Refused, pointer_of
 from scheduler.model.trigger import Trigger
+from scheduler.model.trigger_check import repeated_triggers
 
 PLACE = ("substitute",)
 
