@@ -12,6 +12,8 @@
 # make screenshots   the pictures of docs/, from a cluster of `cronclave dev` in Chromium
 # make cockpit-load   the cockpit before 100,000 jobs and 200,000 runs: frame times, CPU of the nodes (JOBS=1000 RUNS=2000)
 # make clients   clients generated from the API's description, in Python and TypeScript; one asks a node
+# make client-packages   the client as wheel and sdist, built, and installed in a clean environment of each Python that is here
+# make client-submit   a program that submits runs with keys while leaders and it itself die: each once (RUNS=1000 KILLS=10)
 # make ticks   instants against a walk, in every zone of tzdata: cron's, those of schedules with substitutes, elapsed time, ISO 8601, calendars (TRIPLES=200000 SEED=1)
 # make steps   a story of very many random steps, told to a machine twice: nothing of it may differ or be odd (STEPS=10000 SEED=1)
 # make sim     the consensus simulation (SEEDS=1000 START=0)
@@ -57,7 +59,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV PYTHONDONTWRITEBYTECODE
 JOBS ?= 100000
 RUNS ?= 200000
 
-.PHONY: help dev test quick clusters check bench sim steps ticks fuzz-api clients chaos soak licences mutations docs screenshots cockpit-load clean
+.PHONY: help dev test quick clusters check bench sim steps ticks fuzz-api clients client-packages client-submit chaos soak licences mutations docs screenshots cockpit-load clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -86,6 +88,7 @@ clusters: $(VENV)/.installed-dev
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy -n $(shell nproc)
+	$(BIN)/mypy --config-file client/pyproject.toml
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -m house
 
@@ -109,6 +112,14 @@ fuzz-api: $(VENV)/.installed-dev
 
 clients: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.api.generated
+
+client-packages: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.client.packages
+
+# RUNS is of the cockpit's load too, where it means more.
+client-submit: $(VENV)/.installed-dev
+	SUBMITTED=$(if $(filter command line environment,$(origin RUNS)),$(RUNS),1000) KILLS=$(or $(KILLS),10) \
+	  $(BIN)/python -m pytest -q -p no:cacheprovider tests/e2e/test_client.py
 
 chaos: $(VENV)/.installed-dev
 	$(BIN)/python -m chaos run --profile ci --at-once $(ABREAST) $(if $(SEED),--seed $(SEED)) --out $(OUT)
@@ -153,7 +164,7 @@ $(VENV)/.installed: $(VENV)/.made pyproject.toml
 	@$(PIP) --editable .
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed pyproject.toml
+$(VENV)/.installed-dev: $(VENV)/.installed pyproject.toml client/pyproject.toml
 	@echo "Installing the tools for tests and checks (once) …"
-	@$(PIP) --editable '.[dev]'
+	@$(PIP) --editable '.[dev]' --editable ./client
 	@touch $@

@@ -32,6 +32,8 @@ PACKAGES = [
     for p in SETTINGS["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
     if (PROJECT / p / "__init__.py").exists()
 ]
+#: The client is a distribution of its own, with the same rules.
+CLIENT = "client/src/cronclave"
 LINES_MAX = 500
 VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc", "stuff"}
 
@@ -49,6 +51,7 @@ OWNERS = {
     "toxiproxy": ("chaos/nemesis/toxi.py",),
     "requests": ("chaos/nemesis/toxi.py",),
     "cronsim": ("chaos/",),
+    "h11": ("client/src/cronclave/conversation.py",),
     "pytest": ("chaos/pytest_plugin.py",),
     "fastapi": ("api/",),
     "starlette": ("api/",),
@@ -99,7 +102,7 @@ MOCKS = re.compile(
 
 
 def sources(folder: str = "") -> Iterator[Path]:
-    for package in [folder] if folder else PACKAGES:
+    for package in [folder] if folder else [*PACKAGES, CLIENT]:
         yield from sorted((PROJECT / package).rglob("*.py"))
 
 
@@ -141,7 +144,7 @@ def _owns(owner: str, user: str) -> bool:
 
 
 def test_every_dependency_has_an_owner() -> None:
-    known = {*OWNERS, "tzdata", *sys.stdlib_module_names, *PACKAGES}
+    known = {*OWNERS, "tzdata", *sys.stdlib_module_names, *PACKAGES, Path(CLIENT).name}
 
     for path in sources():
         assert imported(path) <= known, f"{place(path)}: a library without an owner"
@@ -192,7 +195,7 @@ def test_a_file_is_one_concept_of_readable_size(path: Path) -> None:
     assert not text.strip() or ast.get_docstring(ast.parse(text)), "it opens with what it is for"
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("package", [*PACKAGES, CLIENT])
 def test_a_folder_states_its_promise_and_a_reading_order(package: str) -> None:
     docstring = ast.get_docstring(ast.parse((PROJECT / package / "__init__.py").read_text())) or ""
 

@@ -71,7 +71,7 @@ async def get_logs(
     member: Annotated[str, Query(description="Of a task that is divided: which part.")] = "",
     round: Annotated[int | None, Query(ge=0, le=NUMBER_MAX, description=_ROUND)] = None,
     attempt: Annotated[int | None, Query(ge=1, le=NUMBER_MAX, description=_ATTEMPT)] = None,
-    after_attempt: Annotated[int | None, Query(ge=1, le=NUMBER_MAX, description=_AFTER)] = None,
+    after_attempt: Annotated[int | None, Query(ge=0, le=NUMBER_MAX, description=_AFTER)] = None,
     offset: Annotated[int, Query(ge=0, le=NUMBER_MAX, description="Bytes to leave out.")] = 0,
     follow: Annotated[bool, Query(description=_FOLLOW)] = False,
 ) -> Response:
