@@ -185,7 +185,8 @@ def _show_dry(told: dict[str, Any], form: str) -> None:
 
 
 def _row(item: dict[str, Any]) -> tuple[object, ...]:
+    of = item["dates"] or item
     return (
-        item["id"], item["trigger"], item["from"], item["to"], item["state"], item["instants"], item["runs"],
+        item["id"], item["trigger"], of["from"], of["to"], item["state"], item["instants"], item["runs"],
         item["succeeded"], item["failed"], item["left_out"], item["why"] or item["reason"],
     )  # fmt: skip

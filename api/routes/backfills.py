@@ -30,7 +30,7 @@ from scheduler.store.tables import backfills, namespaces
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.backfills import GOING, Backfill
 from scheduler.store.tables.jobs import Job
-from scheduler.ticks import plan_days, schedule
+from scheduler.ticks import plan_days, reach_ms, schedule
 from scheduler.words.commands import CancelBackfill, StartBackfill
 
 router = APIRouter(tags=["ticks"], dependencies=EACH)
@@ -43,6 +43,7 @@ HINT = (
     " plan dates, both of them included, or instants, the first left out."
 )
 TOLD_MAX = 100  #: instants, of each kind
+READ_MAX = 2 * INSTANTS_MAX  #: with those of other dates that a calendar has moved there
 _FLAGS = ("missing_only", "again", "closed")
 
 
@@ -151,15 +152,23 @@ def _asked(services: Services, call: Call, name: str, document: dict[str, Any]) 
     with services.scheduler.read() as store:
         job = find_job(store, call.namespace, name)
         era = _trigger(store, job, document.get("trigger"))
-        from_ms, to_ms = _range(store, job.namespace, document, now_ms)
+        from_ms, to_ms, days = _range(store, job.namespace, document, now_ms)
+        if days is not None:  # a calendar may have moved some of them out of these dates
+            first_ms, next_ms = reach_ms(era.spec, from_ms + 1, to_ms + 1)
+            from_ms, to_ms = first_ms - 1, min(next_ms - 1, now_ms)
         params = _params(job, document.get("params"))
-        instants = schedule(era.spec).between(from_ms, to_ms, INSTANTS_MAX + 1)
+        first_day, last_day = (None, None) if days is None else days
+        instants = [
+            at_ms
+            for at_ms in schedule(era.spec).between(from_ms, to_ms, READ_MAX)
+            if filling.is_meant(store, job.namespace, first_day, last_day, era.spec, at_ms)
+        ]
         if not instants:
             raise _invalid("/from", f"trigger {era.key} has no instant in this range, by its schedule of now")
         key, body = call.idempotency()
         command = StartBackfill(
             call.namespace, name, era.key, from_ms, to_ms, len(instants), active, flags["missing_only"],
-            flags["again"], flags["closed"], params, reason, call.actor, key, body,
+            flags["again"], flags["closed"], first_day, last_day, params, reason, call.actor, key, body,
         )  # fmt: skip
         refusal = filling.judge(store, job.id, command, now_ms)
     if refusal is not None:
@@ -183,11 +192,13 @@ def _trigger(store: Store, job: Job, given: object) -> trigger_rows.Trigger:
     return known[given]
 
 
-def _range(store: Store, namespace: str, document: dict[str, Any], now_ms: int) -> tuple[int, int]:
-    """(after, until]: of plan dates, from the first instant of the one to the last of the other. What is yet
-    to come of the last one is left out. Raises Problem."""
+def _range(
+    store: Store, namespace: str, document: dict[str, Any], now_ms: int
+) -> tuple[int, int, tuple[int, int] | None]:
+    """(after, until]: of plan dates, from the first instant of the one to the last of the other, and these
+    dates. What is yet to come of the last one is left out. Raises Problem."""
     given = namespaces.plan_days_of(store, namespace)
-    ends = []
+    ends, days = [], []
     for name in ("from", "to"):
         text = document.get(name)
         if not isinstance(text, str):
@@ -197,6 +208,7 @@ def _range(store: Store, namespace: str, document: dict[str, Any], now_ms: int) 
         except ValueError:
             ends.append(parse_instant(name, text, _of_body))
             continue
+        days.append(day)
         first_ms, next_ms = plan_days.span_of(given, day)
         if first_ms > now_ms:
             raise _invalid(f"/{name}", "that date is yet to come: what is to come fires by itself")
@@ -205,7 +217,7 @@ def _range(store: Store, namespace: str, document: dict[str, Any], now_ms: int) 
         raise _invalid("/to", "it lies before `from`")
     if ends[1] > now_ms:
         raise _invalid("/to", "it is yet to come: what is to come fires by itself")
-    return ends[0], ends[1]
+    return ends[0], ends[1], (days[0], days[1]) if len(days) == len(ends) else None
 
 
 def _params(job: Job, given: object) -> bytes:
@@ -238,7 +250,8 @@ def _dry(services: Services, asked: _Asked) -> dict[str, Any]:
     del left_out[""]
     return {
         "dry_run": True, "namespace": command.namespace, "job": command.name, "trigger": command.trigger,
-        "from": rfc3339(command.from_ms), "to": rfc3339(command.to_ms), "instants": len(asked.instants),
+        "from": rfc3339(command.from_ms), "to": rfc3339(command.to_ms), "dates": _dates(command),
+        "instants": len(asked.instants),
         "runs": len(runs), "left_out": dict(sorted(left_out.items())),
         "first": [rfc3339(ms) for ms in runs[:TOLD_MAX]],
         "unknown": [rfc3339(ms) for ms in unknown[:TOLD_MAX]],
@@ -250,7 +263,8 @@ def _row(asked: _Asked) -> Backfill:
     command = asked.command
     return Backfill(
         id=0, job=asked.job.id, namespace=command.namespace, name=command.name, key=command.trigger,
-        from_ms=command.from_ms, to_ms=command.to_ms, at_ms=command.from_ms, instants=command.instants,
+        from_ms=command.from_ms, to_ms=command.to_ms, first_day=command.first_day, last_day=command.last_day,
+        at_ms=command.from_ms, instants=command.instants,
         active_max=command.active_max, missing_only=int(command.missing_only), again=int(command.again),
         closed=int(command.closed), params="", reason="", actor="", began_ms=0, ended_ms=None, state=GOING,
         why="", left_out=0, made=0, active=0, succeeded=0, wake_ms=None,
@@ -271,12 +285,19 @@ def backfill_json(row: Backfill) -> dict[str, Any]:
     return {
         "id": row.id, "namespace": row.namespace, "job": row.name, "trigger": row.key, "state": row.state,
         "from": rfc3339(row.from_ms), "to": rfc3339(row.to_ms), "at": rfc3339(row.at_ms),
+        "dates": _dates(row),
         "instants": row.instants, "runs": row.made, "active": row.active, "succeeded": row.succeeded,
         "failed": row.made - row.active - row.succeeded, "left_out": row.left_out,
         "max_active": row.active_max, "missing_only": bool(row.missing_only), "again": bool(row.again),
         "closed": bool(row.closed), "began": rfc3339(row.began_ms), "ended": rfc3339(row.ended_ms),
         "reason": row.reason or None, "actor": row.actor or None, "why": row.why or None,
     }  # fmt: skip
+
+
+def _dates(row: Backfill | StartBackfill) -> dict[str, str] | None:
+    if row.first_day is None or row.last_day is None:
+        return None
+    return {"from": plan_days.text_of(row.first_day), "to": plan_days.text_of(row.last_day)}
 
 
 def _of_body(name: str, detail: str, hint: str) -> Problem:

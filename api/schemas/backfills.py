@@ -9,6 +9,13 @@ from pydantic import Field
 from api.schemas.replies import Instant, Reply
 
 
+class BackfillDates(Reply):
+    """Plan dates, both included."""
+
+    from_: str = Field(alias="from", examples=["2026-03-01"])
+    to: str = Field(examples=["2026-03-31"])
+
+
 class Backfill(Reply):
     """Runs that are made for instants that are past, and how far that has come."""
 
@@ -19,6 +26,7 @@ class Backfill(Reply):
     state: str = Field(description="going, done or cancelled", examples=["going"])
     from_: Instant = Field(alias="from", description="what lies behind this instant")
     to: Instant = Field(description="up to this one")
+    dates: BackfillDates | None = Field(description="of those there these plan dates alone; null: all")
     at: Instant = Field(description="up to this one all of it was looked at")
     instants: int = Field(description="that the schedule had there when it began", examples=[31])
     runs: int = Field(description="that were made", examples=[12])
@@ -51,6 +59,7 @@ class BackfillDryRun(Reply):
     trigger: str = Field(examples=["nightly"])
     from_: Instant = Field(alias="from")
     to: Instant
+    dates: BackfillDates | None
     instants: int = Field(examples=[31])
     runs: int = Field(description="that would be made", examples=[12])
     left_out: dict[str, int] = Field(

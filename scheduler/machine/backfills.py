@@ -2,7 +2,8 @@
 
 Rules of this file:
 
-1. The instants are those of the schedule that the trigger has when it comes to them, the oldest first. Each
+1. The instants are those of the schedule that the trigger has when it comes to them, the oldest first; of one
+   of plan dates those of these dates, wherever a calendar moved them. Each
    is looked at once: it gets a run, or is left out (`rules.filling`). No tick is written, no watermark moves.
 2. A run is known by the trigger, its instant and the backfill, so nobody makes it twice. It is in nobody's
    way, and nobody in its: of a backfill so many go on at a time, and no other bound of the job's counts.
@@ -45,7 +46,8 @@ def start_backfill(ctx: Context, command: StartBackfill) -> Outcome:
         return refusal
     row = Backfill(
         id=ctx.state.idx, job=job.id, namespace=job.namespace, name=job.name, key=command.trigger,
-        from_ms=command.from_ms, to_ms=command.to_ms, at_ms=command.from_ms, instants=command.instants,
+        from_ms=command.from_ms, to_ms=command.to_ms, first_day=command.first_day, last_day=command.last_day,
+        at_ms=command.from_ms, instants=command.instants,
         active_max=command.active_max, missing_only=int(command.missing_only), again=int(command.again),
         closed=int(command.closed), params=command.params.decode("utf-8", "replace"),
         reason=command.reason, actor=command.actor.name, began_ms=ctx.stamp_ms, ended_ms=None, state=GOING,
@@ -78,6 +80,10 @@ def advance_backfill(ctx: Context, command: AdvanceBackfill) -> Outcome:
             break
         ctx.room -= LOOKED
         at_ms, looked = instant_ms, looked + 1
+        if not filling.is_meant(
+            ctx.store, row.namespace, row.first_day, row.last_day, era.spec, instant_ms
+        ):
+            continue
         if filling.leaves_out(ctx.store, row, era.spec, instant_ms):
             left_out += 1
         elif why := _make(ctx, job, row, era.spec, instant_ms):

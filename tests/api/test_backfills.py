@@ -74,6 +74,25 @@ def _plan(node: SingleNode) -> None:
         node.apply(*commands)
 
 
+async def test_a_plan_date_has_the_tick_that_a_calendar_moved_from_it(client: httpx2.AsyncClient) -> None:
+    today = datetime.now(UTC).date()
+    saturday = today - timedelta(days=(today.weekday() - 5) % 7 + 7)
+    monday = (saturday + timedelta(days=2)).isoformat()
+    assert (await client.put("/v1/calendars/free", json={"calendar": "free"})).status_code == 201
+    calendar = {"exclude": ["free"], "nonworking": "after"}
+    await put(client, triggers=[{"cron": "0 3 * * 6", "id": "nightly", "calendar": calendar}])
+    span: dict[str, Any] = {"from": saturday.isoformat(), "to": saturday.isoformat()}
+
+    dry = (await fill(client, dry=True, **span)).json()
+    begun = (await fill(client, **span)).json()
+    elsewhere: dict[str, Any] = dict.fromkeys(span, monday)
+    other = await fill(client, **elsewhere)
+
+    assert (dry["first"], dry["dates"]) == ([f"{monday}T03:00:00Z"], span)
+    assert (begun["instants"], begun["dates"]) == (1, span)
+    assert "no instant in this range" in other.json()["detail"]
+
+
 async def test_one_is_cancelled_with_its_runs(client: httpx2.AsyncClient, node: SingleNode) -> None:
     await put(client)
     path = (await fill(client)).headers["location"].partition("?")[0]

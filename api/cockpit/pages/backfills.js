@@ -9,7 +9,7 @@ const stateOf = (one) => one.state === "going" ? "running" : one.state === "done
 const Far = ({ one }) => html`<label class="far-of"><progress max=${one.instants} value=${one.state === "done" ? one.instants : one.runs - one.active + one.left_out}></progress>
   <span class="note">${t("backfill.far", { done: one.runs - one.active + one.left_out, n: one.instants })}</span></label>`;
 // What lies behind `from`: it is left out itself.
-const Range = ({ of }) => html`<time datetime=${of.from}>${whole(Date.parse(of.from) + 1)}</time> – <time datetime=${of.to}>${whole(of.to)}</time>`;
+const Range = ({ of }) => of.dates ? html`<time datetime=${of.dates.from}>${of.dates.from}</time> – <time datetime=${of.dates.to}>${of.dates.to}</time>` : html`<time datetime=${of.from}>${whole(Date.parse(of.from) + 1)}</time> – <time datetime=${of.to}>${whole(of.to)}</time>`;
 const counts = (one) => [tn("backfill.succeeded", one.succeeded), one.failed ? tn("backfill.failed", one.failed) : null, one.active ? tn("backfill.active", one.active) : null, one.left_out ? tn("backfill.leftOut", one.left_out) : null].filter(Boolean).join(", ");
 const Top = ({ job, children }) => html`<p class="note"><a href=${jobAt(job)}>${nameOf(job)}</a>${children}</p>`;
 

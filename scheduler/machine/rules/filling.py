@@ -48,6 +48,8 @@ def judge(store: Store, job: int, command: StartBackfill, now_ms: int) -> Outcom
         return Outcome(Code.LIMIT, said, {"hint": hint})
     if not 0 < command.active_max <= ACTIVE_MAX:
         return Outcome(Code.INVALID, f"a backfill has 1 to {ACTIVE_MAX} runs at a time")
+    if (command.first_day is None) is not (command.last_day is None):
+        return Outcome(Code.INVALID, "a backfill of plan dates has a first one and a last one")
     if len(command.reason) > REASON_LETTERS_MAX:
         return Outcome(Code.INVALID, f"a reason of at most {REASON_LETTERS_MAX} letters")
     going = backfills.going(store, job, backfills.GOING_MAX)
@@ -58,7 +60,9 @@ def judge(store: Store, job: int, command: StartBackfill, now_ms: int) -> Outcom
 
 def _judge_dates(store: Store, command: StartBackfill) -> Outcome | None:
     given = namespaces.plan_days_of(store, command.namespace)
-    first, last = (plan_days.day_of(given, ms) for ms in (command.from_ms + 1, command.to_ms))
+    first, last = command.first_day, command.last_day
+    if first is None or last is None:
+        first, last = (plan_days.day_of(given, ms) for ms in (command.from_ms + 1, command.to_ms))
     day = closed_dates.of(store, command.namespace).first_of(first, last)
     if day is None:
         return None
@@ -114,6 +118,22 @@ def _undecided(store: Store, era: trigger_rows.Trigger, at_ms: int) -> Known | N
     return None
 
 
+def is_meant(
+    store: Store, namespace: str, first_day: int | None, last_day: int | None, spec: bytes, at_ms: int
+) -> bool:
+    """Whether an instant of the range of a backfill is of its plan dates, where it is one of these."""
+    if first_day is None or last_day is None:
+        return True
+    return first_day <= day_of(store, namespace, spec, at_ms) <= last_day
+
+
+def day_of(store: Store, namespace: str, spec: bytes, at_ms: int) -> int:
+    """The plan date of this instant: that for which it was before a calendar moved it."""
+    stood_ms = nominal_ms(spec, at_ms)
+    given = namespaces.plan_days_of(store, namespace)
+    return plan_days.day_of(given, at_ms if stood_ms is None else stood_ms)
+
+
 def leaves_out(store: Store, row: Backfill, spec: bytes, at_ms: int) -> str:
     """Why it makes no run of this instant; empty: it makes one. `spec`: of its trigger as that is now."""
     known = look(store, row.job, row.key, at_ms)
@@ -129,8 +149,5 @@ def leaves_out(store: Store, row: Backfill, spec: bytes, at_ms: int) -> str:
 
 
 def closed_on(store: Store, namespace: str, spec: bytes, at_ms: int) -> closed_dates.ClosedDate | None:
-    """The plan date of this instant, if that is closed: that for which it was before a calendar moved it."""
-    stood_ms = nominal_ms(spec, at_ms)
-    given = namespaces.plan_days_of(store, namespace)
-    day = plan_days.day_of(given, at_ms if stood_ms is None else stood_ms)
-    return closed_dates.get(store, namespace, day)
+    """The plan date of this instant, if that is closed."""
+    return closed_dates.get(store, namespace, day_of(store, namespace, spec, at_ms))

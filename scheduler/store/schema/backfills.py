@@ -9,6 +9,7 @@ STATEMENTS = (
         job INTEGER NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
         key TEXT NOT NULL,                  -- of the trigger
         from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL,
+        first_day INTEGER, last_day INTEGER, -- of the instants there those of these plan dates; NULL: all
         at_ms INTEGER NOT NULL,             -- every instant up to this one was looked at
         instants INTEGER NOT NULL,
         active_max INTEGER NOT NULL,

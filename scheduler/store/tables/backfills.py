@@ -20,6 +20,8 @@ class Backfill(NamedTuple):
     key: str
     from_ms: int
     to_ms: int
+    first_day: int | None  #: of its instants those of these plan dates alone; None: all
+    last_day: int | None
     at_ms: int
     instants: int
     active_max: int

@@ -20,6 +20,8 @@ class StartBackfill(ByPerson, Keyed):
     missing_only: bool = False  #: but of none that has a run which succeeded
     again: bool = False  #: also of those that a backfill has made good
     closed: bool = False  #: also for plan dates that are closed
+    first_day: int | None = None  #: with the next: of these instants those of plan dates from this one on…
+    last_day: int | None = None  #: …up to this one, wherever a calendar moved them
     params: bytes = b""  #: canonical JSON object, all of them; empty: those of the trigger
     reason: str = ""
     actor: Actor = NOBODY

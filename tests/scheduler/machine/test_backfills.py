@@ -353,6 +353,27 @@ def test_what_a_calendar_moved_from_a_closed_date_is_left_out(story: Story) -> N
     assert made(story) == [(73, "succeeded")]
 
 
+def test_plan_dates_have_what_a_calendar_moved_from_them_and_not_what_it_moved_there(story: Story) -> None:
+    story.now_ms = at(24 * 8)
+    trigger = {"cron": "0 9 * * *", "id": "t", "calendar": {"exclude": ["free"], "nonworking": "after"}}
+    # Saturday the 16th and Sunday the 17th go to Monday, whose own tick stays; Tuesday the 19th to Wednesday.
+    assert story.apply({"calendar": "free", "exclude": ["2027-01-19"]}, job(trigger=trigger)).ok
+    tuesday = START_MS // (24 * HOUR_MS) + 4
+    begin(story, 70, 24 * 7, first_day=tuesday - 1, last_day=tuesday - 1)
+    story.settle()
+    assert made(story) == [(73, "succeeded")]
+    trigger["cron"] = "0 9 * * 2"
+    assert story.apply(job(trigger=trigger)).ok
+    backfill = begin(story, 70, 24 * 7, first_day=tuesday, last_day=tuesday)
+    story.settle()
+    assert made(story)[1:] == [(121, "succeeded")]
+    assert (row(story, backfill).state, row(story, backfill).left_out) == ("done", 0)
+    begin(story, 70, 24 * 7, first_day=tuesday + 1, last_day=tuesday + 1)
+    story.settle()
+    assert len(made(story)) == 2
+    assert start(story, 70, 75, first_day=tuesday).code is Code.INVALID
+
+
 @pytest.mark.parametrize("cause", ["tick", "backfill"])
 def test_verify_sees_an_end_that_no_entry_tells_or_tells_otherwise(story: Story, cause: str) -> None:
     put(story)

@@ -16,7 +16,7 @@ from scheduler.words import commands as c
 from tests.golden.log import tables
 from tests.scheduler.story import Story, job
 
-LAYOUT = (77, "f07b81f0b5679781")
+LAYOUT = (78, "fc75c1718a0a946e")
 DEADLINE_S = 60.0
 
 
