@@ -10,6 +10,11 @@ UNSTARTED = "unstarted"
 #: Why an end is not known: nothing else on the host may say how a process ended.
 SPOOLER_DIED = "its spooler died, the agent's process that starts and watches it: how it ended is not known"
 
+LINK_DIED = (
+    "the link to the other host or the process that held it died, or the host could not be reached to end "
+    "it: how it ended there is not known, its output may say more"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Exit:

@@ -47,6 +47,7 @@ OWNERS = {
     "websockets": ("agent/connection.py",),
     "aiosmtplib": ("outside/mail.py",),
     "obstore": ("agent/looking.py",),
+    "asyncssh": ("agent/ssh/session.py",),
     "httpx2": ("agent/", "api/log_source.py", "node/effects/webhook.py", "bench/", "chaos/"),
     "toxiproxy": ("chaos/nemesis/toxi.py",),
     "requests": ("chaos/nemesis/toxi.py",),

@@ -1,4 +1,4 @@
-"""shell, exec, script and http: a command that the spooler starts; or a look into an object store.
+"""shell, exec, script, http and ssh: a command that the spooler starts; or a look into an object store.
 
 Parameters reach the command through the environment and argv alone; nothing is pasted into a shell line.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Collection, Sequence
+from typing import Any
 
-from agent import looking
+from agent import looking, ssh
 from agent.clock import wall_ms
 from agent.executors.contract import Capabilities, Host, Launch
 from agent.exits import Exit
@@ -26,8 +27,10 @@ _FEATURES = frozenset(
     }
 )
 SCRIPT = "script"  #: what the text of one is called among its files
-_KINDS = frozenset({"shell", "exec", "script", "http"})
+_KINDS = frozenset({"shell", "exec", "script", "http", *(("ssh",) if ssh.is_possible() else ())})
 _ASK = [sys.executable, "-I", "-m", "agent.http_request"]
+_CONNECT = [sys.executable, "-I", "-m", "agent.ssh"]
+_CREDENTIALS = ("key", "passphrase", "password")  #: fields of what ssh asks that name a variable
 _CAPABILITIES = Capabilities(_KINDS, outlives=True, features=_FEATURES, spools=True)
 
 
@@ -81,6 +84,10 @@ def _command(launch: Launch) -> Command | str:
         if not isinstance(work.get("request"), dict):
             return "http work without a request"
         argv, stdin = _ASK, json.dumps({**work["request"], "outputs": list(names)})
+    elif work.get("kind") == "ssh":
+        if not isinstance(work.get("remote"), dict):
+            return "ssh work without a host"
+        argv, stdin = _CONNECT, json.dumps(_remote(launch, work["remote"]))
     elif work.get(OBJECT_STORE):
         argv = []
     else:
@@ -92,7 +99,7 @@ def _command(launch: Launch) -> Command | str:
         attempt=assign.attempt,
         argv=argv,
         environment=launch.environment,
-        cwd=str(work.get("cwd") or launch.environment["HOME"]),
+        cwd=str((argv != _CONNECT and work.get("cwd")) or launch.environment["HOME"]),
         stdin=stdin,
         timeout_ms=assign.timeout_ms,
         grace_ms=assign.grace_ms,
@@ -113,7 +120,23 @@ def _command(launch: Launch) -> Command | str:
         memory_bytes=limits.get("memory", 0),
         open_files=limits.get("open_files", 0),
         quiet_ms=int(work.get("quiet_ms") or 0),
+        elsewhere=argv == _CONNECT,
     )
+
+
+def _remote(launch: Launch, asked: dict[str, Any]) -> dict[str, Any]:
+    """What `agent.ssh` is asked. The command there gets the variables of the task and none of this host's."""
+    work = launch.assign.work
+    given = [secret.variable for secret in launch.secrets if not secret.file]
+    told = [name for name in launch.environment if name.startswith("CRONCLAVE_")]
+    kept = {asked.get(field) for field in _CREDENTIALS}
+    return {
+        **asked,
+        "cwd": work.get("cwd"),
+        "stdin": work.get("stdin"),
+        "send": [name for name in (*(work.get("env") or ()), *told, *given) if name not in kept],
+        "grace_ms": launch.assign.grace_ms,
+    }
 
 
 def _is_name(name: object) -> bool:

@@ -50,6 +50,7 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         (folder / "output").mkdir(parents=True, exist_ok=True)
+        self.folder = folder
         self.ends: list[Exit] = []
         self.order: list[tuple[str, int]] = []
         self._client = SpoolerClient(folder, boot_id="b", installation="i", parent_pid=0, job_umask=0o022)
@@ -66,8 +67,8 @@ class Bench:
     def spool(self, commands: Sequence[Command]) -> None:
         self._client.start(commands)
 
-    def cancel_spooled(self, attempt: int) -> None:
-        self._client.cancel(attempt)
+    def cancel_spooled(self, attempt: int, *, at_once: bool = False) -> None:
+        self._client.cancel(attempt, at_once=at_once)
 
     def started(self, attempt: int, started_ms: int) -> None:
         self.order.append(("started", attempt))

@@ -30,7 +30,7 @@ from pathlib import Path
 
 from agent import looking, program
 from agent.clock import HostClock
-from agent.exits import Exit
+from agent.exits import LINK_DIED, Exit
 from agent.output import open_for_output
 from agent.spool import outputs, script_files, secret_files
 from agent.spool.around import (
@@ -55,6 +55,7 @@ TAIL_SUCCESS_BYTES = 2 << 10  #: as scheduler.protocol has them; not imported he
 TAIL_FAILURE_BYTES = 16 << 10
 _READ_BYTES = 64 << 10
 _READS_A_TURN = 16
+REACH_MS = 20_000  #: for a process that is to end work elsewhere, which may have to connect again
 LEAVING_MS = 1_000  #: for a starved machine; a daemon needs some milliseconds
 
 
@@ -366,6 +367,11 @@ class Spooled:
         else:
             self.cause = cause
         self.timeout_at = None
+        if self.command.elsewhere and self._phase == WORK:
+            # The leader waits no longer for what a lease has ended, which is lost as it is.
+            self.kill_at = kill_at if cause == "gone" else kill_at + REACH_MS
+            self.signal_group(signal.SIGTERM if grace_ms and cause != "gone" else signal.SIGQUIT)
+            return
         if not grace_ms:
             self.kill()
             return
@@ -422,14 +428,15 @@ class Spooled:
         worked = self._end is not None or not self.is_surrounded
         good = not self.cause and not self._unmet and worked and end.is_good
         given, wrong = self._outputs() if self._written and worked and not self.cause else (b"", "")
+        unseen = self.command.elsewhere and worked and end.by_signal
         return Exit(
             attempt=self.attempt,
             started_ms=self.started_ms,
             finished_ms=self._ended.at_ms,
             exit_code=end.code if worked else None,
-            signal=end.signal if worked else None,
-            reason=self.cause or self._unbegun[0] or (UNMET if self._unmet else "exit"),
-            detail="; ".join(filter(None, self._words(details, end, worked=worked))),
+            signal=end.signal if worked and not unseen else None,
+            reason="gone" if unseen else self.cause or self._unbegun[0] or (UNMET if self._unmet else "exit"),
+            detail="; ".join(filter(None, self._words(details, end, worked=worked, unseen=unseen))),
             tail=bytes(self._tail[-(TAIL_SUCCESS_BYTES if good else TAIL_FAILURE_BYTES) :]),
             output_bytes=self._size + self._lost + self._discarded,
             wrote_stderr=self._wrote_stderr,
@@ -449,9 +456,12 @@ class Spooled:
                 self._given = b"", f"it cannot be read: {type(error).__name__}"
         return self._given
 
-    def _words(self, details: Mapping[str, str], end: Ended, *, worked: bool) -> Iterator[str]:
+    def _words(
+        self, details: Mapping[str, str], end: Ended, *, worked: bool, unseen: bool
+    ) -> Iterator[str]:
         """What people are told beside exit code and signal."""
         command = self.command
+        yield LINK_DIED if unseen else ""
         yield details.get(self.cause, "")
         yield self._unbegun[1]
         yield self._unmet

@@ -37,6 +37,8 @@ _PRLIMIT = _tool("prlimit")
 LIMITS = bool(_PRLIMIT)  #: whether processes can be limited here
 #: The work finds every signal at its default, whatever Python and the spooler ignore for themselves.
 _DEFAULTS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+#: What asks for work elsewhere to be ended: it waits until whoever speaks for that work can heed it.
+ENDING = (signal.SIGTERM, signal.SIGQUIT)
 
 
 class StartFailed(Exception):
@@ -137,7 +139,7 @@ def _spawn(command: Command, wanted: list[str], streams: tuple[int, int, int], h
             command.environment,
             file_actions=[(os.POSIX_SPAWN_DUP2, handle, place) for place, handle in enumerate(streams)],
             setsid=True,
-            setsigmask=[],
+            setsigmask=ENDING if command.elsewhere and wanted is command.argv else [],
             setsigdef=_DEFAULTS,
         )
     except program.Unstartable as error:

@@ -1005,6 +1005,7 @@ export default {
   "work.run": ["shell", "Shell"],
   "work.script": ["script", "Skript"],
   "work.sleep": ["sleep", "Pause"],
+  "work.ssh": ["SSH", "SSH"],
   "year.extra": ["{n} worked all the same", "{n} trotzdem gearbeitet"],
   "year.now": ["This year", "Dieses Jahr"],
   "year.off": ["{n} days off", "{n} freie Tage"],

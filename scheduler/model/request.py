@@ -38,7 +38,7 @@ def variables_of(text: str) -> set[str]:
     return {name for escaped, name in VARIABLE.findall(text) if not escaped}
 
 
-def _filled(value: str) -> str:
+def with_variables(value: str) -> str:
     """Whether each `${` is a variable's."""
     at = VARIABLE.sub(lambda found: "x" * len(found[0]), value).find("${")
     if at >= 0:
@@ -85,7 +85,7 @@ def _headers(value: dict[str, str]) -> dict[str, str]:
         seen.add(name.lower())
         if not text.isprintable():
             raise Refused(f"the header {name} holds a line end or another character that none may")
-        _filled(text)
+        with_variables(text)
     return value
 
 
@@ -104,9 +104,9 @@ def _status(value: str) -> str:
 Status = Annotated[str, AfterValidator(_status), Field(json_schema_extra={"pattern": EXPECT_PATTERN})]
 
 
-def _with_variables(value: Any) -> Any:
+def _in_json(value: Any) -> Any:
     for text in _texts(value):
-        _filled(text)
+        with_variables(text)
     return value
 
 
@@ -121,7 +121,7 @@ class Request(Model):
     url: Annotated[
         str,
         AfterValidator(_address),
-        AfterValidator(_filled),
+        AfterValidator(with_variables),
         Field(
             max_length=URL_LETTERS_MAX,
             description="where to; ${NAME} is a variable of the task, percent-encoded but at the beginning",
@@ -134,13 +134,13 @@ class Request(Model):
         Field(max_length=HEADERS_MAX, description="beside the usual ones; with variables, secrets too"),
     ] = Field(default_factory=dict)
     body: Annotated[
-        Annotated[str, AfterValidator(_filled)] | None,
+        Annotated[str, AfterValidator(with_variables)] | None,
         Field(max_length=BODY_BYTES_MAX, description="text to send, with variables"),
     ] = None
     json_: Annotated[
         Any,
         AfterValidator(plain_json),
-        AfterValidator(_with_variables),
+        AfterValidator(_in_json),
         Field(alias="json", description="sent as JSON in place of `body`; variables in its texts"),
     ] = None
     expect: Annotated[

@@ -175,6 +175,9 @@ class Task(Work):
                 if variable in shown:
                     hint = f"give it in a header: {{Authorization: 'Bearer ${{{variable}}}'}}"
                     raise Refused(f"an address is written into logs, and would hold {variable}", hint)
+        if self.kind.with_secrets is not None:
+            files = {secret.variable: secret.file for secret in self.secrets or ()}
+            self.kind.with_secrets(getattr(self, self.kind.name), files)
         for secret in self.secrets or ():
             if secret.variable in self.env:
                 raise Refused(f"env and secrets both give {secret.variable}", "remove it from env")

@@ -242,7 +242,7 @@ def test_an_entry_point_adds_a_kind_and_a_broken_one_is_left_out(
     monkeypatch.setattr(executors_module, "entry_points", lambda group: points)
     host = Recorder()
     found = executors(host)
-    assert set(found) == {"shell", "exec", "script", "http", "noop", "echo"}
+    assert set(found) == {"shell", "exec", "script", "http", "ssh", "noop", "echo"}
     assert not isinstance(found["shell"], Echo)
     assert "broken" in caplog.text
     assert "does not say that it can run parrot" in caplog.text

@@ -272,7 +272,7 @@ def test_work_that_cannot_start_ends_alone(spool: Spool, changes: dict[str, Any]
 
 
 def test_what_only_a_newer_spooler_knows_cannot_start_and_ends_nothing_else(spool: Spool) -> None:
-    whole = command(2, "true", quiet_ms=60_000)
+    whole = command(2, "true", elsewhere=True)
     spool.tell(command(1, "sleep 60"), [*whole, "of a later version"], command(3, "exit 3"))
     newer, other = Exit(*spool.expect("exit")[1:]), Exit(*spool.expect("exit")[1:])
     assert (newer.attempt, newer.reason, newer.started_ms) == (2, "start_failed", None)

@@ -39,7 +39,7 @@ it takes, and what is kept wrong stays so."""
 
 POOL = "default"
 _KNOWN = ("", *(f".{feature}" for feature in (*FEATURES, AROUND)))
-_SPOOLED = [f"{kind}{known}" for kind in ("exec", "http", "script", "shell") for known in _KNOWN]
+_SPOOLED = [f"{kind}{known}" for kind in ("exec", "http", "script", "shell", "ssh") for known in _KNOWN]
 KINDS = tuple(sorted(["noop", f"noop.{AROUND}", *_SPOOLED]))
 """What this version's agents say of the work that they can do."""
 

@@ -6,8 +6,8 @@ The check of a job, its JSON Schema, the reference and the compiled form go thro
 scheduler/, api/ or cli/ decides by a kind's name (a test looks for it).
 
 Reading order: kind.py (what a kind says of itself), run.py, exec.py, script.py, python.py, http.py,
-custom.py, noop.py, sleep.py, finish.py, post.py, approval.py, job.py; process.py (what those share that start
-a process), in_state.py (what those share that happen in the state).
+ssh.py, custom.py, noop.py, sleep.py, finish.py, post.py, approval.py, job.py; process.py (what those share
+that start a process), in_state.py (what those share that happen in the state).
 
 Nothing here loads pydantic before `Kind.value` is called: the core compiles jobs and never judges them.
 Rejected: a field `kind` in the job, since `run: ./x.sh` says it already.
@@ -32,6 +32,7 @@ from scheduler.model.work.python import PYTHON
 from scheduler.model.work.run import RUN
 from scheduler.model.work.script import SCRIPT
 from scheduler.model.work.sleep import SLEEP
+from scheduler.model.work.ssh import SSH
 from scheduler.protocol import OBJECT_STORE
 
 __all__ = [
@@ -39,14 +40,14 @@ __all__ = [
     "kind_meant",
 ]  # fmt: skip
 
-KINDS: tuple[Kind, ...] = (RUN, EXEC, SCRIPT, PYTHON, HTTP, CUSTOM, NOOP, SLEEP, FINISH, POST, APPROVAL, JOB)
+KINDS = (RUN, EXEC, SCRIPT, PYTHON, HTTP, SSH, CUSTOM, NOOP, SLEEP, FINISH, POST, APPROVAL, JOB)
 NAMES = tuple(kind.name for kind in KINDS)
 ONE_OF = f"one of {', '.join(kind.said for kind in KINDS)}"
 SHORT = tuple(kind for kind in KINDS if not kind.in_tasks_only)
 """Those that may stand at the top of a job of one task."""
 ONE_OF_SHORT = f"one of {', '.join(kind.said for kind in SHORT)}"
-PLANNED = ("ssh",)
-"""Kinds of the job semantics that this version cannot do."""
+PLANNED: tuple[str, ...] = ()
+"""Kinds of the job semantics that this version cannot do: none is left."""
 
 _MEANT = {word: kind.name for kind in KINDS for word in kind.other_words}
 

@@ -53,6 +53,9 @@ class Kind:
     its name says it."""
     shows: Callable[[Any], Collection[str]] | None = None
     """Variables that its value, checked, would write into logs: no secret comes in one."""
+    with_secrets: Callable[[Any, Mapping[str, bool]], None] | None = None
+    """What its value, checked, wants of the task's secrets: by variable whether it comes as a file. Raises
+    `Refused`."""
     unread: tuple[str, ...] = ()  #: fields of a task that mean nothing beside it, and are refused
     instead: Mapping[str, str] = field(default_factory=dict)
     """Of some of these, what to do in their place."""

@@ -250,16 +250,12 @@ def test_the_same_trigger_twice() -> None:
 
 @pytest.mark.parametrize(
     ("model", "place"),
-    [("Job", ()), ("Trigger", ("triggers",)), ("Policies", ("policies",)), ("Task", ())],
+    [("Job", ()), ("Trigger", ("triggers",)), ("Policies", ("policies",))],
 )
 def test_each_planned_field_says_that_it_is_planned(model: str, place: tuple[str, ...]) -> None:
     planned = next(names for cls, names in PLANNED.items() if cls.__name__ == model)
     assert planned
     for name in planned:
-        if (model, name) == ("Task", "job"):
-            found = problems({"job": "a", "tasks": {"b": {"run": "x", "job": "y"}}})
-            assert "not available in this version" in found["/tasks/b/job"]
-            continue
         inner: dict[str, Any] = {name: {}}
         data = job(**{place[0]: inner}) if place else job(**inner)
         pointer = "".join(f"/{part}" for part in (*place, name))
