@@ -27,6 +27,7 @@ from scheduler.store.tables import leaderships, tasks, triggers
 from scheduler.store.tables.leaderships import Leadership
 from scheduler.store.tables.pauses import ALL, Pause
 from scheduler.store.tables.unmet import Unmet
+from scheduler.words.counted import counted
 
 SHOWN_MAX = 20  #: of each kind
 LEADERSHIPS_MAX = 50
@@ -157,7 +158,7 @@ def _waiting(store: Store, services: Services, paused: Sequence[Pause], scope: S
         else:
             why = lacks or locks.brief(taken) or f"every agent for {selectors.words(wanted)} is busy"
             if wanted.agent_max and not lacks and not taken:
-                why += f", or has {wanted.agent_max} members of the task"
+                why += f", or has {counted(wanted.agent_max, 'member')} of the task"
         of = f"resource {taken}" if locks.is_resource(taken) else selectors.words(wanted)
         count += row.size
         items.append({

@@ -11,7 +11,7 @@ from cli.completing import namespaces
 from cli.examples import examples
 from cli.exits import Failure
 from cli.options import JOB_STATES, connected, formatted
-from cli.output import show
+from cli.output import counted, show
 
 
 @click.command(
@@ -53,4 +53,4 @@ def bulk(
         click.echo(f"… more than these {len(items)} are meant: send it again for the others", err=True)
     refused = [item for item in items if not item["done"]]
     if refused and not dry_run:
-        raise Failure(f"{len(refused)} of {len(items)} jobs were refused")
+        raise Failure(f"{len(refused)} of {counted(len(items), 'job was', 'jobs were')} refused")

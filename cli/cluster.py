@@ -16,7 +16,7 @@ from cli.completing import node_names
 from cli.exits import NO_LEADER, Failure
 from cli.lazy import Lazy, LazyGroup
 from cli.options import HOST_PORT, connected, formatted
-from cli.output import facts, show, table
+from cli.output import counted, facts, show, table
 from cli.views import views as all_views
 
 COMMANDS = {
@@ -136,7 +136,7 @@ def _difference(
         return [("LEDGER DIFFERS", f"{said}. What helps: {found['command']}")]
     proved = [own["proved"] for own in views.values() if own and own.get("proved")]
     whole = max((each for each in proved if each["whole"]), key=lambda each: str(each["whole"]), default=None)
-    return [("proved", f"until {whole['whole']}, {whole['due']} ticks")] if whole else []
+    return [("proved", f"until {whole['whole']}, {counted(whole['due'], 'tick')}")] if whole else []
 
 
 def _overload(view: dict[str, Any]) -> list[tuple[str, object]]:
@@ -144,7 +144,8 @@ def _overload(view: dict[str, Any]) -> list[tuple[str, object]]:
     found = view.get("overload")
     if not found:
         return []
-    late = f"{found['due']} triggers were due, the first for {found['late_seconds']:.1f} s"
+    due = counted(found["due"], "trigger was", "triggers were")
+    late = f"{due} due, the first for {found['late_seconds']:.1f} s"
     return [("overloaded", f"since {found['since']}: {late}; what is too old is coalesced")]
 
 
@@ -153,7 +154,8 @@ def _restore(view: dict[str, Any]) -> list[tuple[str, object]]:
     restore = view.get("restore")
     if not restore or restore["phase"] == "done":
         return []
-    until = f"until {restore['held_until']}, {restore['agents_awaited']} agents are awaited"
+    awaited = counted(restore["agents_awaited"], "agent is", "agents are")
+    until = f"until {restore['held_until']}, {awaited} awaited"
     said = until if restore["phase"] == "holding" else "what nobody reported is being decided"
     return [("restore", f"number {restore['number']}, {restore['phase']}: {said}")]
 

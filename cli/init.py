@@ -23,6 +23,7 @@ from cli.dev.layout import SECRET_KEY_FILE, new_secret_key, write_private
 from cli.exits import CONFLICT, USAGE, Failure
 from cli.founding import Founding, FoundingNode, node_toml, write_certificate
 from cli.options import HOST_PORT
+from cli.output import counted
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
 TLS = {"ca": "tls/ca.pem", "cert": "tls/node.pem", "key": "tls/node.key"}
@@ -199,4 +200,5 @@ def _tell(directory: Path, made: Founding, signers: tuple[str, ...], days: int) 
     )
     count = len(made.nodes)
     if count % 2 == 0 or count == 1:
-        click.echo(f"note: {count} nodes survive the loss of {(count - 1) // 2}; three survive one")
+        survive = counted(count, "node survives", "nodes survive")
+        click.echo(f"note: {survive} the loss of {(count - 1) // 2}; three survive one")

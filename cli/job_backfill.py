@@ -161,10 +161,12 @@ def _wait(client: Client, told: dict[str, Any], timeout: float) -> dict[str, Any
 
 
 def _said(told: dict[str, Any]) -> str:
-    parts = [f"{told['runs']} runs", f"{told['succeeded']} succeeded", f"{told['failed']} failed"]
+    parts = [output.counted(told["runs"], "run")]
+    parts += [f"{told['succeeded']} succeeded", f"{told['failed']} failed"]
     parts += [f"{told['left_out']} left out"]
     why = f" ({told['why']})" if told["why"] else ""
-    of = f"{told['namespace']}/{told['job']}, {told['instants']} instants of {told['trigger']}"
+    instants = output.counted(told["instants"], "instant")
+    of = f"{told['namespace']}/{told['job']}, {instants} of {told['trigger']}"
     return f"backfill {told['id']} of {of}: {told['state']}{why}: {', '.join(parts)}"
 
 
@@ -173,7 +175,8 @@ def _show_dry(told: dict[str, Any], form: str) -> None:
         output.show(form, told, (), list)
         return
     of = f"{told['namespace']}/{told['job']}"
-    click.echo(f"{told['runs']} of {told['instants']} instants of {told['trigger']} of {of} would get a run")
+    instants = output.counted(told["instants"], "instant")
+    click.echo(f"{told['runs']} of {instants} of {told['trigger']} of {of} would get a run")
     for why, number in told["left_out"].items():
         click.echo(f"  {number} {WHY.get(why, why)}")
     for instant in told["first"]:

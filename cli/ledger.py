@@ -15,7 +15,7 @@ from cli.exporting import exported
 from cli.instants import milliseconds, rfc3339
 from cli.lazy import Group
 from cli.options import INSTANT, connected, formatted
-from cli.output import facts, printable, show
+from cli.output import counted, facts, printable, show
 from cli.progress import waiting
 
 VERIFY_S = 600.0
@@ -114,5 +114,5 @@ def words(proofs: Sequence[Mapping[str, Any]], between: tuple[str, str]) -> str:
         if (proof["from"], proof["to"]) == between:
             if not proof["began"]:
                 return "another proof comes first"
-            return f"{proof['checked']:,} of {proof['entries']:,} entries, {proof['due']:,} ticks"
+            return f"{proof['checked']:,} of {proof['entries']:,} entries, {counted(proof['due'], 'tick')}"
     return ""

@@ -105,3 +105,8 @@ def more(there_is_more: bool, shown: int) -> None:
 def with_warning(item: dict[str, Any]) -> str:
     """The state of a run or task, as people read it."""
     return f"{item['state']} (warned)" if item.get("warned") else str(item["state"])
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 run`, `2,000 runs`. `many`: where it is not `one` and an s, such as `runs wait`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

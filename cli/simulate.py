@@ -17,7 +17,7 @@ from cli.examples import examples
 from cli.exits import FAILED
 from cli.instants import milliseconds, rfc3339
 from cli.options import INSTANT, formatted, namespaced, reaching
-from cli.output import facts, show, table
+from cli.output import counted, facts, show, table
 from cli.processes import module_answer
 from cli.progress import waiting
 
@@ -84,7 +84,8 @@ def simulate(
             arguments += [option, value] if value is not None else []
         far = Path(folder) / "far"
         arguments += ["--far", str(far)]
-        with waiting(f"going through {days} days", far=lambda: far.read_text() if far.exists() else ""):
+        through = f"going through {counted(days, 'day')}"
+        with waiting(through, far=lambda: far.read_text() if far.exists() else ""):
             found = module_answer("node.forecast", *arguments)
     found["from"], found["to"] = rfc3339(found.pop("from_ms")), rfc3339(found.pop("to_ms"))
     if form == "table":
@@ -114,7 +115,7 @@ def _show(found: dict[str, Any]) -> None:
             *((package, f"{version}, as if it were in force") for package, version in found["by"].items()),
             ("ticks", ticks or "none"),
             *(
-                (("no history", f"{found['without_history']} tasks are taken to last 1s"),)
+                (("no history", counted(found["without_history"], "task lasts 1s", "tasks last 1s")),)
                 if found["without_history"]
                 else ()
             ),

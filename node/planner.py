@@ -35,6 +35,7 @@ from scheduler.store.connection import Store
 from scheduler.store.state import overload
 from scheduler.store.tables import triggers
 from scheduler.words.commands import Command, PutToken, TellOverload
+from scheduler.words.counted import counted
 from scheduler.words.outcomes import Outcome
 
 log = logging.getLogger("cronclave.planner")
@@ -314,7 +315,7 @@ def _told_overload(office: _Office, store: Store, now_s: float, *, is_full: bool
     if begins is None:
         return []
     due = triggers.count_due(store, now_ms, DUE_COUNTED_MAX)
-    what = f"{due} triggers are due, the first for {late_ms / 1000:.1f} s"
+    what = f"{counted(due, 'trigger is', 'triggers are')} due, the first for {late_ms / 1000:.1f} s"
     log.warning("overload %s: %s", "begins" if begins else "is over", what)
     return [TellOverload(office.epoch, begins, late_ms, due)]
 

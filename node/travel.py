@@ -40,6 +40,7 @@ from scheduler.model.quantities import format_instant
 from scheduler.store import state as state_rows
 from scheduler.store.connection import Error, Store, StoreError
 from scheduler.store.state import State
+from scheduler.words.counted import counted
 
 REMEDY = (
     "A backup that was made before it, and the log of a node (--data) that goes back as far as that backup,"
@@ -193,7 +194,7 @@ class Sources:
         finally:
             store.close()
         said = "" if base.path is None else " and the log behind it"
-        return Arrived(path, f"{base.said}{said}, {count} entries")
+        return Arrived(path, f"{base.said}{said}, {counted(count, 'entry', 'entries')}")
 
     def _copy(self, base: Base) -> Path:
         self._made += 1

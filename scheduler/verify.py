@@ -43,6 +43,7 @@ from scheduler.store.tables.ledger import Entry
 from scheduler.store.tables.triggers import Trigger
 from scheduler.ticks import SpecError, schedule
 from scheduler.words.causes import RESULTS
+from scheduler.words.counted import counted
 
 PROBLEMS_MAX = 100
 DECIDED_AHEAD_MAX_MS = 60_000
@@ -466,7 +467,8 @@ def _decided_by(result: Verification, stretch: _Stretch, era: Trigger, entry: En
     if ends_here and max(result.from_ms, era.from_ms) < entry.first_ms and entry.last_ms <= end_ms:
         first_ms, last_ms, count = _whole(stretch, entry)
         if (first_ms, last_ms, count) != (entry.first_ms, entry.last_ms, entry.ticks):
-            _not_due(result, entry, f"{entry.ticks} instants in the entry, {count} were due")
+            were = counted(count, "was", "were")
+            _not_due(result, entry, f"{counted(entry.ticks, 'instant')} in the entry, {were} due")
     return covered
 
 

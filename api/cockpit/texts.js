@@ -242,6 +242,7 @@ export const TEXTS = {
   "times.leader": ["Leader", "Führung"],
   "times.led": ["{node} in {zone} leads, epoch {epoch}, from {at}", "{node} in {zone} führt, Epoche {epoch}, ab {at}"],
   "times.more": ["and {n} more jobs", "und {n} weitere Jobs"],
+  "times.more.one": ["and {n} more job", "und {n} weiterer Job"],
   "times.newest": ["the newest {n} runs", "die neuesten {n} Läufe"],
   "times.noChange": ["the leader did not change", "die Führung wechselte nicht"],
   "times.none": ["No run in this time.", "Kein Lauf in dieser Zeit."],

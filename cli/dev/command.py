@@ -31,6 +31,7 @@ from cli.dev.pools import AGENTS_MAX, PoolSize, one_of_each
 from cli.dev.supervisor import Supervisor
 from cli.examples import examples
 from cli.exits import CONFLICT, Failure
+from cli.output import counted
 
 PORTS_S = 5.0
 
@@ -109,7 +110,8 @@ def dev(
             directory, identity, node_plans, agent_plans,
             jobs=not no_jobs, browser=not no_browser, admitted=lambda agent: children[agent.name].release(),
         )  # fmt: skip
-        click.echo(f"Starting {identity.nodes} nodes and {len(agent_plans)} agents in {directory} …")
+        of_nodes, of_agents = counted(identity.nodes, "node"), counted(len(agent_plans), "agent")
+        click.echo(f"Starting {of_nodes} and {of_agents} in {directory} …")
         Supervisor.hold_signals()
         become_subreaper()
         if with_parent:

@@ -17,6 +17,7 @@ from cli.client import Client
 from cli.doctor import disk
 from cli.doctor.findings import FAULT, OK, UNKNOWN, WARNING, Finding
 from cli.exits import Failure
+from cli.output import counted
 from cli.processes import module_answer
 from cli.target import Target
 
@@ -167,7 +168,7 @@ def lasting(what: str, until: str, now: datetime) -> Finding:
     left = (datetime.fromisoformat(until) - now).days
     if left >= SOON_DAYS:
         return Finding("certificate", OK, f"{what} is valid until {until}")
-    said = f"{what} ended {until}" if left < 0 else f"{what} ends in {left} days, {until}"
+    said = f"{what} ended {until}" if left < 0 else f"{what} ends in {counted(left, 'day')}, {until}"
     return Finding(
         "certificate", FAULT if left < VERY_SOON_DAYS else WARNING, said,
         "cronclave cluster cert renew DIRECTORY, then copy each tls/ folder: nodes read it without a"

@@ -13,6 +13,7 @@ from cli.doctor import disk
 from cli.doctor.configured import lasting
 from cli.doctor.findings import FAULT, OK, UNKNOWN, WARNING, Finding
 from cli.exits import DENIED, Failure
+from cli.output import counted
 from cli.target import UnnamedError
 from cli.views import views as all_views
 
@@ -248,7 +249,8 @@ def agents(client: Client, view: View) -> Iterator[Finding]:
     if not here:
         yield Finding("agents", FAULT, "no agent is connected: nothing runs", "cronclave agents join --help")
     else:
-        yield Finding("agents", OK, f"{len(here)} of {len(agents)} agents are connected")
+        connected = f"{len(here)} of {counted(len(agents), 'agent is', 'agents are')} connected"
+        yield Finding("agents", OK, connected)
     for each in agents:
         if not each["connected"]:
             yield Finding(

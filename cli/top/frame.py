@@ -11,7 +11,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from cli.output import printable
+from cli.output import counted, printable
 from cli.top.looks import Look
 
 NARROW = 72  #: below this a phone's width: fewer columns
@@ -42,7 +42,7 @@ def fitted(console: Console, what: RenderableType, height: int) -> RenderableTyp
     if len(drawn) <= height:
         return what
     shown = [Text.assemble(*((each.text, each.style or "") for each in line)) for line in drawn[: height - 1]]
-    more = f"… {len(drawn) - height + 1} lines more: tab shows one part · {KEYS}"
+    more = f"… {counted(len(drawn) - height + 1, 'more line')}: tab shows one part · {KEYS}"
     return Group(*shown, Text(more, style="dim", no_wrap=True, overflow="ellipsis"))
 
 

@@ -10,6 +10,7 @@ from scheduler.store.tables import watches
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.unmet import Unmet
 from scheduler.store.tables.watches import Watch
+from scheduler.words.counted import counted
 
 _WORDS = {
     LATE_START: "it had not started by {limit}",
@@ -23,7 +24,7 @@ _WORDS = {
 
 def said(row: Unmet) -> str:
     if row.what == TOO_FEW:
-        few = "no run" if not row.found else f"{row.found} of {row.wanted} runs"
+        few = "no run" if not row.found else f"{row.found} of {counted(row.wanted, 'run')}"
         return f"{few} succeeded from {format_instant(row.part)} to {format_instant(row.limit_ms)}"
     return _WORDS[row.what].format(
         limit=format_instant(row.limit_ms), found=_span(row.found), wanted=_span(row.wanted), part=row.part

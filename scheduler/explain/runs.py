@@ -62,6 +62,7 @@ from scheduler.store.tables.runs import FOR_NAMESPACE, FOR_REQUIRES, FOR_TIME, R
 from scheduler.store.tables.tasks import NO_INSTANT, Task
 from scheduler.store.tables.zones import in_force
 from scheduler.words.causes import Kind
+from scheduler.words.counted import counted
 from scheduler.words.lifecycle import RUN_ENDS, in_words
 
 TASKS_MAX = 500  #: of those that have not ended, the first
@@ -175,7 +176,9 @@ class _Asked:
         now = fanouts.get(self._store, task.id) if task.state == "active" else None
         if now is None:
             return []
-        said = f"{now.members - now.ended} of its {now.members} members have not ended"
+        open_ = now.members - now.ended
+        have = "has" if open_ == 1 else "have"
+        said = f"{open_} of its {counted(now.members, 'member')} {have} not ended"
         if now.unmade:
             said += f", {now.unmade} are not made yet"
         ends = (("succeeded", now.succeeded), ("failed", now.failed), ("were skipped", now.skipped))

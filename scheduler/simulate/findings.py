@@ -16,6 +16,7 @@ from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables import zones
 from scheduler.ticks import schedule
 from scheduler.words.causes import RESULTS
+from scheduler.words.counted import counted
 
 PILE = 10  #: starts in one second that are told of as a pile
 TOLD_MAX = 20  #: of each kind
@@ -84,7 +85,7 @@ class Waited:
             Finding(
                 "locks",
                 resource,
-                f"{_some(self._jobs[resource])} wait for it, at {len(instants)} instants",
+                f"{_some(self._jobs[resource])} wait for it, at {counted(len(instants), 'instant')}",
                 "another time, such as H in place of the minute; or more of it",
             )
             for resource, instants in told
@@ -122,13 +123,15 @@ def tell(
         Finding(
             "overlap",
             names.get(job, str(job)),
-            f"{count} ticks are skipped: the run before goes on",
+            f"{counted(count, 'tick is', 'ticks are')} skipped: the run before goes on",
             "overlap: queue_one, or a longer period",
         )
         for job, count in skipped.most_common()
     ]
     found.findings += [
-        Finding("missed", names.get(job, str(job)), f"{count} ticks are missed({reason})")
+        Finding(
+            "missed", names.get(job, str(job)), f"{counted(count, 'tick is', 'ticks are')} missed({reason})"
+        )
         for (job, reason), count in missed.most_common()
     ]
     slow = sorted(((ms, job) for job, ms in late.items() if ms >= LATE_MS), reverse=True)
@@ -181,7 +184,8 @@ def _unstarted(store: Store, to_ms: int) -> list[Finding]:
         Finding(
             "waits",
             f"{row[0]}/{row[1]}",
-            f"{row[2]} runs have not started at the end, the first due {format_instant(row[3])}",
+            f"{counted(row[2], 'run has', 'runs have')} not started at the end, the first due"
+            f" {format_instant(row[3])}",
             "agents that take them",
         )
         for row in rows
@@ -228,7 +232,8 @@ def _clocks(store: Store, found: Simulation) -> list[Finding]:
             if near:
                 name = job_reads.names(store, [era.job]).get(era.job, ("", str(era.job)))
                 what = "forward" if part.gap_s else "back"
-                said = f"trigger {era.key} has {len(near)} ticks within 3 h of {tz}'s clocks going {what}"
+                ticks = counted(len(near), "tick")
+                said = f"trigger {era.key} has {ticks} within 3 h of {tz}'s clocks going {what}"
                 told.append(
                     Finding("clocks", "/".join(name), said, "see dst of the trigger, or another hour")
                 )

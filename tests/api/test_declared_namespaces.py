@@ -223,7 +223,7 @@ async def test_a_run_above_the_quota_waits_and_says_so(client: httpx2.AsyncClien
     assert runs[1]["tasks"]["main"]["state"] == "blocked"
     told = (await client.get(f"/v1/runs/{runs[1]['id']}/explain")).json()
     gate = next(gate for gate in told["gates"] if gate["state"] == "waits" and gate["gate"] == "quota")
-    assert gate["reason"] == "namespace finance has 1 active runs; its quota is 1"
+    assert gate["reason"] == "namespace finance has 1 active run; its quota is 1"
     found = (await client.get(PATH)).json()
     assert (found["active_runs"], found["waiting_runs"]) == (1, 1)
     waiting = (await client.get("/v1/overview")).json()["waiting"]["items"]

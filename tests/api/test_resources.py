@@ -83,7 +83,7 @@ async def test_an_explanation_tells_who_is_in_the_way(pool: httpx2.AsyncClient, 
     assert told["reason"].startswith(f"{said} run {first} of default/one (for ")
     behind = await gate(last)
     assert behind["state"] == "waits", "there is one, and it is for who has waited longer"
-    assert behind["reason"].endswith(", and a task waits before it; it has priority 50")
+    assert behind["reason"].endswith(", and 1 task waits before it; it has priority 50")
     await pool.put(POOL, json={"count": 1}, headers={"If-Match": '"1"'})
     assert (await gate(both))["reason"] == "it asks for 2 of resource default/licences, of which there are 1"
 

@@ -61,7 +61,7 @@ async def test_what_cannot_be_renewed_is_said(offline: Command, tmp_path: Path) 
     nowhere = await offline("cluster", "cert", "renew", "p")
     assert (nowhere.code, "cluster init made" in nowhere.err) == (1, True)
     done = await offline("cluster", "init", "p", "--cluster", "p", "--node", "n=z,10.0.0.1:1,10.0.0.1:2")
-    assert "1 nodes survive the loss of 0" in done.out
+    assert "1 node survives the loss of 0" in done.out
     assert (await offline("cluster", "cert", "renew", "p", "--node", "m")).code == 3
     (tmp_path / "p" / "ca" / "ca.key").unlink()
     offline_key = await offline("cluster", "cert", "renew", "p")

@@ -107,7 +107,7 @@ def test_what_does_not_fit_is_said() -> None:
     lines = drawn(LOOK, height=8)
 
     assert len(lines) == 8
-    assert "lines more" in lines[-1]
+    assert "more lines" in lines[-1]
     assert len(drawn(LOOK, height=500)) == len(drawn(LOOK))
 
 

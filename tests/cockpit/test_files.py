@@ -122,6 +122,16 @@ def test_every_text_is_there_in_both_languages() -> None:
         assert english == german, key
 
 
+NEVER_ONE = {"times.newest"}
+
+
+def test_what_is_counted_has_a_text_for_one() -> None:
+    several = re.compile(r"\{n\} (more )?(?!is |was |has |needs |goes )[a-z]+s\b")
+    counted = {key for key, (english, _) in TEXTS.items() if several.search(english)} - NEVER_ONE
+    counted = {key for key in counted if not key.endswith(".one")}
+    assert {key for key in counted if f"{key}.one" not in TEXTS} == set()
+
+
 def test_no_text_is_missing() -> None:
     for path, text in SOURCES.items():
         asked = set(re.findall(r"\bt\(\"([^\"]+)\"", text)) | set(re.findall(r'title: "(\w+\.\w+)"', text))

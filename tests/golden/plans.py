@@ -109,7 +109,8 @@ def fills(story: Recorder) -> None:
     story.settle()
     story.tell_ok(c.OverrideRun(runs[1], "succeeded", "it was", BEN))
     start(3, missing_only=True, params=b'{"region":"eu"}', actor=BEN)
-    start(2, again=True, closed=True)
+    today = story.now_ms // 86_400_000
+    start(2, again=True, closed=True, first_day=today, last_day=today)
     story.settle()
     story.tell(c.AdvanceBackfill(story.epoch, first, 0), c.CancelBackfill(first, actor=BEN))
     story.now_ms += HOUR_MS

@@ -233,7 +233,7 @@ def test_all_slots_taken_are_counted_and_then_who_is_before_it(story: Story) -> 
     story.plan_and_apply()
     run = start(story)
 
-    assert "all slots are taken, 2 of 2 on 1 agents" in closed(of_task(story, run).gates).reason
+    assert "all slots are taken, 2 of 2 on 1 agent" in closed(of_task(story, run).gates).reason
 
     other = start(story)
     story.claim(story.attempts(busy[0])[0].id)

@@ -121,7 +121,7 @@ def test_a_zone_that_is_lost_leaves_runs_that_wait(story: Story, tmp_path: Path)
     found = told(story, tmp_path, lose=("zone-a", START_MS + 12 * HOUR_MS))
     ((subject, said),) = by_kind(found, "waits")
     assert subject == "default/j"
-    assert said.startswith("1 runs have not started at the end, the first due 2027-01-15T2")
+    assert said.startswith("1 run has not started at the end, the first due 2027-01-15T2")
     assert found["runs"] in (11, 12)
 
 
@@ -145,7 +145,7 @@ def test_ticks_while_the_clocks_change_are_told(story: Story, tmp_path: Path) ->
     found = told(story, tmp_path, 80)
     ((subject, said),) = by_kind(found, "clocks")
     assert subject == "default/j"
-    assert said.startswith("trigger night has 1 ticks within 3 h of Europe/Berlin's clocks going forward")
+    assert said.startswith("trigger night has 1 tick within 3 h of Europe/Berlin's clocks going forward")
 
 
 def test_what_is_new_is_told_however_much_there_was_before(story: Story, tmp_path: Path) -> None:

@@ -17,13 +17,14 @@ export function speak(next) {
 // Texts of what is fetched later.
 export const learn = (more) => { Object.assign(TEXTS, more); };
 
-// The text of a key, {name} filled in. A key that is missing shows as itself.
+// The text of a key, {name} filled in; of one thing, where {n} counts some, that of key.one. A key that is missing shows as itself.
 export function t(key, values = {}) {
-  const text = TEXTS[key]?.[LANGUAGES.indexOf(language.get())] ?? key;
+  const one = `${key}.one`;
+  const text = TEXTS[String(values.n) === "1" && TEXTS[one] ? one : key]?.[LANGUAGES.indexOf(language.get())] ?? key;
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }
-// Of a number: key.one for 1, key else, with {n}.
-export const tn = (key, n, values = {}) => t(n === 1 ? `${key}.one` : key, { n: number(n), ...values });
+// Of a number: with {n} as people write it.
+export const tn = (key, n, values = {}) => t(key, { n: number(n), ...values });
 // A word that the API says, such as a state: ours where we have one, else as it is, readable.
 export const word = (kind, name) => TEXTS[`${kind}.${name}`] ? t(`${kind}.${name}`) : String(name ?? "").replaceAll("_", " ");
 // Whether there is a text of ours for it.

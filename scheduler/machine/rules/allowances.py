@@ -27,6 +27,7 @@ from scheduler.store.tables.namespaces import Allowance
 from scheduler.ticks import event_of
 from scheduler.words.causes import booted
 from scheduler.words.commands import PreparedJob
+from scheduler.words.counted import counted
 from scheduler.words.outcomes import Code, Outcome
 
 BOOTED = booted("")
@@ -115,7 +116,8 @@ def _foreign_check(task: CompiledTask, pools: Sequence[str], users: Sequence[str
 
 
 def _too_many(allowance: Allowance, wanted: int) -> Outcome:
-    detail = f"namespace {allowance.name} would have {wanted} jobs; its quota is {allowance.jobs_max}"
+    jobs = counted(wanted, "job")
+    detail = f"namespace {allowance.name} would have {jobs}; its quota is {allowance.jobs_max}"
     value: dict[str, object] = {"namespace": allowance.name, "jobs": wanted, "limit": allowance.jobs_max}
     return Outcome(Code.QUOTA, detail, value)
 

@@ -17,6 +17,7 @@ from scheduler.store.tables import fanouts
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.fanouts import Fanout
 from scheduler.store.tables.tasks import Task
+from scheduler.words.counted import counted as in_words
 
 SKIPPED = "each of its members was skipped"
 EMPTY = "it is divided over an empty list"
@@ -60,6 +61,6 @@ def going_on(store: Store, run: int, group: int) -> list[Task]:
 
 def _said(now: Fanout, counted: int, wants: int) -> str:
     if wants > counted:
-        return f"{wants} members were to succeed, and there are {counted}"
+        return f"{in_words(wants, 'member was', 'members were')} to succeed, and there are {counted}"
     failed = f"{now.failed} of {counted} members failed"
     return failed if wants == counted else f"{failed}, {wants} were to succeed"

@@ -14,6 +14,7 @@ from scheduler.store.connection import Store
 from scheduler.store.kept import Table, while_none
 from scheduler.ticks import plan_days
 from scheduler.ticks.plan_days import Pieces
+from scheduler.words.counted import counted
 
 KIND = "namespace"
 
@@ -197,7 +198,7 @@ def _count(store: Store, namespace: str, *, jobs: int = 0, active: int = 0, star
 def contents(store: Store, namespace: str, most: int) -> str:
     """What is in it, in words: jobs and objects; empty: nothing."""
     found = [(jobs(store, namespace), "job"), (objects(store, namespace, most), "object")]
-    return " and ".join(f"{number} {what}{'s' * (number != 1)}" for number, what in found if number)
+    return " and ".join(counted(number, what) for number, what in found if number)
 
 
 def objects(store: Store, namespace: str, most: int) -> int:

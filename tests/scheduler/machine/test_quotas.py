@@ -261,20 +261,20 @@ def test_it_is_said_what_a_run_waits_for(story: Story) -> None:
         return found.gate, found.reason, found.opens, found.opens_ms
 
     assert said(second) == (
-        "quota", "namespace finance has 1 active runs; its quota is 1",
+        "quota", "namespace finance has 1 active run; its quota is 1",
         "the end of a run of namespace finance, or a higher quota", None,
     )  # fmt: skip
-    assert said(third)[1].endswith("its quota is 1, and a run waits before it; it has priority 50")
+    assert said(third)[1].endswith("its quota is 1, and 1 run waits before it; it has priority 50")
     limit(story, starts=1)
     assert said(second) == ("quota", "", "", None), "it goes on with the next plan"
     assert said(third)[1:3] == (
-        "namespace finance lets runs go on one after the other, and a run waits before it"
+        "namespace finance lets runs go on one after the other, and 1 run waits before it"
         "; it has priority 50",
         "its turn, in a moment",
     )
     story.plan_and_apply()
     reason, opens, opens_ms = said(third)[1:]
-    assert reason == "1 runs of namespace finance began within a minute or are about to, its quota"
+    assert reason == "1 run of namespace finance began within a minute or is about to, its quota"
     story.settle()
     reason, opens, opens_ms = said(third)[1:]
     assert opens == "time, a minute after the oldest of those starts"

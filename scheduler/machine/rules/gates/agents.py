@@ -10,6 +10,7 @@ from scheduler.model.members import AGENTS
 from scheduler.store.connection import Store
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import tasks as task_rows
+from scheduler.words.counted import counted
 
 NAME = "agent"
 WAITS = Waits("no agent can take it now")
@@ -81,14 +82,15 @@ def words(verdict: Verdict, view: PlaceView, facts: Facts) -> Words:
                 opens = "that agent, or another round of its group"
         return Words(said, opens, since_ms, found.refuses_until_ms)
     if found.busy >= found.slots:
-        said = f"all slots are taken, {found.busy} of {found.slots} on {found.agents} agents that can take it"
+        where = counted(found.agents, "agent")
+        said = f"all slots are taken, {found.busy} of {found.slots} on {where} that can take it"
         return Words(said, "a slot that becomes free", since_ms)
     if found.busy + found.kept >= found.slots:
         most = selectors.parse(selector).agent_max
         said = f"each agent that fits has as many members of its task as it may: {most} (max_per_agent)"
         return Words(said, "the end of one of them, or another agent", since_ms)
     before = ahead(facts)
-    said = f"{before} tasks are before it in the queue" if before != 1 else "1 task is before it in the queue"
+    said = f"{counted(before, 'task is', 'tasks are')} before it in the queue"
     return Words(said + _ranked(facts), "its turn", since_ms)
 
 

@@ -6,6 +6,7 @@ from scheduler.machine.rules.gates.verdict import READY, Verdict, Waits, Words
 from scheduler.machine.rules.gates.views import Facts, PlaceView
 from scheduler.store.tables import restores
 from scheduler.store.tables.restores import DONE, SETTLING, Restore
+from scheduler.words.counted import counted
 
 NAME = "restore"
 WAITS = Waits("a restore holds it up")
@@ -28,7 +29,8 @@ def words(verdict: Verdict, view: PlaceView, facts: Facts) -> Words:
         return Words(WAITS.reason)
     if restore.phase == SETTLING:
         return Words("what nobody told of after the restore is being given up", since_ms=restore.taken_ms)
+    awaited = counted(restores.awaited(facts.store), "agent")
     return Words(
-        f"the state was restored, and {restores.awaited(facts.store)} agents may yet tell that it ran",
+        f"the state was restored, and {awaited} may yet tell that it ran",
         "the word of every agent, or the end of the hold", restore.taken_ms, restore.until_ms,
     )  # fmt: skip

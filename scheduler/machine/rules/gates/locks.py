@@ -15,6 +15,7 @@ from scheduler.model.quantities import format_duration
 from scheduler.store.connection import Store
 from scheduler.store.tables import lock_holds
 from scheduler.store.tables import runs as run_rows
+from scheduler.words.counted import counted
 
 NAME = "locks"
 WAITS = Waits("a resource that it needs is taken")
@@ -72,7 +73,7 @@ def words(verdict: Verdict, view: PlaceView, facts: Facts) -> Words:
     task = facts.task
     ahead = 0 if task is None else lock_queues.before(store, name, (task.rank_ms, task.id), AHEAD_MAX)
     if ahead:
-        said += f", and {ahead} tasks wait before it" if ahead > 1 else ", and a task waits before it"
+        said += f", and {counted(ahead, 'task waits', 'tasks wait')} before it"
         if task is not None and facts.run is not None:
             said += f"; it has {priority.words(task.rank_ms, facts.run.priority, facts.now_ms)}"
     if amount.period_ms:
@@ -83,8 +84,8 @@ def words(verdict: Verdict, view: PlaceView, facts: Facts) -> Words:
 
 def _full(facts: Facts, room: str, since_ms: int | None) -> Words:
     group = "" if facts.compiled is None else f" {facts.compiled.scope.group}"
-    held = lock_holds.use_of(facts.store, room).held
-    said = f"agents have {held} tasks of its group{group}, which lets {room_of(room)} go on at once"
+    held = counted(lock_holds.use_of(facts.store, room).held, "task")
+    said = f"agents have {held} of its group{group}, which lets {room_of(room)} go on at once"
     return Words(said, "the end of one of them", since_ms)
 
 

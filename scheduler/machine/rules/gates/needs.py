@@ -14,6 +14,7 @@ from __future__ import annotations
 from scheduler.machine.rules.gates.verdict import READY, Never, Verdict, Waits, Words
 from scheduler.machine.rules.gates.views import Facts, TaskView
 from scheduler.store.tables import tasks as task_rows
+from scheduler.words.counted import counted
 from scheduler.words.lifecycle import TASK_ENDS, in_words
 
 NAME = "needs"
@@ -65,5 +66,5 @@ def _few(names: list[str], number: int) -> str:
     """The first of so many; where none of them is known by name, how many they are."""
     told = names[:TOLD_MAX]
     if not told:
-        return f"{number} tasks"
+        return counted(number, "task")
     return ", ".join(told) + (f" and {number - len(told)} more" if number > len(told) else "")

@@ -20,6 +20,7 @@ from scheduler.machine.rules import priority
 from scheduler.machine.rules.gates.verdict import READY, Verdict, Waits, Words
 from scheduler.machine.rules.gates.views import AdmitView, Facts
 from scheduler.store.tables import namespaces, quotas
+from scheduler.words.counted import counted
 
 NAME = "quota"
 MINUTE_MS = 60_000
@@ -76,9 +77,7 @@ def words(verdict: Verdict, view: AdmitView, facts: Facts) -> Words:
     allowance = namespaces.allowance(facts.store, view.namespace)
     name = f"namespace {view.namespace}"
     ahead = quotas.before(facts.store, facts.run.id, AHEAD_MAX) if facts.run is not None else 0
-    before = (
-        f", and {ahead} runs wait before it" if ahead > 1 else ", and a run waits before it" if ahead else ""
-    )
+    before = f", and {counted(ahead, 'run waits', 'runs wait')} before it" if ahead else ""
     if before and facts.run is not None:
         rank_ms = priority.rank(facts.run.due_ms, facts.run.priority, facts.run.cause)
         before += f"; it has {priority.words(rank_ms, facts.run.priority, facts.now_ms)}"
@@ -88,9 +87,11 @@ def words(verdict: Verdict, view: AdmitView, facts: Facts) -> Words:
         return Words(f"{name} lets runs go on one after the other{before}", "its turn, in a moment", since_ms)
     if says is ACTIVE:
         active = namespaces.active(facts.store, view.namespace)
-        said = f"{name} has {active} active runs; its quota is {allowance.active_max}{before}"
+        said = f"{name} has {counted(active, 'active run')}; its quota is {allowance.active_max}{before}"
         return Words(said, f"the end of a run of {name}, or a higher quota", since_ms)
-    said = f"{allowance.starts_max} runs of {name} began within a minute or are about to, its quota{before}"
+    began = counted(allowance.starts_max or 0, f"run of {name}", f"runs of {name}")
+    about = "is" if allowance.starts_max == 1 else "are"
+    said = f"{began} began within a minute or {about} about to, its quota{before}"
     at_ms = opens_ms(first)
     if at_ms is None:
         opens = "the start of one of these and a minute, or its end, or a higher quota"

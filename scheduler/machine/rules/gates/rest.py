@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from scheduler.machine.rules.gates.verdict import READY, Verdict, Waits, Words
 from scheduler.machine.rules.gates.views import Facts, TaskView
+from scheduler.words.counted import counted
 
 NAME = "rest"
 WAITS = Waits("it begins when all the rest of its run has ended")
@@ -16,4 +17,4 @@ def judge(view: TaskView) -> Verdict:
 
 def words(verdict: Verdict, view: TaskView, facts: Facts) -> Words:
     open_ = max(view.run.open_tasks - view.run.kept_last, 1)
-    return Words(WAITS.reason, f"the end of {open_} more task{'s' if open_ > 1 else ''}")
+    return Words(WAITS.reason, f"the end of {counted(open_, 'more task')}")

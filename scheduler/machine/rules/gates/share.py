@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from scheduler.machine.rules.gates.verdict import READY, Verdict, Waits, Words
 from scheduler.machine.rules.gates.views import Facts, Share, TaskView
+from scheduler.words.counted import counted
 
 NAME = "share"
 WAITS = Waits("other members have their turn")
@@ -33,6 +34,7 @@ def words(verdict: Verdict, view: TaskView, facts: Facts) -> Words:
     if share.away:
         return Words(f"{share.away} is not connected, and takes no turn of others", f"{share.away} connects")
     if _is_full(share):
-        said = f"{share.going} members of {share.name} go, {share.parallel_max} may at a time"
+        going = counted(share.going, f"member of {share.name} goes", f"members of {share.name} go")
+        said = f"{going}, {share.parallel_max} may at a time"
         return Words(said, "the end of one of them")
     return Words(f"members of {share.name} go one after the other (stagger)", "its turn", None, share.open_ms)
