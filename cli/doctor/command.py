@@ -10,11 +10,11 @@ from pathlib import Path
 import click
 
 from cli.client import Client, watch
-from cli.crontab_sending import count
 from cli.doctor import configured, disk, machine, reached
 from cli.doctor.findings import COLOURS, FAULT, OK, WARNING, Finding, worst_of
 from cli.examples import examples
 from cli.exits import FAILED, USAGE, Failure
+from cli.importing.sending import count
 from cli.options import formatted, naming
 from cli.output import printable, show
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from cli.crontab import CrontabImport, parse_crontab
+from cli.importing.formats.crontab import CrontabImport, parse_crontab
 from scheduler.model import parse_job, prepare
 from scheduler.ticks import schedule
 from tests.cli.crontabs.record import WINDOWS

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
-from cli.crontab import debian, mailing
-from cli.crontab.dialects import DIALECTS, Dialect
-from cli.crontab.dialects import read as read_schedule
-from cli.crontab.names import name_of, short_hash
-from cli.crontab.users import USER, is_system_place, leaves_it_open, show_users
+from cli.importing import mailing
+from cli.importing.formats.crontab import debian
+from cli.importing.formats.crontab.dialects import DIALECTS, Dialect
+from cli.importing.formats.crontab.dialects import read as read_schedule
+from cli.importing.formats.crontab.names import name_of, short_hash
+from cli.importing.formats.crontab.users import USER, is_system_place, leaves_it_open, show_users
+from cli.importing.found import Found, LineRemark
 from scheduler.model import JobError, parse_job
 from scheduler.model.bounds import TRIGGERS_MAX
 from scheduler.ticks import CronError, Expression, UnknownZoneError, lint, parse_expression, zone
@@ -31,17 +33,8 @@ _BACKGROUND = re.compile(r"(?<![&>|])&\s*$")
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 
 
-class LineRemark(NamedTuple):
-    line: int  #: from 1; 0: the file as a whole
-    text: str
-    reason: str
-
-
 @dataclass(frozen=True, slots=True)
-class CrontabImport:
-    jobs: tuple[dict[str, Any], ...]  #: in the public shape, in the file's order
-    problems: tuple[LineRemark, ...]  #: lines that were not taken
-    notes: tuple[LineRemark, ...]  #: lines that were taken, with something to know
+class CrontabImport(Found):
     user_column: bool
 
 
@@ -259,7 +252,8 @@ def _read_job(reading: _Reading, line: _Line, user_column: bool) -> str:
     command, stdin = _split_percent(rest)
     if not command.strip():
         return "the command is missing"
-    body, trigger = _body(reading, command, stdin, user), _trigger(reading, understood.schedule)
+    body = _body(reading, command, stdin, user)
+    trigger = _trigger(reading, understood.schedule, understood.days)
     try:
         parse_job({**body, "job": "any", "description": line.text, "triggers": [trigger]})
     except JobError as error:
@@ -302,10 +296,12 @@ def _body(reading: _Reading, command: str, stdin: str | None, user: str) -> dict
     return body
 
 
-def _trigger(reading: _Reading, schedule: str) -> dict[str, Any]:
+def _trigger(reading: _Reading, schedule: str, days: str) -> dict[str, Any]:
     trigger: dict[str, Any] = {"cron": schedule, "tz": reading.tz}
     if reading.dialect.dst != "cron":
         trigger["dst"] = reading.dialect.dst
+    if days != "debian":
+        trigger["days"] = days
     if reading.delay_minutes:
         trigger["jitter"] = f"{reading.delay_minutes}m"
     return trigger

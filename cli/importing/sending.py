@@ -1,7 +1,7 @@
-"""A crontab's jobs sent to the cluster, beside those that it has of this crontab and of others.
+"""Imported jobs sent to the cluster, beside those that it has of this source and of others.
 
-Rules: nothing that an earlier import made runs beside what replaces it; what another crontab brought is never
-touched; where it is not sure that a crontab is the same one as before, nothing is sent.
+Rules: nothing that an earlier import made runs beside what replaces it; what another source brought is never
+touched; where it is not sure that a source is the same one as before, nothing is sent.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ Job = Mapping[str, Any]
 
 
 class Beside(NamedTuple):
-    """What the cluster has from crontabs beside the jobs that are sent."""
+    """What the cluster has from sources of this kind beside the jobs that are sent."""
 
     replaced: list[str]  #: of this crontab: other jobs of the same command, whose lines are in the new ones
-    left: list[str]  #: of this crontab: no line is left
-    same: dict[str, int]  #: of other crontabs, by their names: how many do the same at the same times
+    left: list[str]  #: of this source: nothing of it is left there
+    same: dict[str, int]  #: of other sources, by their names: how many do the same at the same times
 
 
 def send(
@@ -35,26 +35,27 @@ def send(
     namespace: str,
     source: str,
     *,
+    kind: str,
     named: bool,
     dry_run: bool,
     prune: bool,
 ) -> None:
-    """Apply the jobs, and tell or delete what the cluster has of this crontab beside them.
+    """Apply the jobs, and tell or delete what the cluster has of this source beside them.
 
-    `named`: the user said which crontab it is. Raises Failure.
+    `kind`: its format. `named`: the user said which source it is. Raises Failure.
     """
     from cli import files
 
-    beside = _beside(client, jobs, namespace, source)
+    beside = _beside(client, jobs, namespace, kind, source)
     if not named:
-        _refuse_another(client, jobs, namespace, source, beside)
+        _refuse_another(client, jobs, namespace, kind, source, beside)
     if jobs:
-        diff = _apply(client, jobs, namespace, source, dry_run=dry_run)
+        diff = _apply(client, jobs, namespace, f"{kind} {source}", dry_run=dry_run)
         files.show_diff(diff, dry_run=dry_run)
     deleted = "would be deleted" if dry_run else "deleted"
     for names, is_deleted, word in (
         (beside.replaced, True, f"{deleted}: its command is in the jobs above"),
-        (beside.left, prune, deleted if prune else "left the crontab"),
+        (beside.left, prune, deleted if prune else f"left the {_thing(kind)}"),
     ):
         for name in names:
             if is_deleted and not dry_run:
@@ -62,12 +63,12 @@ def send(
             click.echo(click.style(f"- {namespace}/{name}  {word}", fg="red"))
     if beside.left and not prune:
         they = "it still runs" if len(beside.left) == 1 else "they still run"
-        told = f"{count(len(beside.left), 'job')} left the crontab, and {they}: --prune deletes"
+        told = f"{count(len(beside.left), 'job')} left the {_thing(kind)}, and {they}: --prune deletes"
         click.echo(told, err=True)
     for other, number in beside.same.items():
         click.echo(
-            f"note: crontab {other} has {count(number, 'job')} that do the same at the same times: if it is "
-            "this crontab under another name, delete them, else both run",
+            f"note: {kind} {other} has {count(number, 'job')} that do the same at the same times: if it is "
+            f"this {_thing(kind)} under another name, delete them, else both run",
             err=True,
         )
 
@@ -79,26 +80,36 @@ def count(number: int, word: str) -> str:
 def _apply(client: Client, jobs: Sequence[Job], namespace: str, source: str, *, dry_run: bool) -> Diff:
     from cli import files
 
-    return files.apply(client, jobs, namespace=namespace, dry_run=dry_run, source=f"crontab {source}")
+    return files.apply(client, jobs, namespace=namespace, dry_run=dry_run, source=source)
 
 
-def _refuse_another(client: Client, jobs: Sequence[Job], namespace: str, source: str, beside: Beside) -> None:
-    """Another host's crontab may have the same file name: it must not take the first one's jobs."""
-    changed = len(_apply(client, jobs, namespace, source, dry_run=True).changed) if jobs else 0
+def _refuse_another(
+    client: Client, jobs: Sequence[Job], namespace: str, kind: str, source: str, beside: Beside
+) -> None:
+    """Another host's file may have the same name: it must not take the first one's jobs."""
+    changed = len(_apply(client, jobs, namespace, f"{kind} {source}", dry_run=True).changed) if jobs else 0
     others = len(beside.replaced) + len(beside.left)
     if changed or others:
         raise Failure(
-            f"the cluster has jobs of a crontab {source!r}, and this one differs: {changed} would be "
+            f"the cluster has jobs of a {_thing(kind)} {source!r}, and this one differs: {changed} would be "
             f"changed, {others} not in it; nothing was sent",
-            hint=f"If it is the same crontab, edited: --source {source}. Another host's: a name of its own.",
+            hint=f"If it is the same {_thing(kind)}, edited: --source {source}. "
+            "Another host's: a name of its own.",
             code=USAGE,
         )
 
 
-def _beside(client: Client, jobs: Sequence[Job], namespace: str, source: str) -> Beside:
-    from cli.crontab import family
+def _thing(kind: str) -> str:
+    return "crontab" if kind == "crontab" else "source"
 
-    there, _ = client.items(path_of("jobs", namespace=namespace, labels="source=crontab"), sys.maxsize)
+
+def _beside(client: Client, jobs: Sequence[Job], namespace: str, kind: str, source: str) -> Beside:
+    from cli.importing.formats.crontab import family as crontab_family
+
+    def family(name: str) -> str:
+        return crontab_family(name) if kind == "crontab" else name
+
+    there, _ = client.items(path_of("jobs", namespace=namespace, labels=f"source={kind}"), sys.maxsize)
     names = {job["job"] for job in jobs}
     families = {family(name) for name in names}
     due = {does: set(_times(job)) for job in jobs for does in [_does(job)]}
@@ -106,7 +117,7 @@ def _beside(client: Client, jobs: Sequence[Job], namespace: str, source: str) ->
     left: list[str] = []
     same: dict[str, int] = {}
     for job in there:
-        whose = job["labels"].get("crontab", "")
+        whose = job["labels"].get(kind, "")
         if whose == source:
             if job["name"] not in names:
                 (replaced if family(job["name"]) in families else left).append(job["name"])

@@ -15,8 +15,7 @@ Rules of this package:
 Reading order: reading (lines), dialects (how crons differ), users (the sixth word), names (jobs).
 """
 
-from cli.crontab.dialects import DIALECTS as DIALECTS
-from cli.crontab.names import family as family
-from cli.crontab.reading import CrontabImport as CrontabImport
-from cli.crontab.reading import LineRemark as LineRemark
-from cli.crontab.reading import parse_crontab as parse_crontab
+from cli.importing.formats.crontab.dialects import DIALECTS as DIALECTS
+from cli.importing.formats.crontab.names import family as family
+from cli.importing.formats.crontab.reading import CrontabImport as CrontabImport
+from cli.importing.formats.crontab.reading import parse_crontab as parse_crontab

@@ -2,7 +2,7 @@
 
 Rules: a schedule that this cron never fired is not taken, and nothing is offered that would make it run;
 what it refused is not taken either, since the file is then another cron's; what it read in its own way is
-taken that way, with a note; what no trigger can say is not taken.
+taken that way, with a note.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from cli.crontab import debian
+from cli.importing.formats.crontab import debian
 from scheduler.ticks import CronError, parse_expression
 from scheduler.ticks.expression import ALIASES, KINDS, WEEKDAY
 
@@ -66,6 +66,7 @@ class Read:
     problem: str = ""
     notes: tuple[str, ...] = ()
     refused: bool = False  #: this cron refuses the whole file for it
+    days: Literal["either", "both", "debian"] = "debian"  #: how this cron joins the two day fields
 
 
 def read(dialect: Dialect, schedule: str, *, silent: bool = False) -> Read:
@@ -100,7 +101,7 @@ def read(dialect: Dialect, schedule: str, *, silent: bool = False) -> Read:
                 reason = f"{kind.name}: {item}: {dialect.name} reads ranges to 7 wrongly"
                 return Read(schedule, f"{reason}; say what its timer does")
         fields.append(word)
-    return Read(" ".join(fields), _days_problem(dialect, fields[2], fields[4]), tuple(notes))
+    return Read(" ".join(fields), notes=tuple(notes), days=_joined(dialect, fields[2], fields[4]))
 
 
 def _runs_backwards(first: int | None, last: int | None) -> bool:
@@ -119,11 +120,10 @@ def _why_refused(dialect: Dialect, schedule: str, word: str) -> str:
     )
 
 
-def _days_problem(dialect: Dialect, days: str, weekdays: str) -> str:
-    """Where this cron joins the two day fields as no trigger can."""
-    joined_by_both = days[0] in "*?" or weekdays[0] in "*?"  # Debian's rule, and ours
+def _joined(dialect: Dialect, days: str, weekdays: str) -> Literal["either", "both", "debian"]:
+    """How it joins the two day fields, where Debian's rule, and ours, would do it otherwise."""
+    joined_by_both = days[0] in "*?" or weekdays[0] in "*?"
     restricted = days not in "*?" and weekdays not in "*?"
     if not restricted or dialect.days == "debian" or (dialect.days == "both") == joined_by_both:
-        return ""
-    must = "both days must match" if dialect.days == "both" else "either day is enough"
-    return f"under {dialect.name} {must}, which no trigger of this version can say"
+        return "debian"
+    return dialect.days
