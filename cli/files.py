@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli import modules
 from cli.client import Client, path_of
 from cli.exits import NOT_FOUND, USAGE, Failure
 from cli.progress import bar
@@ -52,9 +53,9 @@ class Diff:
 
 
 def read_documents(paths: Sequence[str], *, may_be_empty: bool = False) -> list[Document]:
-    """Every job of these files and folders, in order; `-` is standard input. What `job get` and `job list`
-    print is a file too: what the server told beside the definitions is left out. Raises Failure, also where
-    there is none at all, which is seldom meant."""
+    """Every job of these files and folders, in order; `-` is standard input, a file of Python is evaluated.
+    What `job get` and `job list` print is a file too: what the server told beside the definitions is left
+    out. Raises Failure, also where there is none at all, which is seldom meant."""
     from scheduler.model.documents import load_yaml
     from scheduler.model.problems import JobError
     from scheduler.model.server_facts import definition_of
@@ -64,6 +65,10 @@ def read_documents(paths: Sequence[str], *, may_be_empty: bool = False) -> list[
     is_blank = True
     for path in _files(paths):
         name = "(stdin)" if path == "-" else path
+        if path.endswith(modules.SUFFIX):
+            documents += modules.documents_of(path)
+            is_blank = False
+            continue
         try:
             data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
             is_blank = is_blank and not data.strip()

@@ -59,6 +59,7 @@ job.add_command(job_graph)
         "cronclave job apply backup.yaml  # create it, or change it",
         "cronclave job apply jobs/ --dry-run  # what would change",
         "cat jobs/*.yaml | cronclave job apply -",
+        "cronclave job apply pipeline.py --dry-run  # what a file of Python defines",
     ),
 )
 @click.argument("paths", nargs=-1, required=True, metavar="FILE|DIR|-…", type=FILE_OR_FOLDER)
@@ -69,7 +70,8 @@ job.add_command(job_graph)
 def apply(client: Client, paths: tuple[str, ...], dry_run: bool, namespace: str, form: str) -> None:
     """Create or change the jobs of YAML or JSON files, all or none.
 
-    They are checked here first; each mistake is told with file, line and column.
+    They are checked here first; each mistake is told with file, line and column. A file of Python is
+    evaluated here, in a process of its own: no node imports it.
     """
     apply_files(client, paths, namespace=namespace, dry_run=dry_run, form=form)
 

@@ -66,7 +66,7 @@ OWNERS = {
     "holidays": ("scheduler/model/public_holidays.py",),
     "dateutil": ("scheduler/model/recurrence.py",),
     "tzlocal": ("cli/imports.py", "scheduler/ticks/zones.py"),
-    "ruamel": ("scheduler/model/written.py",),
+    "ruamel": ("scheduler/model/written.py", "client/src/cronclave/jobs/convert.py"),
     "yaml": ("scheduler/model/documents.py",),
     "msgspec": (
         "scheduler/words/", "scheduler/shapes.py", "scheduler/model/compiled.py",

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     WithJsonSchema,
@@ -109,8 +110,16 @@ Stderr = Annotated[
 ]
 
 
+def _max_or_delays(schema: dict[str, Any]) -> None:
+    """What the validator below fills in, need not be said."""
+    schema.pop("required", None)
+    schema["anyOf"] = [{"required": ["max"]}, {"required": ["delays"]}]
+
+
 class Again(Model):
     """How often something is tried again, and after which waits."""
+
+    model_config = ConfigDict(json_schema_extra=_max_or_delays)
 
     max: Annotated[
         int, Field(ge=0, le=RETRIES_MAX, description="retries after the first one; as many as delays")

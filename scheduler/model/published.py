@@ -31,14 +31,7 @@ def json_schema() -> dict[str, Any]:
         definitions["Task"] = Task.model_json_schema(by_alias=True)
     _as_written(Job.__name__, schema)
     properties: dict[str, Any] = schema["properties"]
-    triggers = properties["triggers"]
-    properties["triggers"] = {
-        "description": triggers["description"],
-        "anyOf": [
-            {key: triggers[key] for key in ("type", "items", "maxItems") if key in triggers},
-            {"$ref": "#/$defs/Trigger"},
-        ],
-    }
+    _or_one(properties["triggers"])
     for name, field in definitions["Task"]["properties"].items():
         properties.setdefault(name, field)
     schema["required"] = ["job"]
@@ -52,6 +45,8 @@ def object_schema(name: str) -> dict[str, Any]:
     known = kind_of(name)
     schema = known.model.model_json_schema(by_alias=True)
     _as_written(known.model.__name__, schema)
+    for one in known.one_or_several:
+        _or_one(schema["properties"][one])
     return _published(name, {**schema, "description": known.description, "examples": [known.example]})
 
 
@@ -86,6 +81,12 @@ def _as_written(model: str, schema: dict[str, Any]) -> None:
             _write_default_out(field)
             for part in (field, *field.get("anyOf", ())):
                 _name_limits_by_type(part)
+
+
+def _or_one(field: dict[str, Any]) -> None:
+    """A list of which one alone may stand there without brackets."""
+    several = {key: field.pop(key) for key in ("type", "items", "maxItems") if key in field}
+    field["anyOf"] = [several, several["items"]]
 
 
 def _write_default_out(field: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from tests.e2e.test_namespaces import lose_the_leader
 
 pytestmark = pytest.mark.cluster
 
-SUBMITTED, KILLS = knob("SUBMITTED", 120), knob("KILLS", 2)
+SUBMITTED, KILLS = knob("SUBMITTED", 60), knob("KILLS", 2)
 PROGRAM = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -164,20 +165,73 @@ async def _completed(cluster: Cluster, tmp_path: Path) -> None:
 
 
 GUIDE = PROJECT / "docs" / "guides" / "python.md"
-#: What each of its programs prints.
-PRINTED = ("hello, world\nsucceeded\n", "['number 0', 'number 1', 'number 2']\n", "7\n")
+NAMED = r"(?:^Write `(?P<file>[\w.]+)`:\n\n)?"
+BLOCK = re.compile(NAMED + r"^```(?P<kind>python|sh)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+BEFORE = ("pip install", "cronclave dev")  #: what the test has done for its reader
+ENDED = "{'extract': 'succeeded', 'load': 'succeeded', 'nothing': 'skipped'}\n"
+#: What each of its programs and commands says, in their order.
+SAID = (
+    "1 would be created", "1 created", ":00:00Z", "extract", *2 * [f"order 1 of us\nloaded 1\n{ENDED}"],
+    "hello, world\nsucceeded\n", "['number 0', 'number 1', 'number 2']\n", "7\n",
+    "[{'after': 'convert.succeeded'}] params.mode == 'full'\n",
+)  # fmt: skip
 
 
-def test_the_programs_of_the_guide_print_what_it_says(cluster: Cluster, tmp_path: Path) -> None:
-    programs = re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
-    assert len(programs) == len(PRINTED)
+def test_the_guide_leads_from_nothing_to_a_pipeline(cluster: Cluster, tmp_path: Path) -> None:
+    """What it says to write is written, what it says to run is run, and says what it says."""
     facts = {"token": cluster.token, "nodes": [{"url": node.url} for node in cluster.nodes]}
     (tmp_path / ".cronclave").mkdir()
     (tmp_path / ".cronclave" / "dev.json").write_text(json.dumps(facts))
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    told: list[str] = []
 
-    for program, printed in zip(programs, PRINTED, strict=True):
-        text = program.replace("/tmp/", f"{tmp_path}/")
-        told = subprocess.run(
-            [sys.executable, "-c", text], cwd=tmp_path, capture_output=True, text=True, timeout=DEADLINE_S
-        )
-        assert (told.stdout, told.stderr) == (printed, "")
+    def run(command: list[str]) -> None:
+        ended = subprocess.run(
+            command, cwd=tmp_path, env={**os.environ, "PATH": path}, capture_output=True, text=True,
+            timeout=DEADLINE_S,
+        )  # fmt: skip
+        assert (ended.returncode, ended.stderr) == (0, ""), command
+        told.append(ended.stdout)
+
+    for block in BLOCK.finditer(GUIDE.read_text()):
+        text = block["text"].replace("/tmp/", f"{tmp_path}/")
+        if block["file"]:
+            (tmp_path / block["file"]).write_text(text)
+        elif block["kind"] == "python":
+            run([sys.executable, "-c", text])
+        else:
+            for line in text.splitlines():
+                if not line.startswith(BEFORE):
+                    run(["sh", "-c", line])
+
+    assert len(told) == len(SAID)
+    assert [each for each in zip(SAID, told, strict=True) if each[0] not in each[1]] == []
+
+
+LUIGI = PROJECT / "docs" / "examples" / "luigi"
+
+
+def test_a_pipeline_of_luigi_makes_the_same_files_rewritten(cluster: Cluster, tmp_path: Path) -> None:
+    before, here = tmp_path / "luigi", tmp_path / "here"
+    before.mkdir()
+    here.mkdir()
+    whole = ["Report", "--local-scheduler", "--folder", str(before), "--day", "2026-12-24"]
+    subprocess.run(
+        [sys.executable, "-m", "luigi", "--module", "luigi_pipeline", *whole],
+        cwd=LUIGI, env={**os.environ, "PYTHONPATH": str(LUIGI)}, capture_output=True, check=True,
+    )  # fmt: skip
+    told = subprocess.run(
+        [sys.executable, "-m", "cli.main", "job", "apply", str(LUIGI / "pipeline.py")],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+        env={**os.environ, "CRONCLAVE_URL": cluster.nodes[0].url, "CRONCLAVE_TOKEN": cluster.token,
+             "PIPELINE_PYTHON": sys.executable, "PYTHONPATH": str(PROJECT)},
+    )  # fmt: skip
+    assert "2 created" in told.stdout
+
+    with cronclave.Client(cluster.nodes[0].url, cluster.token) as client:
+        run = client.submit("luigi-report", {"day": "2026-12-24", "folder": str(here)})
+        assert client.wait(run, DEADLINE_S).tasks["report"].outputs == {"rows": 6}
+
+    files = {path.name: path.read_text() for path in before.iterdir()}
+    assert len(files) == 4
+    assert {path.name: path.read_text() for path in here.iterdir()} == files

@@ -234,6 +234,7 @@ CALENDAR = Kind(
     name="calendar",
     description="Which days are working days: weekend, public holidays, days of one's own.",
     example={"calendar": "berlin", "holidays": {"country": "DE", "subdivision": "BE"}, "exclude": ["12-24"]},
+    one_or_several=("holidays",),
     model=Calendar,
     computed=computed,
     pin=lambda shape: str(dates_of(shape["namespace"], shape["calendar"], shape)["pin"]),

@@ -56,5 +56,6 @@ class Kind:
     secret_fault: Callable[[dict[str, Any], str], str] | None = None
     """Of what is stored of an object, and the value of a secret that it names: why that does not serve it,
     without a part of it; empty: it serves."""
+    one_or_several: tuple[str, ...] = ()  #: lists of which one item alone may stand there without brackets
     planned: tuple[str, ...] = ()  #: fields that this version does not know how to honour
     other_words: tuple[str, ...] = ()  #: what people write who know it from elsewhere

@@ -1,0 +1,182 @@
+"""What jobs refer to.
+
+Made by client/words.py of the published JSON Schemas: not to be edited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Literal
+
+from cronclave.jobs.word import Document, Duration, Instant, Word
+from cronclave.jobs.words.triggers import (
+    Trigger,
+)
+
+
+@dataclass
+class Board(Document):
+    """Where tasks post notices by key, and others wait for them."""
+
+    board: str
+    _: KW_ONLY
+    description: str | None = None  #: for people
+    expires: Duration | None = None  #: how long a notice stays that does not say it itself
+    labels: Mapping[str, str] | None = None  #: text to text, to find it by
+    namespace: str | None = None  #: where it is: roles, quotas and defaults are by namespace
+    owner: str | None = None  #: who answers for it
+
+    kind = "board"
+
+
+@dataclass
+class Calendar(Document):
+    """Which days are working days: weekend, public holidays, days of one's own."""
+
+    calendar: str
+    _: KW_ONLY
+    description: str | None = None  #: for people
+    exclude: Sequence[str] | None = None  #: days off: a day, from/to, or a day of each year
+    extra_working: Sequence[str] | None = None  #: days of the weekend that are worked
+    #: of a country and its subdivision, or of several
+    holidays: Sequence[Holidays] | Holidays | None = None
+    #: iCalendar text (RFC 5545) whose events are days off, or of which `days` says so
+    ical: Ical | None = None
+    include: Sequence[str] | None = None  #: days that are not off, whatever says so
+    labels: Mapping[str, str] | None = None  #: text to text, to find it by
+    namespace: str | None = None  #: where it is: roles, quotas and defaults are by namespace
+    owner: str | None = None  #: who answers for it
+    rules: Sequence[DayRule] | None = None  #: days that come again, such as the last Friday of a quarter
+    #: days of the week that are not worked
+    weekend: Sequence[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]] | None = None
+
+    kind = "calendar"
+
+
+@dataclass
+class DayRule(Word):
+    """Exactly one of weekday, day, easter, workday and every."""
+
+    _: KW_ONLY
+    church: Literal["western", "orthodox"] | None = None  #: of easter
+    day: int | None = None  #: of the month; -1: its last one
+    days: Literal["off", "working"] | None = None  #: what the days are: off, or worked though weekend
+    easter: int | None = None  #: days after Easter Sunday; before it: negative
+    every: int | None = None  #: days from one to the next
+    from_: str | None = None  #: the first one of `every`
+    months: Sequence[int] | None = None  #: in which this period begins; default any
+    nth: int | None = None  #: of a weekday; -1: the last one of the period
+    of: Literal["month", "quarter", "year"] | None = None  #: of which period; default month
+    weekday: Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"] | None = None  #: with nth: which
+    workday: int | None = None  #: n-th working day by all else; -1: the last one
+
+
+@dataclass
+class Holidays(Word):
+    """Public holidays of a country."""
+
+    _: KW_ONLY
+    country: str  #: ISO 3166, such as DE
+    subdivision: str | None = None  #: of the country, such as BE
+
+
+@dataclass
+class Hook(Document):
+    """Where a webhook of another system comes in, and how its signature is checked."""
+
+    hook: str
+    _: KW_ONLY
+    secret: str  #: name of the secret that signs what comes in
+    description: str | None = None  #: for people
+    enabled: bool | None = None  #: false: what comes in is refused
+    labels: Mapping[str, str] | None = None  #: text to text, to find it by
+    namespace: str | None = None  #: where it is: roles, quotas and defaults are by namespace
+    owner: str | None = None  #: who answers for it
+    #: Standard Webhooks, GitHub's, or the secret itself in a header
+    scheme: Literal["standard", "github", "token"] | None = None
+    tolerance: Duration | None = None  #: how old a signed instant may be; of `standard`
+
+    kind = "hook"
+
+
+@dataclass
+class Ical(Word):
+    """Events, as iCalendar text."""
+
+    _: KW_ONLY
+    text: str  #: iCalendar text (RFC 5545)
+    days: Literal["off", "working"] | None = None  #: what their days are: off, or worked though weekend
+
+
+@dataclass
+class Resource(Document):
+    """A named amount of which jobs take some: a lock, a count, or so many in a time."""
+
+    resource: str
+    _: KW_ONLY
+    count: int | None = None  #: how much there is; without a rate 1, a lock
+    description: str | None = None  #: for people
+    labels: Mapping[str, str] | None = None  #: text to text, to find it by
+    namespace: str | None = None  #: where it is: roles, quotas and defaults are by namespace
+    owner: str | None = None  #: who answers for it
+    rate: str | None = None  #: how much may be taken in a time, such as 100 per 1m
+
+    kind = "resource"
+
+
+@dataclass
+class Schedule(Document):
+    """Triggers that many jobs share, or what takes the place of another schedule for a time."""
+
+    schedule: str
+    _: KW_ONLY
+    description: str | None = None  #: for people
+    enabled: bool | None = None  #: false: its triggers never fire
+    labels: Mapping[str, str] | None = None  #: text to text, to find it by
+    namespace: str | None = None  #: where it is: roles, quotas and defaults are by namespace
+    owner: str | None = None  #: who answers for it
+    substitute: str | None = None  #: the schedule in whose place this one comes while it is valid
+    triggers: Sequence[Trigger] | None = None  #: as those of a job; a substitute may have none
+    valid: Substituted | None = None  #: of a substitute
+
+    kind = "schedule"
+
+
+@dataclass
+class Substituted(Word):
+    """Of a substitute: from when it counts, and from when no more."""
+
+    _: KW_ONLY
+    from_: Instant  #: the first instant at which it takes the place
+    until: Instant  #: from here on the other one counts again
+
+
+@dataclass
+class Template(Document):
+    """What jobs have in common that extend it: an edit revises all of them."""
+
+    template: str
+    _: KW_ONLY
+    gives: Mapping[str, Any]  #: fields of a job, in its long or short form, that jobs need not say
+    description: str | None = None  #: for people
+    labels: Mapping[str, str] | None = None  #: text to text, to find it by
+    namespace: str | None = None  #: where it is: roles, quotas and defaults are by namespace
+    owner: str | None = None  #: who answers for it
+
+    kind = "template"
+
+
+@dataclass
+class Vars(Document):
+    """Named values that jobs share; a run keeps those that it began with."""
+
+    vars: str
+    _: KW_ONLY
+    values: Mapping[str, str | bool | int | float]  #: by name; numbers and Booleans as they are
+    description: str | None = None  #: for people
+    labels: Mapping[str, str] | None = None  #: text to text, to find it by
+    namespace: str | None = None  #: where it is: roles, quotas and defaults are by namespace
+    owner: str | None = None  #: who answers for it
+
+    kind = "vars"
