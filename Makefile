@@ -16,6 +16,7 @@
 # make client-submit   a program that submits runs with keys while leaders and it itself die: each once (RUNS=1000 KILLS=10)
 # make ticks   instants against a walk, in every zone of tzdata: cron's, those of schedules with substitutes, elapsed time, ISO 8601, calendars (TRIPLES=200000 SEED=1)
 # make steps   a story of very many random steps, told to a machine twice: nothing of it may differ or be odd (STEPS=10000 SEED=1)
+# make deploy-check   deploy/ by the programs that it is for, of those that are here: systemd-analyze, promtool, helm, terraform
 # make sim     the consensus simulation (SEEDS=1000 START=0)
 #
 # Needs python3 (3.11 or newer), python3-venv and make. Everything else goes into .venv. Of several interpreters the
@@ -59,7 +60,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV PYTHONDONTWRITEBYTECODE
 JOBS ?= 100000
 RUNS ?= 200000
 
-.PHONY: help dev test quick clusters check bench sim steps ticks fuzz-api clients client-packages client-submit chaos soak licences mutations docs screenshots cockpit-load clean
+.PHONY: help dev test quick clusters check bench sim steps ticks fuzz-api clients client-packages client-submit chaos soak licences mutations deploy-check docs screenshots cockpit-load clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -126,6 +127,16 @@ chaos: $(VENV)/.installed-dev
 
 soak: $(VENV)/.installed-dev
 	$(BIN)/python -m chaos run --profile soak --hours $(HOURS) $(if $(SEED),--seed $(SEED)) --out $(OUT)
+
+deploy-check:
+	@code=0; \
+	look() { if command -v $$1 >/dev/null; then echo "$$*"; "$$@" || code=1; else echo "$$1 is not here: left out"; fi; }; \
+	units=$$(mktemp -d); for each in deploy/systemd/*.service; do \
+	  sed 's#^ExecStart=.*#ExecStart=/bin/true#' $$each > $$units/$${each##*/}; done; \
+	look systemd-analyze verify $$units/*.service; rm -r $$units; \
+	look promtool check rules deploy/prometheus/alerts.yml; \
+	look helm lint deploy/helm/cronclave; \
+	look terraform fmt -check -diff deploy/terraform; exit $$code
 
 licences: $(VENV)/.installed-dev
 	KILLS=$(or $(KILLS),10) $(BIN)/python -m pytest -q -p no:cacheprovider tests/e2e/test_many.py -k licences
