@@ -50,6 +50,7 @@ from scheduler.protocol import (
     ProtocolError,
     Ran,
     Recount,
+    Seen,
     TailChunk,
     Welcome,
     encode,
@@ -376,6 +377,8 @@ def _frames(messages: list[Message]) -> list[list[Message]]:
             weight += len(message.tail) + 4 * len(message.detail)
         elif isinstance(message, TailChunk):
             weight += len(message.data)
+        elif isinstance(message, Seen):
+            weight += sum(64 + 4 * len(row[0]) for row in message.files)
         if batch and (len(batch) >= _FRAME_MESSAGES_MAX or size + weight > _FRAME_ROOM_BYTES):
             frames.append(batch)
             batch, size = [], 0

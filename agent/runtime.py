@@ -24,9 +24,10 @@ from agent.output import sweep
 from agent.recount import pages, pinned_to, refusal
 from agent.spool.client import SpoolerClient, SpoolerUnavailable
 from agent.trust import Trust
+from agent.watching.watcher import Watcher
 from agent.work.starting import Place
 from agent.work.worker import Worker
-from scheduler.protocol import VERSION, Hello, Message, Ran, Recount, Welcome, to_sign
+from scheduler.protocol import FILES, VERSION, Hello, Message, Ran, Recount, Welcome, to_sign
 
 log = logging.getLogger("agent")
 SWEEP_S = 60.0
@@ -68,6 +69,7 @@ class Agent:
             clock=self._clock,
             send=self._connection.send,
         )
+        self._watcher = Watcher(self._connection.send)
         self._pages: list[Ran] = []
 
     # -- the connection's listener
@@ -93,7 +95,7 @@ class Agent:
             lineage=self._identity.lineage,
             told=self._identity.told,
             key=self._key.public,
-            kinds=self._worker.kinds,
+            kinds=tuple(sorted((*self._worker.kinds, FILES))),
         )
         return dataclasses.replace(hello, proof=self._key.sign(to_sign(hello, nonce)))
 
@@ -130,6 +132,7 @@ class Agent:
     def receive(self, messages: list[Message]) -> None:
         for message in messages:
             self._worker.receive(message)
+            self._watcher.receive(message)
 
     def lease(self, until_boot_ms: float) -> None:
         self._spooler.lease(until_boot_ms)
@@ -182,6 +185,7 @@ class Agent:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._watcher.close()
         self._spooler.close()
         if code != 70:
             await self._journal.close()

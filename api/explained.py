@@ -136,11 +136,12 @@ def instant_explained(namespace: str, name: str, told: Explained, may_see: MaySe
 
 def _awaited_json(told: Awaited, may_see: MaySee) -> dict[str, Any]:
     """How it stands with the job is its own affair; what stands on a board is told to who may read there."""
-    shown = may_see((told.hook or told.board).partition("/")[0])
+    shown = bool(told.folder) or may_see((told.hook or told.board).partition("/")[0])
     return {
         "trigger": told.trigger,
         "hook": told.hook or None,
         "board": told.board or None,
+        "folder": told.folder or None,
         "last": told.last if shown else None,
         "last_at": rfc3339(told.last_ms) if shown else None,
         "left": told.left,

@@ -58,15 +58,16 @@ def job_explain(
 
 
 def _show_awaited(awaited: dict[str, Any]) -> None:
-    """What would become of a delivery, or a notice."""
+    """What would become of a delivery, a notice, or a file."""
     last = f"{awaited['last']}, {awaited['last_at']}" if awaited["last"] else "none"
+    left = "waiting" if awaited["folder"] else "not heard yet"
     facts(
         [
             ("trigger", awaited["trigger"]),
-            ("hook", awaited["hook"]) if awaited["hook"] else ("board", awaited["board"]),
+            next((name, awaited[name]) for name in ("hook", "board", "folder") if awaited[name]),
             ("now", awaited["said"]),
             ("last", last),
-            *((("not heard yet", awaited["left"]),) if awaited["left"] else ()),
+            *(((left, awaited["left"]),) if awaited["left"] else ()),
             *((each["gate"], each["reason"]) for each in awaited["gates"] if each["state"] != "ready"),
         ]
     )

@@ -1,5 +1,5 @@
 """Did every delivery that a hook took come to what its sender was told, and did each trigger fire of each
-notice that it has heard? Compared with ledger and runs.
+notice that it has heard, and of each file that it has done with? Compared with ledger and runs.
 
 Rules of this file:
 
@@ -9,7 +9,8 @@ Rules of this file:
 3. Deliveries are remembered for a day: what is older is told by the ledger alone.
 4. How far a trigger has heard the notices of its board is a row: each of these that has its key, and still is
    there, has one outcome.
-5. It reads page by page, each a short snapshot: a delivery is never changed, and outcomes are added only.
+5. Of each file that its trigger has done with there is the run that it names, or an entry, until it is gone.
+6. It reads page by page, each a short snapshot: a delivery is never changed, and outcomes are added only.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from scheduler.model.noticing import is_meant
+from scheduler.model.watching import read_file
 from scheduler.store.connection import Store
-from scheduler.store.tables import deliveries, hearers, ledger, notices, triggers
+from scheduler.store.tables import deliveries, files, folders, hearers, ledger, notices, triggers
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.deliveries import Delivery, Firing
+from scheduler.store.tables.files import WAITING, SeenFile
 from scheduler.store.tables.hearers import Hearer
 from scheduler.words import causes
 from scheduler.words.causes import Kind
@@ -31,6 +34,7 @@ Problem = tuple[str, int, int, int, int, str]
 DELIVERIES_A_SLICE = 500
 HEARERS_A_SLICE = 200
 NOTICES_A_SLICE = 500
+FILES_A_SLICE = 500
 
 
 def check(store: Store, from_ms: int, to_ms: int, look_up: Callable[[], None]) -> Iterator[Problem]:
@@ -90,6 +94,38 @@ def _heard_by(store: Store, hearer: Hearer, from_ms: int, to_ms: int) -> Iterato
         if len(page) < NOTICES_A_SLICE:
             return
         place = page[-1].serial
+
+
+def check_files(store: Store, from_ms: int, to_ms: int, look_up: Callable[[], None]) -> Iterator[Problem]:
+    """What is wrong of files that agents told of in (from_ms, to_ms]."""
+    after = (0, "", 0)
+    while True:
+        with store.snapshot():
+            page = files.page(store, after, FILES_A_SLICE)
+            told = [each for each in page if from_ms < each.seen_ms <= to_ms and each.state != WAITING]
+            found = [_judge_file(store, each) for each in told]
+        yield from filter(None, found)
+        look_up()
+        if len(page) < FILES_A_SLICE:
+            return
+        after = page[-1][:3]
+
+
+def _judge_file(store: Store, file: SeenFile) -> Problem | None:
+    folder = folders.get(store, file.job, file.key)
+    era = None if folder is None or not folder.trigger else triggers.get(store, folder.trigger)
+    what = f"file {file.serial} of trigger {file.key}, {file.path}"
+    if file.run:
+        run = run_rows.get(store, file.run)  # the older ones are purged
+        if run is None or (run.job, run.cause) == (file.job, Kind.FILE):
+            return None
+        detail = f"{what}: run {file.run} is of {run.cause}"
+        return ("cause", 0 if era is None else era.id, file.job, file.seen_ms, 0, detail)
+    if era is None or read_file(era.spec).batch:  # the first of a batch has the entry for all
+        return None
+    if ledger.of_cause(store, file.job, Kind.FILE, f"{file.key}/{file.serial}") is not None:
+        return None
+    return ("missing", era.id, file.job, file.seen_ms, 0, f"{what}: nothing came of it")
 
 
 def _judge(store: Store, row: Delivery, told: Firing) -> Problem | None:

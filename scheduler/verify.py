@@ -150,7 +150,10 @@ def verify(
             _check(result, stretch, era, entries, pending, now_ms)
         look_up(result)
     result.overdue += anchors.overdue(store, from_ms, min(to_ms, now_ms), SLICE_ENTRIES)
-    for proof in (dependence.check, reception.check, reception.check_notices, completeness.check):
+    for proof in (
+        dependence.check, reception.check, reception.check_notices, reception.check_files,
+        completeness.check,
+    ):
         for problem in proof(store, from_ms, to_ms, lambda: look_up(result)):
             result.report(Problem(*problem))
     return result

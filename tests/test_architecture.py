@@ -83,6 +83,7 @@ RENAMES = {
     "node/damage.py": "a folder put aside",
     "node/simulation/state.py": "the simulation's disk",
     "agent/history.py": "a log is rotated",
+    "agent/watching/moving.py": "a file of a user is moved",
     "cluster/incoming.py": "a note that may be lost: it only spares sending bytes again",
     "cli/init.py": "a folder that is filled beside",
     "cli/backup.py": "a download of gigabytes, written as it comes",

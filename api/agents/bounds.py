@@ -22,6 +22,7 @@ INSTANT_MS_MAX = 253_370_764_800_000  #: the year 9999, as in jobs
 INT32_MAX = (1 << 31) - 1
 HELD_MAX = 40_000  #: attempts that one agent may hold: they have to fit in one command
 CHUNK_BYTES_MAX = 1 << 20
+PATH_LETTERS_MAX = 4_096
 WORDS = frozenset({"running", "exited", "gone", p.UNSTARTED})
 
 Check = Callable[[Any], bool]
@@ -68,6 +69,23 @@ def are_counts(value: object) -> bool:
     return type(value) is tuple and len(value) <= HELD_MAX and all(map(is_count, value))
 
 
+def are_rows(value: object, check: Check) -> bool:
+    return type(value) is tuple and len(value) <= p.FILES_AT_ONCE_MAX and all(map(check, value))
+
+
+def is_file(value: object) -> bool:
+    """(path, identity, size, mtime, ctime) of a complete file."""
+    return (
+        type(value) is tuple
+        and len(value) == 5
+        and type(value[0]) is str
+        and 0 < len(value[0]) <= PATH_LETTERS_MAX
+        and is_text(value[1])
+        and is_count(value[2])
+        and all(map(is_instant, value[3:]))
+    )
+
+
 _FIELDS: Mapping[type[Any], Mapping[str, Check]] = {
     p.Claim: {"attempt": is_count, "claim": is_text},
     p.Running: {"event": is_count, "attempt": is_count, "started_ms": is_instant},
@@ -95,6 +113,10 @@ _FIELDS: Mapping[type[Any], Mapping[str, Check]] = {
         "size": is_count,
         "missing": is_flag,
     },
+    p.Seen: {"trigger": is_count, "files": lambda value: are_rows(value, is_file)},
+    p.Gone: {"trigger": is_count, "serials": lambda value: are_rows(value, is_count)},
+    p.Blind: {"trigger": is_count, "trouble": lambda value: type(value) is str},
+    p.Moved: {"trigger": is_count, "serial": is_count, "error": lambda value: type(value) is str},
     p.Goodbye: {"reason": is_text},
     p.Ran: {
         "page": is_count,

@@ -5,9 +5,22 @@ from __future__ import annotations
 import json
 
 from api.agents.bounds import cut
-from api.agents.effects import Work
+from api.agents.effects import Sight, Work
 from scheduler import protocol as p
-from scheduler.words.commands import Command, ConnectAgent, Finish, Grant, ReportRunning, ReportSilence
+from scheduler.machine.steps.ends import DETAIL_LETTERS_MAX
+from scheduler.words.commands import (
+    Command,
+    ConnectAgent,
+    FileSeen,
+    Finish,
+    Grant,
+    ReportBlind,
+    ReportFiles,
+    ReportGone,
+    ReportMoved,
+    ReportRunning,
+    ReportSilence,
+)
 
 
 def of_hello(hello: p.Hello, node: str, held: tuple[tuple[int, str], ...]) -> ConnectAgent:
@@ -53,6 +66,18 @@ def of_work(message: Work, agent: int, session: str) -> Command:
         outputs=message.outputs,
         outputs_wrong=message.outputs_wrong,
     )
+
+
+def of_sight(message: Sight, agent: int, session: str) -> Command:
+    """Of files that it sees, or moved."""
+    if isinstance(message, p.Seen):
+        seen = tuple(FileSeen(*row) for row in message.files)
+        return ReportFiles(message.trigger, agent, session, seen)
+    if isinstance(message, p.Gone):
+        return ReportGone(message.trigger, agent, session, message.serials)
+    if isinstance(message, p.Blind):
+        return ReportBlind(message.trigger, agent, session, message.trouble[:DETAIL_LETTERS_MAX])
+    return ReportMoved(message.trigger, agent, session, message.serial, message.error[:DETAIL_LETTERS_MAX])
 
 
 def canonical(labels: dict[str, str]) -> bytes:

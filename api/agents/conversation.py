@@ -49,6 +49,8 @@ from api.agents.effects import (
     Read,
     Register,
     Relevant,
+    Report,
+    Sight,
     Step,
     Tail,
     Talk,
@@ -121,6 +123,7 @@ class Conversation:
         self._nonce = nonce
         self._seen = 0  #: the highest index that the agent has
         self._pushed: dict[int, str] = {}  #: attempt → its state, as the agent was told
+        self._watches = False  #: it was told of folders
         self._talk = self._whole()
 
     @property
@@ -233,12 +236,15 @@ class Conversation:
     def _take(self, messages: Sequence[p.Message]) -> Talk[End | None]:
         """Answer one frame. Its claims and reports go to the log together, beside the reading."""
         work: list[Work] = []
+        sights: list[Sight] = []
         for message in messages:
             unsound = why_unsound(message)
             if unsound is not None:
                 return Leave("refused", unsound)
             if isinstance(message, p.Claim | p.Running | p.Silent | p.Finished):
                 work.append(message)
+            elif isinstance(message, p.Seen | p.Gone | p.Moved | p.Blind):
+                sights.append(message)
             elif isinstance(message, p.Ping):
                 self._seen = max(self._seen, message.index)
                 behind = yield from self._catch_up()
@@ -250,11 +256,15 @@ class Conversation:
                 yield Tail(message)
             else:
                 return Close()  # Goodbye; Ran has its time before the Welcome
-        if work:
+        if work or sights:
             behind = yield from self._catch_up()
             if behind is not None:
                 return behind
+        if work:
             yield self._work(tuple(work))
+        if sights:
+            told = [commands.of_sight(each, self.agent, self.session) for each in sights]
+            yield Report(tuple(sights), tuple(told))
         return None
 
     def _catch_up(self) -> Talk[Leave | None]:
@@ -324,6 +334,42 @@ class Conversation:
     def _ack(self, events: list[int]) -> list[Effect]:
         return [Push(p.Ack(tuple(events), self._node.now().index))] if events else []
 
+    def reported(self, report: Report, outcomes: Sequence[Outcome | NoOutcome]) -> list[Effect]:
+        """What the agent need not tell again. What there was no room for it does."""
+        effects: list[Effect] = []
+        for message, outcome in zip(report.sights, outcomes, strict=True):
+            if isinstance(outcome, NoOutcome):
+                continue
+            if outcome.code == Code.NOT_CONNECTED:
+                return [*effects, Leave("behind", "the cluster gave this connection up: register again")]
+            if isinstance(message, p.Seen):
+                serials = (outcome.value or {}).get("serials", ())
+                assert isinstance(serials, list | tuple)
+                rows = zip(serials, message.files, strict=False)
+                known = tuple((serial, path, identity) for serial, (path, identity, *_) in rows if serial)
+                effects += [Push(p.Known(message.trigger, False, known))] if known else []
+            else:
+                effects.append(Push(p.Forget(message.trigger, _serials(message))))
+        return effects
+
+    @property
+    def pool(self) -> str:
+        return self.hello.pool if self.hello else ""
+
+    @property
+    def can_look(self) -> bool:
+        """Whether it knows of folders and files."""
+        return self.hello is not None and p.FILES in self.hello.kinds
+
+    def folders(self, messages: Sequence[p.Message]) -> list[Effect]:
+        """What it looks into; the last one is a Watch. It is told of none once it was told of some."""
+        watch = messages[-1]
+        assert isinstance(watch, p.Watch)
+        if not (watch.folders or self._watches):
+            return []
+        self._watches = bool(watch.folders)
+        return [Push(message) for message in messages]
+
     # -- what the log says of it ----------------------------------------------------------------
 
     def registered(self, index: int) -> None:
@@ -365,6 +411,12 @@ class Conversation:
         if node:
             return [Close()]
         return [Leave("behind", "the cluster gave this connection up: register again")]
+
+
+def _serials(message: p.Gone | p.Moved | p.Blind) -> tuple[int, ...]:
+    if isinstance(message, p.Gone):
+        return message.serials
+    return (message.serial,) if isinstance(message, p.Moved) else ()
 
 
 def _frame(within_s: float | None = None) -> Talk[list[p.Message] | End]:

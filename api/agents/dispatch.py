@@ -10,7 +10,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 
+from api.agents import folders
 from api.agents.assignment import assignment, job_of
+from api.agents.effects import Push
 from api.agents.registry import Registry
 from api.agents.socket import AgentSocket
 from api.ports import Committed, Scheduler
@@ -31,6 +33,8 @@ _HEARD = frozenset(
         e.AgentConnected,
         e.AgentDisconnected,
         e.TokenWithdrawn,
+        e.FoldersChanged,
+        e.FileToMove,
     }
 )
 
@@ -54,6 +58,8 @@ class Dispatch:
     def on_commit(self, commit: Committed) -> None:
         here = self._registry.here
         wanted: list[int] = []
+        pools: dict[str, None] = {}
+        movers: dict[int, None] = {}
         if _HEARD.isdisjoint(commit.kinds):
             return
         for index, _, event in commit.events:
@@ -72,6 +78,14 @@ class Dispatch:
                 self._registry.on_connected(index, event)
             elif isinstance(event, e.TokenWithdrawn):
                 self._withdrawn(event.name)
+            elif isinstance(event, e.FoldersChanged):
+                pools[event.pool] = None
+            elif isinstance(event, e.FileToMove):
+                movers[event.agent] = None
+        if pools:
+            self._tell_folders([each for each in here.values() if each.conversation.pool in pools])
+        if not movers.keys().isdisjoint(here):
+            self._tell_moves(movers)
         if wanted:
             with self._scheduler.read() as store:
                 self._push(store, attempt_reads.dispatch(store, wanted))
@@ -82,13 +96,40 @@ class Dispatch:
             with self._scheduler.read() as store:
                 if self._registry.is_here(store, socket):
                     self._push(store, attempt_reads.live_dispatch(store, socket.conversation.agent))
+        self._tell_folders(list(self._registry.here.values()))
+        self._tell_moves(self._registry.here)
 
     def register(self, socket: AgentSocket) -> None:
         """Its agent's from now on; it is told what the agent holds. No await in here: what is committed later
         comes as a commit."""
         with self._scheduler.read() as store:
-            if self._registry.register(store, socket):
-                self._push(store, attempt_reads.live_dispatch(store, socket.conversation.agent))
+            if not self._registry.register(store, socket):
+                return
+            self._push(store, attempt_reads.live_dispatch(store, socket.conversation.agent))
+        agent = socket.conversation.agent
+        self._tell_folders([socket])
+        self._tell_moves([agent])
+
+    def _tell_folders(self, sockets: Iterable[AgentSocket]) -> None:
+        """What they look into: of all of a pool the state is read once."""
+        looks: dict[str, list[folders.Look]] = {}
+        for socket in sockets:
+            talk = socket.conversation
+            if not talk.can_look:
+                continue
+            with self._scheduler.read() as store:
+                if talk.pool not in looks:
+                    looks[talk.pool] = folders.of_pool(store, talk.pool)
+                socket.perform(talk.folders(folders.told(store, talk.agent, looks[talk.pool])))
+
+    def _tell_moves(self, agents: Iterable[int]) -> None:
+        """What is to be done with files whose runs have succeeded, of these agents."""
+        with self._scheduler.read() as store:
+            found = folders.moves(store)
+        for agent in agents:
+            socket = self._registry.here.get(agent)
+            if socket is not None and socket.conversation.can_look:
+                socket.perform([Push(move) for move in found.get(agent, ())])
 
     def _push(self, store: Store, rows: Iterable[DispatchRow]) -> None:
         for row in rows:

@@ -18,6 +18,8 @@ from scheduler.words.outcomes import Outcome
 
 Work = p.Claim | p.Running | p.Silent | p.Finished  #: what is proposed to the log
 
+Sight = p.Seen | p.Gone | p.Moved | p.Blind  #: of files, which is proposed too
+
 # -- effects -----------------------------------------------------------------------------------
 
 
@@ -71,13 +73,21 @@ class Propose:
 
 
 @dataclass(frozen=True, slots=True)
+class Report:
+    """Propose the commands, one for each of `sights`, as with Propose, and tell `Conversation.reported`."""
+
+    sights: tuple[Sight, ...]
+    commands: tuple[Command, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Tail:
     """Output, for whoever asked for it."""
 
     chunk: p.TailChunk
 
 
-Effect = Push | Leave | Close | Greeted | Register | Look | Propose | Tail
+Effect = Push | Leave | Close | Greeted | Register | Look | Propose | Report | Tail
 
 # -- questions, and their answers ----------------------------------------------------------------
 

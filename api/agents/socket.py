@@ -34,6 +34,7 @@ from api.agents.effects import (
     Read,
     Register,
     Relevant,
+    Report,
     Tail,
 )
 from api.agents.fitness import Fitness
@@ -132,7 +133,7 @@ class AgentSocket:
                         self._socket.greeted()
                 case Register():
                     self._host.register(self)
-                case Look() | Propose():
+                case Look() | Propose() | Report():
                     self._at_work += 1
                     self._host.beside.start(self._work(effect), "agent-frame")
                 case Tail(chunk):
@@ -283,13 +284,15 @@ class AgentSocket:
                 if not self._is_in_line:
                     raise
 
-    async def _work(self, effect: Look | Propose) -> None:
+    async def _work(self, effect: Look | Propose | Report) -> None:
         """One frame's claims and reports."""
         try:
             if isinstance(effect, Look):
                 agent = self.conversation.agent
                 others = await strangers(self._scheduler, agent, effect.attempts)
                 effects = self.conversation.looked(effect, others)
+            elif isinstance(effect, Report):
+                effects = self.conversation.reported(effect, await self._outcomes_of(effect.commands))
             else:
                 effects = self.conversation.committed(effect, await self._outcomes_of(effect.commands))
             self.perform(effects)

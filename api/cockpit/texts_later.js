@@ -449,6 +449,7 @@ export default {
   "gate.failures": ["failures before", "Fehler davor"],
   "gate.group": ["its group", "ihre Gruppe"],
   "gate.held": ["held", "zurückgehalten"],
+  "gate.folder": ["its folder", "Ordner"],
   "gate.hook": ["a delivery", "Lieferung"],
   "gate.kind": ["an agent that can", "Agent, der es kann"],
   "gate.leader": ["a leader", "Führer"],

@@ -148,9 +148,12 @@ class Awaited(Reply):
     trigger: str = Field(examples=["on-push"])
     hook: str | None = Field(examples=["default/deploys"])
     board: str | None = Field(default=None, examples=["default/stock"])
-    last: str | None = Field(description="the newest delivery that the hook took, or key on the board")
+    folder: str | None = Field(default=None, examples=["/incoming on pool etl"])
+    last: str | None = Field(
+        description="the newest delivery that the hook took, key on the board, or file in the folder"
+    )
     last_at: Instant | None
-    left: int = Field(default=0, description="notices that it has not heard yet")
+    left: int = Field(default=0, description="notices that it has not heard yet, or files that wait")
     said: str = Field(examples=["each delivery to the hook makes a run"])
     verdict: str = Field(examples=["ready"])
     gates: list[Finding]
@@ -173,5 +176,5 @@ class InstantExplained(Reply):
     ticks: list[TickExplained]
     conditions: list[Condition] = Field(description="of its triggers that wait for ends, as they are now")
     awaits: list[Awaited] = Field(
-        default_factory=list, description="of its triggers that wait for deliveries or notices"
+        default_factory=list, description="of its triggers that wait for deliveries, notices or files"
     )

@@ -70,6 +70,7 @@ _GATES = (
     Gate("members", "its members have ended", "run members {run} {task}"),
     Gate("end", "it has not ended", "run logs {run}"),
     Gate("hook", "its hook takes deliveries", "hook list"),
+    Gate("folder", "agents look into its folder", "agents list"),
 )
 GATES: Mapping[str, Gate] = {gate.name: gate for gate in _GATES}
 """By the name that explanations give a gate."""

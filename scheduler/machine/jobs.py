@@ -15,7 +15,7 @@ from scheduler.machine.rules import pins, references
 from scheduler.machine.steps import decisions, delaying, editing, eras, periods, putting, redating
 from scheduler.machine.steps.editing import Edit
 from scheduler.model.quantities import format_instant
-from scheduler.store.tables import delays, hearers, job_pauses
+from scheduler.store.tables import delays, folders, hearers, job_pauses
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.job_pauses import JobPause
@@ -129,6 +129,7 @@ def _resume(ctx: Context, job: Job, through_ms: int) -> None:
         _skip_delayed(ctx, job, through_ms)
     trigger_rows.give_up_left(ctx.store, job.id, ctx.stamp_ms)
     hearers.hurry(ctx.store, job.id, ctx.stamp_ms)
+    folders.hurry(ctx.store, job.id, ctx.stamp_ms)
     job_pauses.drop(ctx.store, job.id)
     periods.restart(ctx, job.id, job.namespace)
     job_rows.set_state(ctx.store, job.id, state="active", reason="", failures=0)

@@ -99,6 +99,14 @@ def _postponed(ctx: Context, command: c.FirePostponed | c.FireNotices | c.FireGa
         _job(ctx, row.job)
 
 
+def _of_folder(
+    ctx: Context, command: c.ReportFiles | c.ReportGone | c.ReportMoved | c.ReportBlind
+) -> None:
+    row = triggers.firing(ctx.store, command.trigger)
+    if row is not None:
+        _job(ctx, row.job)
+
+
 def _backfill(ctx: Context, command: c.AdvanceBackfill | c.CancelBackfill) -> None:
     row = backfills.get(ctx.store, command.backfill)
     if row is not None:
@@ -190,6 +198,12 @@ TOUCHES: dict[type[c.Command], Callable[[Context, Any], None]] = {
     c.FireDelayed: _trigger,
     c.FireStartups: _startups,
     c.FireDependents: _dependents,
+    c.FireFiles: _of_job,
+    c.ReportFiles: _of_folder,
+    c.ReportGone: _of_folder,
+    c.ReportMoved: _of_folder,
+    c.ReportBlind: _of_folder,
+    c.ChooseEyes: _of_job,
     c.FirePostponed: _postponed,
     c.FireNotices: _postponed,
     c.FireGathered: _postponed,

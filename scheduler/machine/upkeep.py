@@ -7,6 +7,7 @@ from scheduler.store.connection import Store
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import (
     approvals,
+    blind,
     completions,
     fanouts,
     holds,
@@ -22,6 +23,7 @@ from scheduler.store.tables import (
 from scheduler.store.tables import attempts as attempt_rows
 from scheduler.store.tables import audit as audit_rows
 from scheduler.store.tables import deliveries as delivery_rows
+from scheduler.store.tables import files as file_rows
 from scheduler.store.tables import fronts as front_rows
 from scheduler.store.tables import idempotency as idempotency_rows
 from scheduler.store.tables import jobs as job_rows
@@ -93,11 +95,12 @@ def sweep(ctx: Context, command: Sweep) -> Outcome:
     notices = notice_rows.sweep(ctx.store, command.before_ms, limit)
     if notices:
         required.forget_swept(ctx.store)
+    files = file_rows.sweep(ctx.store, limit) + blind.sweep(ctx.store, limit)
     effects = outbox_rows.drop_given_up(ctx.store, limit, ctx.stamp_ms)
     entries = audit_rows.drop_surplus(ctx.store, ctx.state.last_audit, ctx.stamp_ms, limit)
     return done(
         keys=keys, fronts=len(fronts), agents=agents, sessions=sessions, effects=effects, audit=entries,
-        deliveries=deliveries, notices=notices,
+        deliveries=deliveries, notices=notices, files=files,
     )  # fmt: skip
 
 

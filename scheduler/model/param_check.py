@@ -64,6 +64,25 @@ def given_by_triggers(job: Job, pointer_at: Callable[[int], str]) -> list[Proble
     return problems
 
 
+def brought_by_triggers(job: Job, pointer_at: Callable[[int], str]) -> list[Problem]:
+    """What of that which its triggers bring finds no param that can take it."""
+    problems: list[Problem] = []
+    for place, trigger in enumerate(job.triggers):
+        at = pointer_at(place)
+        for name, type_ in trigger.kind.brings(trigger).items():
+            hint = f"params: {{{name}: {{type: {type_}}}}}"
+            param = job.params.get(name)
+            if param is None:
+                problems.append(Problem(at, f"{name} takes what it brings, and is no param of the job", hint))
+            elif param.type != type_ or param.enum is not None:
+                is_one = "has values of its own (enum)" if param.type == type_ else f"is a {param.type}"
+                problems.append(Problem(at, f"{name} takes what it brings, a {type_}, and {is_one}", hint))
+            elif name in (trigger.params or {}):
+                detail = f"{name} takes what it brings: a value beside that means nothing"
+                problems.append(Problem(at + pointer_of("params", name), detail, f"remove {name}"))
+    return problems
+
+
 def dates_without_calendar(job: Job, pointer_at: Callable[[int], str]) -> list[Problem]:
     """Parameters that count workdays, where nothing says which those are."""
     if job.policies.calendar is not None or not job.params:

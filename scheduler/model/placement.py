@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from scheduler.model.fields import Labels, Model, Name, check_label, type_name
-from scheduler.model.patterns import LETTERS_MAX, PatternError, check
 from scheduler.model.problems import Refused
+from scheduler.patterns import LETTERS_MAX, PatternError, check
 
 PATTERNS_MAX = 16
 

@@ -229,7 +229,7 @@ class Trigger(Fields):
             return self.id
         if self.kind.is_shared:
             return str(self.kind.schedule(self)[self.kind.name])
-        return hashlib.sha256(json_text(self.schedule_fields())).hexdigest()[:12]
+        return hashlib.sha256(json_text(self.kind.known_by(self.schedule_fields()))).hexdigest()[:12]
 
     def spec(
         self,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from scheduler.model.bounds import SCHEDULES_MAX
 from scheduler.model.job import Job
 from scheduler.model.known_dates import NO_CALENDARS, Calendars
-from scheduler.model.param_check import dates_without_calendar, given_by_triggers
+from scheduler.model.param_check import brought_by_triggers, dates_without_calendar, given_by_triggers
 from scheduler.model.policies import Catchup
 from scheduler.model.problems import Problem, pointer_of
 from scheduler.model.trigger import Trigger
@@ -21,6 +21,7 @@ def trigger_problems(job: Job, pointer_at: Callable[..., str]) -> list[Problem]:
 
     problems = repeated_triggers(job.triggers, at) if len(job.triggers) > 1 else []
     problems += given_by_triggers(job, at)
+    problems += brought_by_triggers(job, at)
     problems += _repeated_schedules(job, at)
     problems += _caught_up_delays(job, pointer_at)
     problems += _days_without_calendar(job, pointer_at)

@@ -73,7 +73,7 @@ KINDS = {kind.value: kind for kind in Kind}
 """By the text in the rows."""
 
 TICKS = frozenset({Kind.TICK, Kind.CATCHUP})
-KEPT = frozenset({Kind.AFTER, Kind.NOTICE, Kind.ALL_OF})
+KEPT = frozenset({Kind.AFTER, Kind.NOTICE, Kind.FILE, Kind.ALL_OF})
 """What is kept here until there is room for its run; all else is kept by whoever has it, or ends."""
 STAYS = frozenset({Kind.NOTICE, Kind.FILE})
 """What stays while its job is paused, and fires after that; all else ends."""
@@ -130,6 +130,15 @@ def noticed(namespace: str, board: str) -> str:
 
 def is_noticed(event: str) -> bool:
     return event.startswith("notice/")
+
+
+def filed(pool: str) -> str:
+    """What a trigger waits for that fires when a file is complete in a folder of agents of this pool."""
+    return f"file/{pool}"
+
+
+def is_filed(event: str) -> bool:
+    return event.startswith("file/")
 
 
 def text(key: str, trigger: int, first_ms: int | None, last_ms: int | None = None) -> str:

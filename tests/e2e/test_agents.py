@@ -146,6 +146,44 @@ def test_a_boot_runs_what_waits_for_it_on_that_host_and_a_restart_of_the_agent_d
     cluster.client.ask("DELETE", "/v1/jobs/warm")
 
 
+def test_each_file_makes_one_run_though_agents_and_the_leader_die_while_they_come(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    folder, done = tmp_path / "in", tmp_path / "done"
+    folder.mkdir()
+    done.mkdir()
+    asked = {
+        "dir": str(folder), "match": "*.csv", "scope": "shared", "stable": "300ms", "as": "path",
+        "then": {"move": str(done)},
+    }  # fmt: skip
+    job = {
+        "job": "take-in", "run": "true", "params": {"path": {"type": "string"}},
+        "triggers": {"file": asked, "id": "in"}, "policies": {"overlap": "allow"},
+    }  # fmt: skip
+    cluster.client.ask("PUT", "/v1/jobs/take-in", job)
+    names = [f"{number}.csv" for number in range(12)]
+    for number, name in enumerate(names):
+        (folder / name).write_text("x")
+        if number == 5:
+            for agent in cluster.agents:
+                agent.kill()
+            leader = cluster.leader()
+            leader.kill()
+            leader.start()
+            for agent in cluster.agents:
+                agent.start()
+
+    def moved() -> bool:
+        return sorted(each.name for each in done.iterdir()) == sorted(names)
+
+    wait_for(moved, DEADLINE_S, "all files are moved")
+    runs = [wait_run(cluster, run["id"]) for run in cluster.client.items("/v1/runs", {"job": "take-in"})]
+    told = sorted(Path(run["params"]["path"]).name for run in runs)
+    assert (told, {run["state"] for run in runs}) == (sorted(names), {"succeeded"})
+    assert cluster.client.get("/v1/ledger/verify")["ok"]
+    cluster.client.ask("DELETE", "/v1/jobs/take-in")
+
+
 def test_a_killed_spooler_takes_its_work_with_it_and_says_so(cluster: Cluster, tmp_path: Path) -> None:
     file, agent = tmp_path / "evidence", cluster.agents[0]
     beats = shlex.quote(str(file))

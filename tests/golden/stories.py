@@ -13,6 +13,7 @@ from scheduler.store.tables import listeners, secrets, triggers
 from scheduler.words import causes, codec
 from scheduler.words import commands as c
 from scheduler.words.lifecycle import RUN_ENDS
+from tests.golden.arriving import arriving
 from tests.golden.asking import asking
 from tests.golden.calendars import dates_change, delays_pass, schedules_change, zones_change
 from tests.golden.dates import dates
@@ -73,6 +74,7 @@ def every_command(story: Recorder) -> None:
     plans(story)
     fills(story)
     overlaps(story)
+    arriving(story)
     dates(story)
     templates_change(story)
     dates_change(story)

@@ -19,7 +19,7 @@ from scheduler.model.objects.parsing import parse_document, prepare_document
 from scheduler.model.templates import Templates
 from scheduler.model.work.process import FEATURES
 from scheduler.plan import Limits, PlanCache, plan
-from scheduler.protocol import AROUND
+from scheduler.protocol import AROUND, FILES
 from scheduler.store.reads import ledger as ledger_reads
 from scheduler.store.tables import attempts, jobs, objects, runs, tasks, triggers, zones
 from scheduler.words import codec
@@ -40,7 +40,7 @@ it takes, and what is kept wrong stays so."""
 POOL = "default"
 _KNOWN = ("", *(f".{feature}" for feature in (*FEATURES, AROUND)))
 _SPOOLED = [f"{kind}{known}" for kind in ("exec", "http", "script", "shell", "ssh") for known in _KNOWN]
-KINDS = tuple(sorted(["noop", f"noop.{AROUND}", *_SPOOLED]))
+KINDS = tuple(sorted([FILES, "noop", f"noop.{AROUND}", *_SPOOLED]))
 """What this version's agents say of the work that they can do."""
 
 

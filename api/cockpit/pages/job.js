@@ -46,8 +46,8 @@ const membersOf = ({ all, n }) => t("graph.members", { n: all ? t("graph.agents"
 const workOf = (task) => [word("work", Object.keys(task).find((field) => task[field] !== null && isKnown("work", field))), task.fanout && membersOf(task.fanout), ...(task.locks || []).map((lock) => lock.resource || lock)].filter(Boolean).join(" · ");
 const graphOf = (job) => [...boxesOf(job).values()].map(({ box, ...at }) => ({ ...at, note: box.tasks ? placesOf(box) : workOf(box) }));
 
-// What has no instants of its own happens: a boot, an end of a run, a delivery, a notice.
-const hears = (trigger) => trigger.startup || trigger.after || trigger.webhook || trigger.notice || trigger.all_of || trigger.every?.delay;
+// What has no instants of its own happens: a boot, an end of a run, a delivery, a notice, a file.
+const hears = (trigger) => trigger.startup || trigger.after || trigger.webhook || trigger.notice || trigger.file || trigger.all_of || trigger.every?.delay;
 const noNext = (job) => t(job.state !== "disabled" && (job.triggers || []).some(hears) ? "job.noNextHears" : "job.noNext");
 
 function Coming({ job }) {

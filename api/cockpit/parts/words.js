@@ -95,6 +95,7 @@ export function schedule(triggers) {
     : trigger.schedule ? t("schedule.named", { name: trigger.schedule })
     : trigger.startup ? t("schedule.startup", { pool: trigger.startup.pool })
     : trigger.notice ? t("schedule.notice", { board: trigger.notice.key ? `${trigger.notice.board} (${trigger.notice.key})` : trigger.notice.board })
+    : trigger.file ? t("schedule.file", { what: `${trigger.file.dir}/${trigger.file.match}` })
     : trigger.all_of ? t("schedule.all_of", { first: one(trigger.all_of.of[0]), n: trigger.all_of.of.length - 1 })
     : trigger.at_least ? trigger.at_least
     : trigger.webhook ? t("schedule.webhook", { hook: trigger.webhook })

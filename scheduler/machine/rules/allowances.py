@@ -25,12 +25,13 @@ from scheduler.store.tables import namespaces
 from scheduler.store.tables.jobs import Job
 from scheduler.store.tables.namespaces import Allowance
 from scheduler.ticks import event_of
-from scheduler.words.causes import booted
+from scheduler.words.causes import booted, filed
 from scheduler.words.commands import PreparedJob
 from scheduler.words.counted import counted
 from scheduler.words.outcomes import Code, Outcome
 
-BOOTED = booted("")
+OF_POOLS = (booted(""), filed(""))
+"""Events of a pool."""
 TOLD_MAX = 20
 
 
@@ -78,8 +79,8 @@ def judge_words(store: Store, new: PreparedJob) -> Outcome | None:
         return _not_allowed(new, found)
     for trigger in new.triggers if pools else ():
         event = event_of(trigger.spec)
-        pool = event.removeprefix(BOOTED)
-        if event.startswith(BOOTED) and pool not in pools:
+        pool = event.partition("/")[2]
+        if event.startswith(OF_POOLS) and pool not in pools:
             said = f"trigger {trigger.key} of {{job}} is for pool {pool}; its namespace may use"
             return _not_allowed(new, Foreign("/triggers", said, pool, pools))
     return None

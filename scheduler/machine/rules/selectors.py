@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from scheduler.model.compiled import CompiledTask
 from scheduler.model.locks import RUN, Lock
-from scheduler.model.patterns import fits
+from scheduler.patterns import fits
 from scheduler.protocol import OBJECT_STORE
 
 HOST = "host"

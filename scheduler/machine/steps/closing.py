@@ -27,6 +27,7 @@ from scheduler.machine.steps import (
     locking,
     notifying,
     restoring,
+    watching,
 )
 from scheduler.machine.steps import quotas as quota_steps
 from scheduler.model import required as required_names
@@ -35,6 +36,7 @@ from scheduler.store.tables import (
     clocks,
     ends,
     fanouts,
+    folders,
     hearers,
     listeners,
     nested,
@@ -60,7 +62,7 @@ from scheduler.words.lifecycle import KEPT_BACK, RUN_END, TASK_END, TASK_ENDS, T
 
 TOLD_OF_ENDS = frozenset({"listeners", "required"})
 """Tables of those who are told of a run's end."""
-WAIT_FOR_ENDS = frozenset({"postponed", "hearers"})
+WAIT_FOR_ENDS = frozenset({"postponed", "hearers", "folders"})
 """Tables of what waits for an end to have room among the runs of its job."""
 EXPECTED = frozenset({"watches", "periods", "unmet"})
 """Tables of what was expected of runs and jobs."""
@@ -267,6 +269,8 @@ def end_run(
         ctx.store, run.job, run=run.id, state=state, failed=failed, counts=counts
     )
     ctx.emit(e.RunEnded(run.id, run.job, run.namespace, run.name, state, exit_code, bool(warned)))
+    if run.cause == Kind.FILE:
+        watching.run_ended(ctx, run, state)
     if told:
         notifying.tell(ctx, run, told, state=state, exit_code=exit_code, reason=reason)
     expected = ctx.graphs.outline(run.job, run.namespace, run.name, run.revision).expected
@@ -325,6 +329,7 @@ def follow(ctx: Context, job: int, active_runs: int, same: str | None = None) ->
     if not ctx.store.kept.are_empty(WAIT_FOR_ENDS):
         postponed.wake(ctx.store, job, ctx.stamp_ms)
         hearers.wake(ctx.store, job, ctx.stamp_ms)
+        folders.wake(ctx.store, job, ctx.stamp_ms)
     if active_runs > 0:
         admitting.admit_next(ctx, job, same)
     else:

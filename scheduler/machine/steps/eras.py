@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scheduler.machine.context import Context
-from scheduler.machine.steps import delaying, listening, setting_aside
+from scheduler.machine.steps import delaying, listening, setting_aside, watching
 from scheduler.store.tables import boots, pins, zones
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.triggers import AHEAD, BEHIND, EDITED, OVER, Trigger
@@ -85,6 +85,8 @@ def begin(
         boots.look_again(ctx.store, event.removeprefix(causes.booted("")))
     elif event == DELAY:
         delaying.begin(ctx, ctx.state.last_trigger, job, spec, from_ms)
+    elif causes.is_filed(event):
+        watching.begin(ctx, ctx.state.last_trigger, job, key, spec)
     elif event:
         listening.begin(ctx, ctx.state.last_trigger, job, event, spec, former)
 
@@ -103,6 +105,8 @@ def end(ctx: Context, trigger: Trigger, at_ms: int, closed: str) -> int:
     )
     if trigger.event == DELAY:
         delaying.end(ctx, trigger.id, until_ms)
+    elif causes.is_filed(trigger.event):
+        watching.end(ctx, trigger)
     elif trigger.event:
         listening.end(ctx, trigger.id)
     return until_ms

@@ -7,7 +7,7 @@ cli/ decides by a kind's name (a test looks for it), but `scheduler.ticks.schedu
 
 Reading order: kind.py (what a kind says of itself), cron.py, every.py, iso8601.py, at.py (time; zoned.py
 is what some of them share), schedule.py (those of an
-object), startup.py, after.py, webhook.py, notice.py (events), all_of.py (several of those);
+object), startup.py, after.py, webhook.py, notice.py, file.py (events), all_of.py (several of those);
 ../trigger.py joins them.
 """
 
@@ -20,6 +20,7 @@ from scheduler.model.triggers.all_of import ALL_OF
 from scheduler.model.triggers.at import AT
 from scheduler.model.triggers.cron import CRON
 from scheduler.model.triggers.every import EVERY
+from scheduler.model.triggers.file import FILE
 from scheduler.model.triggers.iso8601 import ISO8601
 from scheduler.model.triggers.kind import Kind
 from scheduler.model.triggers.notice import NOTICE
@@ -29,10 +30,12 @@ from scheduler.model.triggers.webhook import WEBHOOK
 
 __all__ = ["KINDS", "NAMES", "ONE_OF", "PLANNED", "Kind", "kind_meant"]
 
-KINDS: tuple[Kind[Any], ...] = (CRON, EVERY, ISO8601, AT, SCHEDULE, STARTUP, AFTER, WEBHOOK, NOTICE, ALL_OF)
+_Kinds = tuple[Kind[Any], ...]
+
+KINDS: _Kinds = (CRON, EVERY, ISO8601, AT, SCHEDULE, STARTUP, AFTER, WEBHOOK, NOTICE, FILE, ALL_OF)
 NAMES = tuple(kind.name for kind in KINDS)
 ONE_OF = f"one of {', '.join(NAMES)}"
-PLANNED = ("file",)
+PLANNED: tuple[str, ...] = ()
 """Kinds of the job semantics that this version cannot do."""
 
 _MEANT = {word: kind.name for kind in KINDS for word in kind.other_words}

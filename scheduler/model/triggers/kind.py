@@ -26,6 +26,8 @@ class Kind(Generic[F]):
     spent: Callable[[F, int, str], tuple[str, str, str]]
     """Of one that fires at no instant after the given one: the field, why, and the way out. The text is the
     why that `scheduler.ticks` knows of any spec."""
+    known_by: Callable[[dict[str, Any]], dict[str, Any]] = lambda fields: fields
+    """Of these fields those that make it another trigger, where that is not all of them."""
     delay_ms: Callable[[F], int] = lambda _: 0
     """What is added to each instant, beside the jitter."""
     has_instants: bool = True  #: no: it waits for an event
@@ -35,6 +37,8 @@ class Kind(Generic[F]):
     is_shared: bool = False  #: its instants are those of an object, whose triggers the job has by it
     has_offset: bool = True  #: no: it fires at once, so a jitter means nothing
     brings_params: bool = False  #: what happens may bring values of the job's params along
+    brings: Callable[[F], dict[str, str]] = lambda _: {}
+    """The params of the job that what happens gives values, by name, each with the type that it must have."""
     overlap: str = ""
     """Of what it fires, where neither the trigger nor the job's policies say; empty: as for ticks."""
     refers: Callable[[F, str], list[tuple[str, str, str, str]]] = lambda _, __: []

@@ -8,7 +8,17 @@ from __future__ import annotations
 from scheduler.plan.lookahead import PlanCache
 from scheduler.plan.view import Outlook, View
 from scheduler.store.connection import Store
-from scheduler.store.tables import audit, deliveries, fronts, idempotency, notices, outbox, sessions
+from scheduler.store.tables import (
+    audit,
+    blind,
+    deliveries,
+    files,
+    fronts,
+    idempotency,
+    notices,
+    outbox,
+    sessions,
+)
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.words.commands import Command, Purge, Sweep
@@ -83,7 +93,7 @@ def _sweep(store: Store, now_ms: int, epoch: int) -> list[Sweep]:
     ]  # fmt: skip
     given_up_ms = outbox.first_end_ms(store)
     due = given_up_ms is not None and given_up_ms < now_ms
-    due = due or audit.has_surplus(store, now_ms)
+    due = due or audit.has_surplus(store, now_ms) or files.any_over(store) or blind.any_over(store)
     if due or any(ms is not None and ms < before_ms for ms in oldest):
         return [Sweep(epoch, before_ms, SWEPT_ROWS)]
     return []

@@ -14,6 +14,7 @@ from scheduler.store.schema import (
     cluster,
     dependents,
     expectations,
+    files,
     gatherings,
     hooks,
     jobs,
@@ -29,13 +30,13 @@ from scheduler.store.schema import (
     ticks,
 )
 
-SCHEMA_VERSION = 78
+SCHEMA_VERSION = 79
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
 
 _NOUNS = (
-    cluster, jobs, objects, ticks, backfills, dependents, hooks, notices, gatherings, requires, runs,
+    cluster, jobs, objects, ticks, backfills, dependents, hooks, notices, files, gatherings, requires, runs,
     expectations, agents, limits, locks, access, staging, outside, templates,
 )  # fmt: skip
 

@@ -56,6 +56,13 @@ from scheduler.words.commands.expectations import Acknowledge as Acknowledge
 from scheduler.words.commands.expectations import JudgePeriod as JudgePeriod
 from scheduler.words.commands.expectations import JudgeWatch as JudgeWatch
 from scheduler.words.commands.expectations import ReportSilence as ReportSilence
+from scheduler.words.commands.files import ChooseEyes as ChooseEyes
+from scheduler.words.commands.files import FileSeen as FileSeen
+from scheduler.words.commands.files import FireFiles as FireFiles
+from scheduler.words.commands.files import ReportBlind as ReportBlind
+from scheduler.words.commands.files import ReportFiles as ReportFiles
+from scheduler.words.commands.files import ReportGone as ReportGone
+from scheduler.words.commands.files import ReportMoved as ReportMoved
 from scheduler.words.commands.hands import HoldTask as HoldTask
 from scheduler.words.commands.hands import OverrideRun as OverrideRun
 from scheduler.words.commands.hands import ReleaseRun as ReleaseRun

@@ -41,6 +41,11 @@ from scheduler.words.events.effects import EffectSent as EffectSent
 from scheduler.words.events.expectations import ExpectationAcknowledged as ExpectationAcknowledged
 from scheduler.words.events.expectations import ExpectationMet as ExpectationMet
 from scheduler.words.events.expectations import ExpectationUnmet as ExpectationUnmet
+from scheduler.words.events.files import FileArrived as FileArrived
+from scheduler.words.events.files import FileMoved as FileMoved
+from scheduler.words.events.files import FileToMove as FileToMove
+from scheduler.words.events.files import FoldersChanged as FoldersChanged
+from scheduler.words.events.files import FolderTroubled as FolderTroubled
 from scheduler.words.events.hands import RunHeld as RunHeld
 from scheduler.words.events.hands import RunHeldLong as RunHeldLong
 from scheduler.words.events.hands import RunOverridden as RunOverridden

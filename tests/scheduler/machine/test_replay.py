@@ -77,6 +77,8 @@ STEPS = st.lists(
         st.tuples(st.just("purge"), SMALL),
         st.tuples(st.just("effect"), SMALL, SMALL, SMALL),
         st.tuples(st.just("secret"), SMALL, SMALL, SMALL),
+        st.tuples(st.just("files"), SMALL, SMALL, SMALL),
+        st.tuples(st.just("files"), SMALL, SMALL, SMALL),
         st.tuples(st.just("pause_all"), SMALL),
         st.tuples(st.just("resume_all"), SMALL),
         st.tuples(st.just("close_plan"), SMALL),
@@ -116,6 +118,14 @@ def prepared(story: Story, name: str, values: Sequence[Any]) -> c.PreparedJob:
             {
                 "startup": {"delay": f"{1 + values[0] % 3}s"}, "id": "boot",
                 "params": {"n": 2, "day": "+ 1 day"},
+            },
+            {
+                "file": {
+                    "dir": "/in", "scope": "shared" if values[0] % 2 else "agent", "as": {"size": "n"},
+                    "per": "batch" if values[0] % 3 == 1 else "file", "then": {"delete": True},
+                    **({"max_rate": "2 per 5s"} if values[2] else {}),
+                },
+                "id": "file",
             },
         ],
         params={
@@ -313,6 +323,23 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
         case "drain":
             who = f"agent-{values[0] % 2}"
             return [c.DrainAgent(who) if values[0] // 2 % 2 else c.ResumeAgent(who)]
+        case "files":
+            place = nth(story, "SELECT d.trigger, d.job, d.key FROM folders d WHERE d.trigger <> 0"
+                        " ORDER BY d.job, d.key", values[0])  # fmt: skip
+            teller = nth(story, "SELECT id, session FROM agents ORDER BY id", values[1])
+            if place is None or teller is None:
+                return []
+            trigger, (agent, session) = place[0], teller
+            if values[2] < 4:
+                at_ms = story.now_ms
+                seen = c.FileSeen(f"/in/{values[2] % 3}", str(values[2]), values[2], at_ms, at_ms)
+                return [c.ReportFiles(trigger, agent, session, (seen,))]
+            there = f"SELECT serial FROM files WHERE job = {place[1]} AND key = '{place[2]}' ORDER BY serial"
+            (serial,) = nth(story, there, values[2]) or (1,)
+            if values[2] < 6:
+                return [c.ReportGone(trigger, agent, session, (serial,))]
+            error = "" if values[1] % 2 else "no room"
+            return [c.ReportMoved(trigger, agent, session, serial, error)]
         case "disconnect":
             row = nth(story, "SELECT id, session, node FROM agents WHERE node <> '' ORDER BY id", values[0])
             return [] if row is None else [c.DisconnectAgent(*row)]

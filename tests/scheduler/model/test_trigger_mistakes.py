@@ -44,7 +44,7 @@ def problems(*triggers: Any) -> tuple[Problem, ...]:
         ({"webhook": "h", "jitter": "5s"}, "", "jitter", ""),
         ({"notice": "stock"}, "/notice", "must be an object, not text", "its fields: board, key"),
         ({"startup": "web"}, "/startup", "must be an object, not text", "its fields: pool, delay"),
-        ({"file": {"dir": "/x"}}, "/file", "not available in this version", ""),
+        ({"file": {"dir": "x"}}, "/file/dir", "is no folder's whole path", "from the root on"),
         ({"all_of": ENDS}, "/all_of", "must be an object, not a list", "its fields: of, within"),
         ({"all_of": {"of": ENDS[:1]}}, "/all_of", "there are two at least", "{after: JOB.succeeded}"),
         (

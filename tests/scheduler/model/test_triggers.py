@@ -15,7 +15,6 @@ from scheduler.model.published import json_schema
 from scheduler.model.translating import field_names
 from scheduler.model.trigger import Trigger
 from scheduler.model.triggers import KINDS, ONE_OF, Kind
-from scheduler.model.triggers import PLANNED as PLANNED_TRIGGERS
 from scheduler.ticks import event_of
 from tests.scheduler.model.grown import told
 
@@ -70,12 +69,6 @@ def test_the_words_of_other_schedulers_lead_to_it(kind: Kind[Any]) -> None:
         assert word not in (*field_names(Trigger), *PLANNED[Trigger])
         meant = f"unknown field '{word}' | did you mean {kind.name}?"
         assert said({word: "x"}) == {f"/triggers/{word}": meant}
-
-
-@pytest.mark.parametrize("name", PLANNED_TRIGGERS)
-def test_a_kind_to_come_says_what_there_is(name: str) -> None:
-    detail = f"{name} is not available in this version | give {ONE_OF}"
-    assert said({name: "x"}) == {f"/triggers/{name}": detail}
 
 
 @each_kind
@@ -168,9 +161,9 @@ def test_a_slip_inside_a_trigger_s_own_fields_is_told_with_the_near_miss() -> No
 
 def test_a_kind_is_a_file_and_a_word_in_the_list(tmp_path: Path) -> None:
     """In a copy of scheduler/: what the checklist in CONTRIBUTING says is all that a new kind needs."""
-    names = "cron, every, iso8601, at, schedule, startup, after, webhook, notice, all_of, nth"
+    names = "cron, every, iso8601, at, schedule, startup, after, webhook, notice, file, all_of, nth"
     one_of = f"a trigger has exactly one of {names} (use one trigger for each)"
-    known = "CRON, EVERY, ISO8601, AT, SCHEDULE, STARTUP, AFTER, WEBHOOK, NOTICE, ALL_OF"
+    known = "CRON, EVERY, ISO8601, AT, SCHEDULE, STARTUP, AFTER, WEBHOOK, NOTICE, FILE, ALL_OF"
     assert told(tmp_path, "triggers", "nth", NEW, after=known, use=USE) == {
         "text": [{"nth": 5}],
         "first": 300_000,

@@ -16,7 +16,7 @@ from scheduler.words import commands as c
 from tests.golden.log import tables
 from tests.scheduler.story import Story, job
 
-LAYOUT = (78, "fc75c1718a0a946e")
+LAYOUT = (79, "61a6d876e77e160f")
 DEADLINE_S = 60.0
 
 

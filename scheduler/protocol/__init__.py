@@ -22,6 +22,9 @@ The talk, in order (docs/architecture.md, "Rules without exception", 1 and 5):
    at once; `renews` only while it has a quorum and is not behind: it renews the agent's leases (LEASE_MS from
    the sending of the Ping). A Ping without any Pong for SILENCE_MS: the agent tries another node.
 6. node: TailRequest, agent: TailChunk, for live output.
+7. To agents that say FILES, node: Known, then Watch, at the registration and whenever they change. agent:
+   Seen, Gone; both are sent again until the node's Known or Forget, which follow the commit. node: Move,
+   also at each registration until the agent's Moved is committed.
 
 Every agent message that concerns attempts carries through Hello and Ping the highest index the agent has
 seen; a node that is behind it answers nothing about attempts until it has caught up. Unknown never means
@@ -31,12 +34,23 @@ kill.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
 import msgpack
 
+from scheduler.protocol.folders import Blind as Blind
+from scheduler.protocol.folders import Forget as Forget
+from scheduler.protocol.folders import Gone as Gone
+from scheduler.protocol.folders import Known as Known
+from scheduler.protocol.folders import Move as Move
+from scheduler.protocol.folders import Moved as Moved
+from scheduler.protocol.folders import Seen as Seen
+from scheduler.protocol.folders import Watch as Watch
+from scheduler.protocol.identity import SESSION_MS_MAX as SESSION_MS_MAX
+from scheduler.protocol.identity import installation_of as installation_of
+from scheduler.protocol.identity import is_session as is_session
+from scheduler.protocol.identity import session_name as session_name
 from scheduler.shapes import check_of, first_wrong
 
 VERSION = 1
@@ -61,6 +75,8 @@ UNSTARTED = "unstarted"
 """Of Hello.held, and a reason of Finished: it never started, which the spooler's journal proves."""
 OBJECT_STORE = "object_store"
 """In Hello.kinds: it looks into object stores. In `Assign.work`: what it is to look for there, no more."""
+FILES = "files"  #: in Hello.kinds: it looks into folders for triggers that wait for files
+FILES_AT_ONCE_MAX = 500  #: in one Seen or Gone
 AROUND = "around"  #: in Hello.kinds: it runs what a namespace wants before and after the work
 TAIL_SUCCESS_BYTES = 2 << 10
 TAIL_FAILURE_BYTES = 16 << 10
@@ -290,8 +306,10 @@ class Leave:
 
 
 Message = (
-    Hello | Claim | Running | Silent | Finished | Ping | TailChunk | Goodbye | Ran
+    Hello | Claim | Running | Silent | Finished | Ping | TailChunk | Goodbye | Ran | Seen | Gone
+    | Moved | Blind
     | Challenge | Welcome | Recount | Assign | Grant | Refuse | Ack | Cancel | Pong | TailRequest | Leave
+    | Watch | Known | Forget | Move
 )  # fmt: skip
 
 TAGS: dict[type[Any], int] = {
@@ -304,6 +322,10 @@ TAGS: dict[type[Any], int] = {
     Goodbye: 7,
     Ran: 8,
     Silent: 9,
+    Seen: 10,
+    Gone: 11,
+    Moved: 12,
+    Blind: 13,
     Welcome: 20,
     Assign: 21,
     Grant: 22,
@@ -315,6 +337,10 @@ TAGS: dict[type[Any], int] = {
     Leave: 28,
     Recount: 29,
     Challenge: 30,
+    Watch: 31,
+    Known: 32,
+    Move: 33,
+    Forget: 34,
 }
 _FIELDS = {cls: tuple(f.name for f in dataclasses.fields(cls)) for cls in TAGS}
 _CLASSES = {tag: cls for cls, tag in TAGS.items()}
@@ -324,7 +350,10 @@ _LATER: dict[int, tuple[Any, ...]] = {
     TAGS[Cancel]: (False,),
 }
 """Fields that older ones do not know, and refuse, the last one first: what says nothing is not sent."""
-_TUPLES = {Hello: (13, 19), Welcome: (5,), Ack: (0,), Ran: (1, 3), Grant: (5,)}
+_TUPLES = {
+    Hello: (13, 19), Welcome: (5,), Ack: (0,), Ran: (1, 3), Grant: (5,), Seen: (1,), Gone: (1,), Watch: (0,),
+    Known: (2,), Forget: (1,),
+}  # fmt: skip
 
 _SAID_BY_NODES = {cls: check_of(cls) for cls, tag in TAGS.items() if tag >= TAGS[Welcome]}
 
@@ -415,37 +444,6 @@ def _no_extension(code: int, data: bytes) -> Any:
     raise ProtocolError(f"extension type {code}")
 
 
-# -- who an agent is ---------------------------------------------------------------------------
-
-SESSION_MS_MAX = 1 << 48
-_SESSION_HEX = 16
-
-
-def installation_of(key: bytes) -> str:
-    """The id of the installation that holds the private half of this key: its fingerprint. It may be shown to
-    everybody: knowing it proves nothing."""
-    return hashlib.sha256(key).hexdigest()[:32]
-
-
 def to_sign(hello: Hello, nonce: bytes) -> bytes:
     """What the proof of a Hello signs: all of it, and the Challenge of its socket."""
     return b"cronclave agent hello 1\0" + nonce + encode([dataclasses.replace(hello, proof=b"")])
-
-
-def session_name(started_ms: int, random: str) -> str:
-    """Sorts in the order of `started_ms`; `random` is 16 hexadecimal digits."""
-    return f"{started_ms:0{_SESSION_HEX}x}-{random}"
-
-
-def is_session(text: str) -> bool:
-    """Whether it is one that `session_name` makes, of a number that a clock may show: none sorts behind all
-    that will ever come."""
-    started, dash, random = text.partition("-")
-    digits = set("0123456789abcdef")
-    return (
-        bool(dash)
-        and len(started) == len(random) == _SESSION_HEX
-        and digits.issuperset(started)
-        and digits.issuperset(random)
-        and int(started, 16) <= SESSION_MS_MAX
-    )

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from scheduler.model import patterns
-from scheduler.model.patterns import PatternError, check, fits
+from scheduler import patterns
+from scheduler.patterns import PatternError, check, fits
 
 REGEXES = st.recursive(
     st.sampled_from(["a", "b", ".", "[ab]", "[^a]", "[a-c0-9]", r"\d", r"\w", r"\.", "x", r"[\d-]"]),
