@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 from agent import looking, ssh
 from agent.clock import wall_ms
 from agent.executors.contract import Capabilities, Host, Launch
 from agent.exits import Exit
+from agent.spool import groups
 from agent.spool.starting import LIMITS
 from agent.spool.wire import Command
 from scheduler.protocol import AROUND, OBJECT_STORE
@@ -26,6 +28,7 @@ _FEATURES = frozenset(
         *((OBJECT_STORE,) if looking.is_possible() else ()),
     }
 )
+CONTROL_GROUP = "cgroup"  #: people are told by it that what is ended by force ends whole; no task asks for it
 SCRIPT = "script"  #: what the text of one is called among its files
 _KINDS = frozenset({"shell", "exec", "script", "http", *(("ssh",) if ssh.is_possible() else ())})
 _ASK = [sys.executable, "-I", "-m", "agent.http_request"]
@@ -37,9 +40,12 @@ _CAPABILITIES = Capabilities(_KINDS, outlives=True, features=_FEATURES, spools=T
 class CommandExecutor:
     def __init__(self, host: Host) -> None:
         self._host = host
+        self._capabilities = _CAPABILITIES
+        if groups.are_possible():
+            self._capabilities = replace(_CAPABILITIES, features=_FEATURES | {CONTROL_GROUP})
 
     def capabilities(self) -> Capabilities:
-        return _CAPABILITIES
+        return self._capabilities
 
     def recover(self, attempts: Collection[int]) -> frozenset[int]:
         """What the spooler has, the agent has recovered from it already."""

@@ -3,7 +3,8 @@
 1. The first process leads a session and a process group of its own; signals go to the group.
 2. The attempt ends when its first process ends. What is left of the group gets LEAVING_MS to leave it, as
    `setsid daemon &` and what forks and calls setsid do; what is still in it then is killed. At cancel,
-   timeout and the lease's end nothing is waited for, and what has left the group ends too (server). The
+   timeout and the lease's end nothing is waited for, and what has left the group ends too: all of its
+   control group (groups), or what the server finds. The
    group outlives its leader under the leader's number, which the kernel gives to nobody while a member is
    left (and to others only after a whole round of numbers).
 3. Output passes through a pipe, so that its limit holds: what exceeds it is read and thrown away, with a mark
@@ -47,8 +48,10 @@ from agent.spool.around import (
     said_of_second_look,
     told_after,
 )
+from agent.spool.groups import Groups
 from agent.spool.masking import Mask
 from agent.spool.starting import StartFailed, Surroundings, as_user, spawn
+from agent.spool.survivors import FENCE
 from agent.spool.wire import Command
 
 TAIL_SUCCESS_BYTES = 2 << 10  #: as scheduler.protocol has them; not imported here: start-up
@@ -64,16 +67,17 @@ class Spooled:
 
     __slots__ = (
         "_after", "_clock", "_cut", "_discarded", "_end", "_ended", "_errors", "_errors_end", "_files",
-        "_given", "_group_is_over", "_host", "_lost", "_lost_all", "_lost_why", "_output", "_phase",
-        "_root", "_scripts", "_size", "_tail", "_to_start", "_truncated", "_unbegun", "_unmet",
+        "_given", "_group_is_over", "_groups", "_host", "_lost", "_lost_all", "_lost_why", "_output",
+        "_phase", "_root", "_scripts", "_size", "_tail", "_to_start", "_truncated", "_unbegun", "_unmet",
         "_values_mask", "_write_end", "_written", "_wrote_stderr", "attempt", "begun_boot_ms", "cause",
-        "command", "given_up", "is_quiet", "kill_at", "leave_until", "pid", "pipes", "quiet_at",
+        "command", "given_up", "group", "is_quiet", "kill_at", "leave_until", "pid", "pipes", "quiet_at",
         "quiet_since_ms", "started_boot_ms", "started_ms", "timeout_at",
     )  # fmt: skip
 
     def __init__(
-        self, command: Command, root: Path, host: Surroundings, clock: HostClock, installation: str
-    ) -> None:
+        self, command: Command, root: Path, host: Surroundings, clock: HostClock, installation: str,
+        groups: Groups,
+    ) -> None:  # fmt: skip
         """Start it; raises StartFailed."""
         self._clock = clock
         self._host = host
@@ -83,6 +87,8 @@ class Spooled:
         self.cause = ""  #: why it is being ended: timeout | cancelled | gone
         self.given_up = False  #: its lease or its spooler ends: nothing more is started for it
         self._root = root
+        self._groups = groups
+        self.group = groups.made(command.environment.get(FENCE, ""))
         self._output = -1
         self._size = 0  #: of the file
         self._discarded = 0  #: beyond the limit
@@ -155,6 +161,7 @@ class Spooled:
         """The process of this phase. Raises StartFailed."""
         command = self._to_start
         assert command is not None
+        self._groups.enter(self.group)
         if self._phase == WORK:
             errors = None if self._errors_end < 0 else self._errors_end
             try:
@@ -418,6 +425,7 @@ class Spooled:
         secret_files.remove(self._files)
         secret_files.remove(self._scripts)
         outputs.remove(self._written)
+        self._groups.remove(self.group)
 
     def known_end(self, details: Mapping[str, str]) -> Exit | None:
         """What stands, whatever becomes of what runs after the work; None: that does not run."""

@@ -30,6 +30,7 @@ from agent.clock import HostClock
 from agent.exits import SPOOLER_DIED, UNSTARTED, Exit
 from agent.spool import outputs, script_files, secret_files
 from agent.spool.child import Spooled
+from agent.spool.groups import Groups, name_of
 from agent.spool.journal import SpoolJournal, exit_row
 from agent.spool.link import Link
 from agent.spool.starting import StartFailed, Surroundings
@@ -75,6 +76,7 @@ class Spooler:
         self._boot_id = boot_id
         self._installation = installation
         self._journal = SpoolJournal(data / "spool.journal", boot_id)
+        self._groups = Groups(name_of(installation, data))
         self._running: dict[int, Spooled] = {}
         self._by_pid: dict[int, Spooled] = {}
         self._leaving: list[Spooled] = []  #: of the running, those whose first process has ended
@@ -106,6 +108,7 @@ class Spooler:
         self._exits = left.exits
         starts = left.starts.values()
         sessions = {each.pid: each.begun_boot_ms for each in starts if each.boot_id == self._boot_id}
+        self._groups.end(set(left.fences.values()))
         if left.starts or left.fences:
             kill_survivors(sessions, self._installation, set(left.fences.values()))
         secret_files.sweep(self._installation)
@@ -171,7 +174,9 @@ class Spooler:
             self._commit()
             self._link.send()
         if self._doomed is None or self._doomed:
+            self._groups.end(self._doomed)
             kill_survivors({}, self._installation, self._doomed)
+        self._groups.close()
 
     def _is_idle(self) -> bool:
         return not self._running and not self._link.is_open
@@ -281,7 +286,7 @@ class Spooler:
             return
         try:
             spooled = Spooled(
-                command, self._output, self._surroundings, self._clock, self._installation
+                command, self._output, self._surroundings, self._clock, self._installation, self._groups
             )
         except StartFailed as error:
             self._unstarted(attempt, "start_failed", str(error))
@@ -343,13 +348,14 @@ class Spooler:
 
     def _without_strays(self, left: list[Spooled], now: float) -> list[Spooled]:
         """Of what was ended by force, all of its tree ends with it, also what has left its group and session:
-        found as a dead spooler's work is. Those that nothing is left of."""
+        by its control group, and found as a dead spooler's work is. Those that nothing is left of."""
         forced = [spooled for spooled in left if spooled.cause]
         if not forced:
             return left
         sessions = {spooled.pid: spooled.begun_boot_ms for spooled in forced}
         fences = {spooled.command.environment.get(FENCE, "") for spooled in forced}
-        if not kill_once(survivors(sessions, self._installation, fences)):
+        alive = [spooled for spooled in forced if not self._groups.kill(spooled.group)]
+        if not kill_once(survivors(sessions, self._installation, fences)) and not alive:
             return left
         return [s for s in left if not s.cause or now >= (s.leave_until or 0.0) + STRAYS_MS]
 

@@ -21,9 +21,11 @@ from agent import executors as executors_module
 from agent.clock import NodeClock
 from agent.connection import Connection, _frames
 from agent.executors import executors
+from agent.executors.command import CONTROL_GROUP
 from agent.executors.contract import Capabilities, Launch
 from agent.executors.contract import Host as ExecutorHost
 from agent.exits import Exit
+from agent.spool import groups
 from agent.spool.wire import Command
 from agent.trust import Trust
 from scheduler.protocol import (
@@ -187,7 +189,9 @@ def test_frames_keep_the_order_and_the_limit() -> None:
 async def test_it_says_which_kinds_of_work_it_can_run(host: Host, node: FakeNode) -> None:
     host.start()
     await node.connected()
-    assert node.hellos[0].kinds == KINDS
+    said = node.hellos[0].kinds
+    assert tuple(kind for kind in said if not kind.endswith(f".{CONTROL_GROUP}")) == KINDS
+    assert ("shell.cgroup" in said) is groups.are_possible()
 
 
 class Recorder:

@@ -13,13 +13,14 @@ from typing import Any, ClassVar
 import pytest
 
 from agent.clock import NodeClock, wall_ms
-from agent.executors.command import CommandExecutor
+from agent.executors.command import CONTROL_GROUP, CommandExecutor
 from agent.executors.contract import Capabilities, Host, Launch
 from agent.executors.noop import NoopExecutor
 from agent.executors.suite import CHECKS, Bench, BrokenError, Sample, hold
 from agent.exits import Exit
 from agent.history import Work
 from agent.journal import Journal
+from agent.spool import groups
 from agent.spool.client import SpoolerClient, SpoolerState
 from agent.work.recovery import Recovery
 from agent.work.reports import Reports
@@ -153,7 +154,9 @@ async def test_what_an_executor_has_still_goes_on_and_the_rest_is_gone(
 
     assert list(held) == [5]
     assert recovery.gone == {6: "gone", 7: "unstarted", 8: "gone"}
-    assert starting.kinds == tuple(sorted((*KINDS, "remote", "remote.cwd")))
+    said_of_host = {kind for kind in starting.kinds if kind.endswith(f".{CONTROL_GROUP}")}
+    assert bool(said_of_host) is groups.are_possible()
+    assert set(starting.kinds) - said_of_host == {*KINDS, "remote", "remote.cwd"}
     starting.cancel(held[5])
     async with asyncio.timeout(DEADLINE_S):
         while not said:

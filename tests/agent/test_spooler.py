@@ -19,6 +19,7 @@ import pytest
 from agent.clock import HostClock, boot_ms
 from agent.exits import Exit
 from agent.spool import starting
+from agent.spool.groups import Groups, name_of
 from agent.spool.server import Spooler, attempts_max
 from agent.spool.wire import Command, Unpacker, pack
 from tests.agent.fake_node import DEADLINE_S
@@ -66,6 +67,12 @@ class Spool:
                 if self.process.poll() is not None:
                     self.start()
 
+    def sweep(self) -> None:
+        """What one that was killed leaves of control groups, the next would end."""
+        left = Groups(name_of(self.data.name, self.data))
+        left.end(None)
+        left.close()
+
     def tell(self, *messages: list[Any]) -> None:
         self.socket.sendall(b"".join(map(pack, messages)))
 
@@ -88,6 +95,7 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
     made.socket.close()
     made.process.kill()
     made.process.wait()
+    made.sweep()
 
 
 def command(attempt: int, line: str, **changes: Any) -> list[Any]:

@@ -112,13 +112,13 @@ async def test_output_is_bytes_and_errors_are_errors(served: Served, bench: Benc
     assert (end.exit_code, end.wrote_stderr, end.output_bytes) == (0, True, 300_006)
 
 
-@pytest.mark.parametrize("how", ["cancel", "timeout", "at once"])
+@pytest.mark.parametrize("how", ["cancel", "at once"])
 async def test_what_is_ended_is_ended_there(served: Served, bench: Bench, tmp_path: Path, how: str) -> None:
     """All of its group, also what does not heed SIGTERM."""
     pids = tmp_path / "pids"
     deaf = f"(trap '' TERM; while :; do sleep 0.1; done) & echo $! >>{pids}"
     line = f"trap 'echo asked' TERM; {deaf}; echo $$ >>{pids}; while :; do sleep 0.1; done"
-    executor = begin(bench, served, line, grace_ms=300, timeout_ms=1_500 if how == "timeout" else None)
+    executor = begin(bench, served, line, grace_ms=300)
     noted = await noted_pids(pids, 2)
     if how == "cancel":
         executor.cancel(1)
@@ -127,9 +127,21 @@ async def test_what_is_ended_is_ended_there(served: Served, bench: Bench, tmp_pa
 
     end = await end_of(bench)
 
-    assert end.reason == ("timeout" if how == "timeout" else "cancelled")
+    assert end.reason == "cancelled"
     assert not [pid for pid in noted if alive(pid)]
     assert (b"asked" in end.tail) is (how != "at once")
+
+
+async def test_a_timeout_ends_it_there(bench: Bench, tmp_path: Path) -> None:
+    async with serving("asyncssh", tmp_path) as served:
+        pids = tmp_path / "pids"
+        begin(bench, served, f"echo $$ >{pids}; sleep 600", grace_ms=300, timeout_ms=8_000)
+        noted = await noted_pids(pids)
+
+        end = await end_of(bench)
+
+    assert end.reason == "timeout"
+    assert not [pid for pid in noted if alive(pid)]
 
 
 async def test_a_link_that_dies_is_no_end(served: Served, bench: Bench, tmp_path: Path) -> None:
