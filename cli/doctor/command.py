@@ -14,9 +14,8 @@ from cli.doctor import configured, disk, machine, reached
 from cli.doctor.findings import COLOURS, FAULT, OK, WARNING, Finding, worst_of
 from cli.examples import examples
 from cli.exits import FAILED, USAGE, Failure
-from cli.importing.sending import count
 from cli.options import formatted, naming
-from cli.output import printable, show
+from cli.output import counted, printable, show
 
 WITHIN_S = 3.0
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -86,5 +85,5 @@ def _tell(found: list[Finding]) -> None:
         if each.fix:
             click.echo(f"{'':9}{'':{checks}}  → {printable(each.fix)}")
     counts = Counter(each.verdict for each in found)
-    said = ", ".join(count(counts[verdict], verdict) for verdict in (FAULT, WARNING))
+    said = ", ".join(counted(counts[verdict], verdict) for verdict in (FAULT, WARNING))
     click.echo(f"\n{said}; {counts[OK]} of {len(found)} well")

@@ -16,7 +16,8 @@ import click
 
 from cli.client import Client
 from cli.exits import FAILED, USAGE, Failure
-from cli.importing.sending import count, send
+from cli.importing.sending import send
+from cli.output import counted
 from cli.terminal import escaped_json
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def hand_on(
     strict: bool,
 ) -> None:
     """Raises Failure."""
-    summary = f"{count(len(jobs), 'job')}, {count(told.not_taken, told.unit)} not taken"
+    summary = f"{counted(len(jobs), 'job')}, {counted(told.not_taken, told.unit)} not taken"
     if into is not None and (do_apply or dry_run):
         raise Failure(
             "--into writes files, --apply and --dry-run ask the cluster: give one of them", code=USAGE

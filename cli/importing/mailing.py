@@ -1,7 +1,8 @@
-"""MAILTO: whom a crontab's lines mail what they write."""
+"""Whom other systems mail: of a crontab MAILTO, to whom go what its lines write."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from scheduler.model.notify.email import ADDRESSES_MAX, fault_of
@@ -25,3 +26,9 @@ def read(value: str) -> tuple[list[dict[str, Any]], str]:
         said.append(f"MAILTO: {', '.join(left)[:200]} left out: a mail needs an address with an @")
     notices = [{"on": ["output"], "email": taken}] if taken else []
     return notices, "; ".join(said)
+
+
+def notice(addresses: str, *on: str) -> list[dict[str, Any]]:
+    """The notice that tells these addresses, with commas or blanks between them, where there is one."""
+    told = dict.fromkeys(address for address in re.split(r"[,;\s]+", addresses) if not fault_of(address))
+    return [{"on": list(on), "email": list(told)[:ADDRESSES_MAX]}] if told else []

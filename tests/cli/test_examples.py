@@ -89,7 +89,8 @@ def test_several_examples_stand_below_each_other() -> None:
 PROJECT = Path(__file__).parents[2]
 DOCS = PROJECT / "docs"
 PAGES = [PROJECT / "README.md", *sorted(DOCS.rglob("*.md"))]
-GUIDES = [page for page in PAGES if page.parent == PROJECT or {"guides", "examples"} & {*page.parts}]
+SHOWN = {"guides", "examples", "coming-from"}
+GUIDES = [page for page in PAGES if page.parent == PROJECT or SHOWN & {*page.parts}]
 LINE = re.compile(r"^ {4}(?:\$ )?((?:.* \| )?cronclave [\w-]+ .*)$", re.MULTILINE)
 INLINE = re.compile(r"`(cronclave [a-z-]+[^`…:|\\\[]*)`")
 NONE_SUCH = re.compile("No such (command|option)")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from cli.importing import mailing
 from cli.importing.found import Found, Source, Wishes
 from cli.importing.gathering import Gathering, NotTaken, Place, name_of, natural
 
@@ -49,10 +50,9 @@ def _line(gathering: Gathering, place: Place, line: str, environment: dict[str, 
         trigger["jitter"] = f"{random}m"
     hidden = ("START_HOURS_RANGE", "RANDOM_DELAY", "MAILTO", "MAILFROM")
     env = {key: value for key, value in environment.items() if key not in hidden}
-    if "MAILTO" in environment:
-        gathering.note_once(
-            place.file, "MAILTO is left out: output is kept with each run, and `notify` tells of it"
-        )
+    notices, said = mailing.read(environment["MAILTO"]) if "MAILTO" in environment else ([], "")
+    if said:
+        gathering.note_once(place.file, said)
     shell = env.get("SHELL", "/bin/sh")
     gathering.note_once(
         place.file,
@@ -62,6 +62,7 @@ def _line(gathering: Gathering, place: Place, line: str, environment: dict[str, 
         "job": name_of(name),
         "description": " ".join(line.split()),
         "triggers": [trigger],
+        "notify": notices,
         "policies": {"overlap": "skip", "catchup": {"mode": "latest", "window": "3650d"}},
         **({"run": command} if shell == "/bin/sh" else {"exec": [shell, "-c", command]}),
         "env": env,

@@ -11,6 +11,7 @@ import re
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from cli.importing import mailing
 from cli.importing.containers import NOTE, docker_run
 from cli.importing.found import Found, Source, Wishes
 from cli.importing.gathering import Gathering, NotTaken, name_of, zone_of
@@ -55,6 +56,7 @@ def _job(gathering: Gathering, item: Item, soft: dict[str, bool]) -> None:
         "job": name_of(name),
         "owner": item.text("ownerName") or item.text("owner"),
         "description": item.text("description"),
+        "notify": mailing.notice(item.text("owner"), "failed"),
         "enabled": False if item.flag("disabled") else None,
         "triggers": [_after(item, soft) if "parents" in item else _trigger(gathering, item)],
         "policies": {

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from cli.importing import mailing
 from cli.importing.found import Found, Source, Wishes
 from cli.importing.gathering import Gathering, NotTaken, name_of, seconds, zone_of
 from cli.importing.items import Item, read_items
@@ -78,6 +79,7 @@ def _event(gathering: Gathering, event: Item, events: list[Item], titles: dict[s
         "enabled": None if event.flag("enabled", default=True) else False,
         "labels": {"category": category} if (category := event.text("category")) else {},
         "triggers": triggers,
+        "notify": mailing.notice(event.text("notify_fail"), "failed"),
         "policies": {
             "overlap": "allow" if several else "queue_all" if event.flag("queue") else "skip",
             "catchup": {"mode": "all"} if event.flag("catch_up") else {"mode": "none"},

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from cli.importing import mailing
 from cli.importing.found import Found, Source, Wishes
 from cli.importing.gathering import Gathering, NotTaken, alone, name_of, natural, seconds, zone_of
 from cli.importing.items import Item, read_items
@@ -45,6 +46,7 @@ def _job(gathering: Gathering, item: Item) -> None:
         "enabled": None if enabled else False,
         "labels": {"group": group} if (group := item.text("group")) else {},
         "triggers": _triggers(gathering, item),
+        "notify": _notices(item),
         "policies": {
             "overlap": "allow" if item.flag("multipleExecutions") else "skip",
             "catchup": {"mode": "none"},
@@ -111,6 +113,13 @@ def _triggers(gathering: Gathering, item: Item) -> list[dict[str, Any]]:
     if tz != "UTC":
         gathering.note_once(place.file, DST_NOTE)
     return [read.trigger]
+
+
+def _notices(item: Item) -> list[dict[str, Any]]:
+    """Mails of failures. Other ways and moments are told: a webhook has another form here."""
+    mail = item.item("notification").item("onfailure").item("email")
+    mail.passed("subject", "attachLog", "attachType", "attachLogInFile", "attachLogInline")
+    return mailing.notice(mail.text("recipients"), "failed")
 
 
 def _params(gathering: Gathering, item: Item) -> dict[str, Any]:

@@ -64,6 +64,16 @@ async def test_what_left_the_source_is_named_and_pruned_when_that_is_said(croncl
     assert [job["job"] for job in json.loads((await cronclave("job", "list", "-o", "json")).out)] == ["a"]
 
 
+async def test_a_job_of_that_name_which_came_from_elsewhere_is_left_alone(cronclave: Command) -> None:
+    await cronclave("job", "apply", "-", stdin="job: a\nrun: mine\n")
+    for words in (["--source", "prod", "--apply"], ["--apply"], ["--source", "prod", "--dry-run"]):
+        result = await cronclave("import", "dkron", "-", *words, stdin=DKRON)
+        assert result.code == 2
+        assert "nothing was sent" in result.err
+    job = json.loads((await cronclave("job", "get", "a", "-o", "json")).out)
+    assert job["tasks"]["main"]["run"] == "mine"
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

@@ -23,7 +23,7 @@ RUNDECK = """\
       - exec: /opt/a ${option.region}
       - {script: "echo hi", scriptInterpreter: bash -e}
       - jobref: {name: other}
-  notification: {onfailure: {email: {recipients: a@example.org}}}
+  notification: {onfailure: {email: {recipients: a@example.org}, url: "https://a.example.org/"}}
 """
 
 
@@ -43,7 +43,8 @@ def test_steps_of_rundeck_are_tasks_and_options_parameters() -> None:
         "needs": ["step-2"],
         "rule": "all_done",
     }
-    assert (15, "notification is not taken over") in notes(found)
+    assert job["notify"] == [{"on": ["failed"], "email": ["a@example.org"]}]
+    assert (15, "url is not taken over") in notes(found)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,8 @@ def test_events_of_cronicle_and_their_chains() -> None:
             "retry_delay": 30,
             "chain": "2",
             "target": "db",
-            "notify_fail": "a@b",
+            "notify_fail": "a@example.org",
+            "web_hook": "https://a.example.org/",
         },
         {
             "id": "2",
@@ -117,7 +119,8 @@ def test_events_of_cronicle_and_their_chains() -> None:
     assert second["triggers"] == [{"after": "A-b.succeeded", "id": "chain-A-b"}]
     assert (second["http"]["method"], second["enabled"]) == ("GET", False)
     assert "plugin own" in found.problems[0].reason
-    assert any("notify_fail is not taken over" in reason for _, reason in notes(found))
+    assert first["notify"] == [{"on": ["failed"], "email": ["a@example.org"]}]
+    assert any("web_hook is not taken over" in reason for _, reason in notes(found))
 
 
 def test_an_export_of_cronicle_keeps_its_lines() -> None:
