@@ -56,11 +56,11 @@ def interpreters() -> Iterator[str]:
 
 
 def installed(python: str, distribution: Path, folder: Path) -> str:
-    """What a user's program says in a clean environment of this interpreter."""
-    subprocess.run([python, "-m", "venv", "--without-pip", str(folder)], check=True)
+    """What a user's program says in a clean environment of this interpreter, which brings its own pip."""
+    subprocess.run([python, "-m", "venv", str(folder)], check=True)
     own = folder / "bin" / "python"
-    pip = [sys.executable, "-m", "pip", "--python", str(own), "install", "--quiet", "--no-input"]
-    subprocess.run([*pip, "--disable-pip-version-check", str(distribution)], check=True)
+    options = ["--quiet", "--no-input", "--disable-pip-version-check"]
+    subprocess.run([own, "-m", "pip", "install", *options, str(distribution)], check=True)
     told = subprocess.run(
         [own, "-I", "-W", "error", "-c", PROGRAM], capture_output=True, text=True, check=True, cwd=folder
     )

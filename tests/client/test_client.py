@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
+import enum
 import inspect
+import ssl
 import subprocess
 import sys
 import threading
@@ -23,9 +26,12 @@ from cronclave.errors import (
     InvalidError,
     NotFoundError,
     RunFailedError,
+    UnreachableError,
     WaitTimeoutError,
 )
-from tests.api.single_node import ADMIN_TOKEN
+from tests.api.single_node import ADMIN_TOKEN, CLUSTER
+from tests.client.conftest import a_node
+from tests.cluster.certificates import Certificates
 
 WORK = {"job": "work", "run": "true", "params": {"n": {"type": "integer", "default": 1}}}
 
@@ -57,6 +63,10 @@ class Awaited:
 
 async def _all(found: Any) -> list[Any]:
     return [each async for each in found]
+class Word(enum.Enum):
+    ONE = "one"
+
+
 SUBMIT = """
 import sys, cronclave
 url, token, key = sys.argv[1:]
@@ -125,6 +135,25 @@ def test_a_key_makes_one_run_also_in_another_process(client: Any, url: str) -> N
         client.submit("work", {"n": 4}, key=key)
     assert caught.value.kind == "idempotency-key-reused"
     client.cancel(first)
+
+
+def test_values_of_python_are_written_as_the_api_has_them(client: Any) -> None:
+    kinds = {"day": "date", "at": "datetime", "long": "duration", "many": "list", "word": "string"}
+    params = {name: {"type": kind} for name, kind in kinds.items()}
+    client.apply({"job": "typed", "run": "true", "params": params})
+    day = dt.date(2026, 12, 24)
+    at = dt.datetime(2026, 12, 24, 19, tzinfo=dt.timezone(dt.timedelta(hours=1)))
+    given = {"day": day, "at": at, "long": dt.timedelta(minutes=90), "many": ("a", "b"), "word": Word.ONE}
+    run = client.submit("typed", given, plan_date=day)
+    assert run.params == {
+        "day": "2026-12-24", "at": "2026-12-24T18:00:00Z", "long": "1h30m", "many": ["a", "b"], "word": "one",
+    }  # fmt: skip
+    assert run.plan_date == "2026-12-24"
+    assert [each.id for each in client.runs(job="typed", since=at)] == []
+    assert run.id in [each.id for each in client.runs(job="typed", until=at + dt.timedelta(days=9_999))]
+    with pytest.raises(CronclaveError, match="cannot stand"):
+        client.submit("typed", {"word": object()})
+    client.cancel(run)
 
 
 def test_notices_come_and_go(client: Any) -> None:
@@ -218,6 +247,32 @@ def test_where_the_cluster_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("CRONCLAVE_URL")
     with pytest.raises(CronclaveError, match=r"dev\.json"):
         Client()
+
+
+def test_nodes_are_asked_by_tls_and_believed_by_their_authority(tmp_path: Path) -> None:
+    files = Certificates(tmp_path / "tls", cluster=CLUSTER).issue("node-1")
+    other = Certificates(tmp_path / "other", cluster=CLUSTER).trust
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.certificate, files.key)
+    with a_node(tmp_path, context) as url:
+        with Client(url, ADMIN_TOKEN, ca=str(files.trust)) as client:
+            client.apply(WORK)
+            assert client.submit("work").job == "work"
+        awaited = Awaited(url, ADMIN_TOKEN, ca=str(files.trust))
+        assert awaited.submit("work").job == "work"
+        awaited.over()
+
+        # At once, and not when its patience is over: no node will ever have another one.
+        awaited = Awaited(url, ADMIN_TOKEN, ca=str(other), within_s=3_600)
+        with Client(url, ADMIN_TOKEN, ca=str(other), within_s=3_600) as stranger:
+            for each in (stranger, awaited):
+                with pytest.raises(UnreachableError, match="no node's certificate is trusted"):
+                    each.run(1)
+        awaited.over()
+        plain = Client(url.replace("https", "http"), ADMIN_TOKEN, within_s=0)
+        with pytest.raises(UnreachableError):
+            plain.run(1)
+        plain.close()
 
 
 def test_little_is_loaded() -> None:

@@ -164,6 +164,33 @@ async def _completed(cluster: Cluster, tmp_path: Path) -> None:
         assert done.tasks["submit"].attempts[0].fence == int((tmp_path / "yard.fence").read_text())
 
 
+def test_members_of_a_divided_task_are_listed_and_followed_each(cluster: Cluster) -> None:
+    go_on = cluster.root / "members-go-on"
+    job = {
+        "job": "divided",
+        "run": 'echo "$CRONCLAVE_ITEM begun"; '
+        f'while ! test -e {go_on}; do sleep 0.05; done; echo "$CRONCLAVE_ITEM done"',
+        "fanout": {"foreach": ["a", "b", "c"]},
+    }
+    with cronclave.Client(cluster.nodes[0].url, cluster.token) as client:
+        client.apply(job)
+        run = client.submit("divided")
+        wait_for(lambda: len(list(client.members(run, "main", state="active"))) == 3, DEADLINE_S, "members")
+        second = list(client.members(run, "main"))[1]
+        parts = client.follow(run, "main", member=second.name)
+        found = next(parts).data
+        go_on.touch()
+        rest = list(parts)
+        assert found + b"".join(part.data for part in rest) == b"b begun\nb done\n"
+        assert {part.member for part in rest} == {second.name}
+        client.wait(run, DEADLINE_S)
+        assert list(client.follow(run)) == []
+        assert [(each.item, each.state) for each in client.members(run, "main")] == [
+            ("a", "succeeded"), ("b", "succeeded"), ("c", "succeeded"),
+        ]  # fmt: skip
+        assert client.output(run, "main", member=second.name) == b"b begun\nb done\n"
+
+
 GUIDE = PROJECT / "docs" / "guides" / "python.md"
 NAMED = r"(?:^Write `(?P<file>[\w.]+)`:\n\n)?"
 BLOCK = re.compile(NAMED + r"^```(?P<kind>python|sh)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)

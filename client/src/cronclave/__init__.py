@@ -37,7 +37,7 @@ from cronclave.errors import (
     WaitTimeoutError,
 )
 from cronclave.fences import Fence, Shelf, fence
-from cronclave.records import Applied, Attempt, Notice, Output, Run, Task
+from cronclave.records import Applied, Attempt, Member, Notice, Output, Run, Task
 from cronclave.version import VERSION
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ if TYPE_CHECKING:
 __version__ = VERSION
 __all__ = [
     "Applied", "AsyncClient", "Attempt", "Callback", "Client", "ConflictError", "CronclaveError",
-    "DefinitionError", "DeniedError", "Fence", "FieldFault", "InvalidError", "NoLeaderError", "NotFoundError",
-    "Notice", "Output", "ProblemError", "Run", "RunFailedError", "Shelf", "StaleFenceError", "Task",
-    "UnreachableError", "VersionError", "WaitTimeoutError", "fence",
+    "DefinitionError", "DeniedError", "Fence", "FieldFault", "InvalidError", "Member", "NoLeaderError",
+    "NotFoundError", "Notice", "Output", "ProblemError", "Run", "RunFailedError", "Shelf", "StaleFenceError",
+    "Task", "UnreachableError", "VersionError", "WaitTimeoutError", "fence",
 ]  # fmt: skip
 
 

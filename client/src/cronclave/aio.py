@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from datetime import date, datetime, timedelta
 from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -16,7 +17,7 @@ from cronclave import calls
 from cronclave.calls import Definitions, Job
 from cronclave.conversation import PATIENCE_S, Request, Session, json_body
 from cronclave.effects import Connect, Effect, Give, Receive, Result, Send, Sleep, Talk
-from cronclave.records import Applied, Notice, Output, Run
+from cronclave.records import Applied, Member, Notice, Output, Run
 from cronclave.target import find_target
 from cronclave.version import USER_AGENT
 
@@ -90,7 +91,7 @@ class AsyncClient:
         return await self._do(calls.job(self._session, job, self._in(namespace)))
 
     async def pause(
-        self, job: Job, *, reason: str = "", until: str | None = None, namespace: str | None = None
+        self, job: Job, *, reason: str = "", until: str | datetime | None = None, namespace: str | None = None
     ) -> None:
         """Its ticks are skipped until it is resumed, or until then."""
         await self._do(
@@ -106,7 +107,7 @@ class AsyncClient:
 
     async def submit(
         self, job: Job, params: Mapping[str, Any] | None = None, *, key: str = "",
-        namespace: str | None = None, plan_date: str | None = None, held: bool = False,
+        namespace: str | None = None, plan_date: str | date | None = None, held: bool = False,
         reason: str | None = None, ignore_admission: bool = False, closed: bool = False,
     ) -> Run:  # fmt: skip
         """Run a job now. It is made once, however often the request had to be sent. `key`: whoever submits
@@ -138,15 +139,24 @@ class AsyncClient:
         where it did not succeed."""
         return await self._do(calls.wait(self._session, calls.number(run), timeout_s, check=check))
 
-    def follow(self, run: int | Run, task: str | None = None) -> AsyncIterator[Output]:
+    def members(self, run: int | Run, task: str, *, state: str | None = None) -> AsyncIterator[Member]:
+        """The parts of a task that is divided, in their order."""
+        return self._each(calls.members(self._session, calls.number(run), task, state))
+
+    def follow(
+        self, run: int | Run, task: str | None = None, *, member: str | None = None
+    ) -> AsyncIterator[Output]:
         """What the run's tasks write, as it comes, until it has ended; what was written before comes first.
         Breaks of connections and changes of leaders are not seen. A task that is divided over members is
-        passed over."""
-        return self._each(calls.follow(self._session, calls.number(run), task))
+        passed over, unless it is asked for one of them."""
+        return self._each(calls.follow(self._session, calls.number(run), task, member))
 
-    async def output(self, run: int | Run, task: str | None = None, *, attempt: int | None = None) -> bytes:
+    async def output(
+        self, run: int | Run, task: str | None = None, *, attempt: int | None = None,
+        member: str | None = None,
+    ) -> bytes:  # fmt: skip
         """What an attempt, by default the latest, has written so far. `task`: where the run has several."""
-        return await self._do(calls.output(self._session, calls.number(run), task, attempt))
+        return await self._do(calls.output(self._session, calls.number(run), task, attempt, member))
 
     async def cancel(self, run: int | Run) -> Run:
         """Drop what waits, stop what runs."""
@@ -216,7 +226,8 @@ class AsyncClient:
     # -- boards -----------------------------------------------------------------------------------------
 
     async def post_notice(
-        self, board: str, notice: str, *, expires: str | None = None, plan_date: str | None = None,
+        self, board: str, notice: str, *, expires: str | timedelta | None = None,
+        plan_date: str | date | None = None,
         key: str = "", namespace: str | None = None,
     ) -> Notice:  # fmt: skip
         """Post a notice: what waits for it runs. `notice`: its key; `plan_date` as a key stands for its plan

@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 from cronclave.conversation import Request, Session, json_body, path_of
 from cronclave.effects import Give, Sleep, Talk
 from cronclave.errors import RunFailedError, WaitTimeoutError
-from cronclave.records import Applied, Notice, Output, Run
+from cronclave.records import Applied, Member, Notice, Output, Run
 
 WAIT_S = 25.0  #: of one request; longer waits ask again
 FIRST_WAIT_S = 1.0
@@ -180,18 +180,24 @@ def _pages(session: Session, what: str, made: Any, most: int | None, query: Mapp
 # -- output ---------------------------------------------------------------------------------------------
 
 
-def output(session: Session, run_id: int, task: str | None, attempt: int | None) -> Talk[bytes]:
+def output(
+    session: Session, run_id: int, task: str | None, attempt: int | None, member: str | None
+) -> Talk[bytes]:
     """What one attempt, by default the latest, has written so far, as far as it is kept."""
-    path = path_of("runs", run_id, "logs", task=task, attempt=attempt)
+    path = path_of("runs", run_id, "logs", task=task, attempt=attempt, member=member)
     _, _, data = yield from session.whole(Request("GET", path))
     return data
 
 
-def follow(session: Session, run_id: int, task: str | None) -> Talk[None]:
-    """Give the output of a task through all of its attempts; without `task` of all of them, in the order in
-    which they begin, until the run has ended. Of a task that is divided over members it gives none."""
+def members(session: Session, run_id: int, task: str, state: str | None) -> Talk[None]:
+    yield from _pages(session, f"runs/{run_id}/tasks/{task}/members", Member.of, None, {"state": state})
+
+
+def follow(session: Session, run_id: int, task: str | None, member: str | None) -> Talk[None]:
+    """Give the output of a task (of one of its members) through all of its attempts; without `task` of all of
+    them, in the order in which they begin, until the run has ended. What is divided is passed over there."""
     if task is not None:
-        yield from _follow_task(session, run_id, task, None)
+        yield from _follow_task(session, run_id, task, None, member)
         return
     done: set[tuple[str, int]] = set()
     pause_s = AGAIN_S
@@ -205,7 +211,7 @@ def follow(session: Session, run_id: int, task: str | None) -> Talk[None]:
         ]
         if begun:
             _, name, round = min(begun)
-            yield from _follow_task(session, run_id, name, round)
+            yield from _follow_task(session, run_id, name, round, None)
             done.add((name, round))
             pause_s = AGAIN_S
         elif found.ended:
@@ -215,22 +221,24 @@ def follow(session: Session, run_id: int, task: str | None) -> Talk[None]:
             pause_s = min(2.0, 1.5 * pause_s)
 
 
-def _follow_task(session: Session, run_id: int, task: str, round: int | None) -> Talk[None]:
+def _follow_task(
+    session: Session, run_id: int, task: str, round: int | None, member: str | None
+) -> Talk[None]:
     """A place belongs to one attempt: what broke off is asked for again from there, a newer attempt is read
     from its own beginning, and what ended in good order is whole."""
     attempt, offset, is_over, wait_s = 0, 0, True, FIRST_WAIT_S
     while True:
         path = path_of(
-            "runs", run_id, "logs", task=task, round=round, attempt=None if is_over else attempt,
-            after_attempt=attempt if is_over else None, offset=None if is_over else offset, follow=True,
+            "runs", run_id, "logs", task=task, round=round, member=member,
+            attempt=None if is_over else attempt, after_attempt=attempt if is_over else None,
+            offset=None if is_over else offset, follow=True,
             wait=f"{int(wait_s * 1000)}ms",
         )  # fmt: skip
         reply = yield from session.open(Request("GET", path, wait_s=wait_s))
         told = reply.headers.get("x-cronclave-attempt")
         if told is None:
             yield from reply.whole()
-            found = yield from run(session, run_id)
-            if _is_over(found, task, round):
+            if (yield from _is_over(session, run_id, task, round, member)):
                 return
             wait_s = WAIT_S
             continue
@@ -240,7 +248,7 @@ def _follow_task(session: Session, run_id: int, task: str, round: int | None) ->
         offset = int(reply.headers.get("x-cronclave-log-offset", offset))
         try:
             while data := (yield from reply.read()):
-                yield Give(Output(task, round or 0, attempt, offset, data))
+                yield Give(Output(task, round or 0, attempt, offset, data, member))
                 offset += len(data)
         except OSError:
             yield Sleep(AGAIN_S)
@@ -251,16 +259,35 @@ def _follow_task(session: Session, run_id: int, task: str, round: int | None) ->
             continue
         # `0-`: there may be more at an agent that is away.
         if reply.headers.get("x-cronclave-log-missing", "").endswith("-"):
-            found = yield from run(session, run_id)
-            if any(a.number == attempt and a.finished is None for a in found.tasks[task].attempts):
+            tried = yield from _tried(session, run_id, task, member)
+            if any(each["number"] == attempt and each["finished"] is None for each in tried):
                 continue
         is_over = True
 
 
-def _is_over(found: Run, task: str, round: int | None) -> bool:
-    if found.ended:
-        return True
+def _is_over(
+    session: Session, run_id: int, task: str, round: int | None, member: str | None
+) -> Talk[bool]:
+    """There is no further attempt yet: whether there will be none."""
+    found = yield from run(session, run_id)
     of = found.tasks.get(task)
-    if of is None:
-        return False
+    if found.ended or of is None:
+        return found.ended
+    if member is not None:
+        told = yield from _member(session, run_id, task, member)
+        return told is not None and told["finished"] is not None
     return of.finished is not None or (round is not None and round < (of.raw.get("round") or 0))
+
+
+def _tried(session: Session, run_id: int, task: str, member: str | None) -> Talk[list[dict[str, Any]]]:
+    if member is None:
+        found = yield from run(session, run_id)
+        return [dict(each.raw) for each in found.tasks[task].attempts]
+    told = yield from _member(session, run_id, task, member)
+    return [told["attempt"]] if told is not None and told["attempt"] else []
+
+
+def _member(session: Session, run_id: int, task: str, member: str) -> Talk[dict[str, Any] | None]:
+    path = path_of("runs", run_id, "tasks", task, "members", member=member)
+    page = yield from session.json(Request("GET", path))
+    return next(iter(page["items"]), None)

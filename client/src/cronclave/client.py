@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime, timedelta
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,7 +17,7 @@ from cronclave import calls
 from cronclave.calls import Definitions, Job
 from cronclave.conversation import PATIENCE_S, Request, Session, json_body
 from cronclave.effects import Connect, Effect, Give, Receive, Result, Send, Sleep, Talk
-from cronclave.records import Applied, Notice, Output, Run
+from cronclave.records import Applied, Member, Notice, Output, Run
 from cronclave.target import find_target
 from cronclave.version import USER_AGENT
 
@@ -83,7 +84,7 @@ class Client:
         return self._do(calls.job(self._session, job, self._in(namespace)))
 
     def pause(
-        self, job: Job, *, reason: str = "", until: str | None = None, namespace: str | None = None
+        self, job: Job, *, reason: str = "", until: str | datetime | None = None, namespace: str | None = None
     ) -> None:
         """Its ticks are skipped until it is resumed, or until then."""
         self._do(
@@ -99,7 +100,7 @@ class Client:
 
     def submit(
         self, job: Job, params: Mapping[str, Any] | None = None, *, key: str = "",
-        namespace: str | None = None, plan_date: str | None = None, held: bool = False,
+        namespace: str | None = None, plan_date: str | date | None = None, held: bool = False,
         reason: str | None = None, ignore_admission: bool = False, closed: bool = False,
     ) -> Run:  # fmt: skip
         """Run a job now. It is made once, however often the request had to be sent. `key`: whoever submits
@@ -131,15 +132,24 @@ class Client:
         where it did not succeed."""
         return self._do(calls.wait(self._session, calls.number(run), timeout_s, check=check))
 
-    def follow(self, run: int | Run, task: str | None = None) -> Iterator[Output]:
+    def members(self, run: int | Run, task: str, *, state: str | None = None) -> Iterator[Member]:
+        """The parts of a task that is divided, in their order."""
+        return self._each(calls.members(self._session, calls.number(run), task, state))
+
+    def follow(
+        self, run: int | Run, task: str | None = None, *, member: str | None = None
+    ) -> Iterator[Output]:
         """What the run's tasks write, as it comes, until it has ended; what was written before comes first.
         Breaks of connections and changes of leaders are not seen. A task that is divided over members is
-        passed over."""
-        return self._each(calls.follow(self._session, calls.number(run), task))
+        passed over, unless it is asked for one of them."""
+        return self._each(calls.follow(self._session, calls.number(run), task, member))
 
-    def output(self, run: int | Run, task: str | None = None, *, attempt: int | None = None) -> bytes:
+    def output(
+        self, run: int | Run, task: str | None = None, *, attempt: int | None = None,
+        member: str | None = None,
+    ) -> bytes:  # fmt: skip
         """What an attempt, by default the latest, has written so far. `task`: where the run has several."""
-        return self._do(calls.output(self._session, calls.number(run), task, attempt))
+        return self._do(calls.output(self._session, calls.number(run), task, attempt, member))
 
     def cancel(self, run: int | Run) -> Run:
         """Drop what waits, stop what runs."""
@@ -209,7 +219,8 @@ class Client:
     # -- boards -----------------------------------------------------------------------------------------
 
     def post_notice(
-        self, board: str, notice: str, *, expires: str | None = None, plan_date: str | None = None,
+        self, board: str, notice: str, *, expires: str | timedelta | None = None,
+        plan_date: str | date | None = None,
         key: str = "", namespace: str | None = None,
     ) -> Notice:  # fmt: skip
         """Post a notice: what waits for it runs. `notice`: its key; `plan_date` as a key stands for its plan

@@ -70,7 +70,7 @@ def path_of(*parts: str | int, **query: object) -> str:
     """/v1/parts?query, quoted; a query of None or False is left out."""
     path = "/v1/" + "/".join(quote(str(part), safe="") for part in parts)
     pairs = {
-        key.rstrip("_"): "true" if value is True else str(value)
+        key.rstrip("_"): "true" if value is True else str(_said(value))
         for key, value in query.items()
         if value is not None and value is not False
     }
@@ -78,7 +78,17 @@ def path_of(*parts: str | int, **query: object) -> str:
 
 
 def json_body(document: Any) -> bytes:
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    """Dates, instants, durations and the like are written as the API has them. Raises CronclaveError for what
+    cannot be."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=_said).encode()
+
+
+def _said(value: Any) -> Any:
+    if isinstance(value, str | int):
+        return value
+    from cronclave.jobs.word import plain
+
+    return plain(value)
 
 
 @dataclass(slots=True)

@@ -112,6 +112,29 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """One part of a task that is divided: an agent, or an item of a list."""
+
+    name: str
+    item: Any
+    state: str
+    started: datetime | None
+    finished: datetime | None
+    exit_code: int | None
+    reason: str | None
+    outputs: Mapping[str, Any]
+    raw: Mapping[str, Any] = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Member:
+        return cls(
+            told["member"], told.get("item"), told["state"], instant(told.get("started")),
+            instant(told.get("finished")), told.get("exit_code"), told.get("reason"),
+            told.get("outputs") or {}, told,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class Output:
     """Some bytes that an attempt has written."""
 
@@ -120,6 +143,7 @@ class Output:
     attempt: int
     offset: int  #: the place of the first byte in the attempt's output
     data: bytes
+    member: str | None = None  #: of a task that is divided
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ conditions those that are built of tasks and jobs (`conditions.py`). """
 from __future__ import annotations
 
 import datetime as dt
+import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar, Protocol
@@ -55,10 +56,12 @@ def plain(value: Any, depth: int = 0) -> Any:
     """The value as JSON has it. Raises DefinitionError."""
     if depth > DEPTH_MAX:
         raise DefinitionError(f"nested deeper than {DEPTH_MAX} levels")
-    if value is None or isinstance(value, str | bool | int | float):
+    if value is None or (isinstance(value, str | bool | int | float) and not isinstance(value, enum.Enum)):
         return value
     if isinstance(value, Expression):
         return str(value)
+    if isinstance(value, enum.Enum):
+        return plain(value.value, depth + 1)
     if isinstance(value, Word) and is_dataclass(value):
         said = ((each.name, getattr(value, each.name)) for each in fields(value))
         return {name.rstrip("_"): plain(each, depth + 1) for name, each in said if each is not None}

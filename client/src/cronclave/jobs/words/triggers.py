@@ -10,6 +10,9 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal
 
 from cronclave.jobs.word import Condition, Duration, Instant, Word
+from cronclave.jobs.words.tasks import (
+    File,
+)
 
 
 @dataclass
@@ -77,6 +80,7 @@ class Trigger(Word):
     dst: Literal["cron", "skip", "literal"] | None = None  #: for cron; default cron
     #: elapsed time from one tick to the next; or `delay`, from the end of the last run
     every: Duration | Delay | None = None
+    file: File | None = None  #: each file that is complete in a folder that agents look at
     id: str | None = None  #: names the trigger; else a hash of its schedule
     iso8601: str | None = None  #: R5/2026-01-31T00:00:00Z/P1M, R/start/end or R5/period/end
     jitter: Duration | None = None  #: upper limit of a constant offset
