@@ -59,7 +59,7 @@ def documents_of(path: str) -> list[Document]:
 
 
 def _evaluated(path: str) -> dict[str, Any]:
-    python, source = _python()
+    (python, source), within_s = _python(), _within_s()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         try:
             process = subprocess.Popen(
@@ -68,7 +68,7 @@ def _evaluated(path: str) -> dict[str, Any]:
             )  # fmt: skip
         except OSError as error:
             raise Failure(f"{source}={python}: {error.strerror or error}", code=USAGE) from None
-        code = _ended(process, path, out)
+        code = _ended(process, path, out, within_s)
         if code == NO_CLIENT:
             raise Failure(
                 f"{path} is Python, and cronclave-client is not installed for {python} ({source})",
@@ -83,9 +83,8 @@ def _evaluated(path: str) -> dict[str, Any]:
         return told
 
 
-def _ended(process: subprocess.Popen[bytes], path: str, out: IO[bytes]) -> int:
+def _ended(process: subprocess.Popen[bytes], path: str, out: IO[bytes], within_s: float) -> int:
     """Its exit code; nothing of it goes on behind that."""
-    within_s = _within_s()
     deadline_s = time.monotonic() + within_s
     try:
         while True:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from pathlib import Path
 
@@ -94,6 +96,17 @@ async def test_a_file_that_does_not_end_is_stopped_with_all_that_it_began(croncl
     assert not _goes_on(int(pid.read_text()))
     wrong = await cronclave("job", "apply", "endless.py", CRONCLAVE_EVALUATE="soon")
     assert (wrong.code, "is no duration" in wrong.err) == (2, True)
+    assert not _processes_in(cronclave.folder)
+
+
+def _processes_in(folder: Path) -> list[int]:
+    """Whose working directory it is, but for this one."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ended, or is another user's
+            if int(each.name) != os.getpid() and (each / "cwd").readlink() == folder.resolve():
+                found.append(int(each.name))
+    return found
 
 
 def _goes_on(pid: int) -> bool:
