@@ -54,9 +54,10 @@ def job_facts(
     last_tick: tuple[int, str, str, int] | None,
     last_run: Run | None,
     pauses: Sequence[Pause],
+    left: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What the server knows about a job beside its definition. `states`: as `placeable.Places` tells them.
-    `pauses`: of its namespace, and of everything, that stand."""
+    `pauses`: of its namespace, and of everything, that stand. `left`: by its template."""
     return {
         "name": row.name,
         "revision": row.revision,
@@ -65,20 +66,18 @@ def job_facts(
         "pause_reason": row.pause_reason or None,
         "paused_by": [pause_json(pause) for pause in pauses],
         **changes_json(row),
+        "left_behind": left,
         "source": row.source or None,
         "active_runs": row.active_runs,
         "failures": row.failures,
         "next_tick": rfc3339(next_tick_ms),
-        "last_tick": None
-        if last_tick is None
-        else {
-            "at": rfc3339(last_tick[0]),
-            "outcome": last_tick[1],
-            "reason": last_tick[2] or None,
-            "run": last_tick[3] or None,
-        },
+        "last_tick": None if last_tick is None else _last_tick_json(*last_tick),
         "last_run": None if last_run is None else run_summary(last_run),
     }
+
+
+def _last_tick_json(at_ms: int, outcome: str, reason: str, run: int) -> dict[str, Any]:
+    return {"at": rfc3339(at_ms), "outcome": outcome, "reason": reason or None, "run": run or None}
 
 
 def job_bytes(facts: Mapping[str, Any], spec: bytes) -> bytes:

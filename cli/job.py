@@ -182,6 +182,7 @@ def get(
                 "revision",
                 f"{found['revision']}, changed {found.get('changed')} by {found.get('actor') or '-'}",
             ),
+            *_left_behind(found),
             ("labels", found.get("labels")),
             ("triggers", "; ".join(_trigger_text(trigger) for trigger in found.get("triggers") or ())),
             ("params", list(found.get("params") or ())),
@@ -422,3 +423,11 @@ def ticks(
         ],
     )  # fmt: skip
     more(there_is_more, len(items))
+
+
+def _left_behind(found: dict[str, Any]) -> list[tuple[str, object]]:
+    left = found.get("left_behind")
+    if left is None:
+        return []
+    said = f"it cannot follow template {left['template']} since {left['since']}: {left['why']}"
+    return [("left behind", said)]

@@ -526,6 +526,7 @@ export default {
   "job.noNext": ["No tick comes by itself: it runs when asked.", "Kein Tick kommt von selbst: Er läuft auf Verlangen."],
   "job.noNextHears": ["No tick comes by itself: it runs when asked, or when what its triggers wait for happens.", "Kein Tick kommt von selbst: Er läuft auf Verlangen, oder wenn geschieht, worauf seine Auslöser warten."],
   "job.noTick": ["none", "keiner"],
+  "job.leftBehind": ["It cannot follow template {template}, and stays as it is:", "Er kann der Vorlage {template} nicht folgen und bleibt, wie er ist:"],
   "job.off": ["none: the job says so", "keiner: der Job sagt es so"],
   "job.criticality": ["Criticality", "Wichtigkeit"],
   "job.owner": ["Owner", "Verantwortlich"],

@@ -29,12 +29,13 @@ from scheduler.store.reads import runs as run_reads
 from scheduler.store.reads import tasks as task_reads
 from scheduler.store.reads import triggers as trigger_reads
 from scheduler.store.reads.attempts import ListedAttempt
-from scheduler.store.tables import approvals, holds, nested, overrides, pauses, reruns, rests
+from scheduler.store.tables import approvals, holds, left_behind, nested, overrides, pauses, reruns, rests
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables.fanouts import Fanout
 from scheduler.store.tables.holds import Hold
 from scheduler.store.tables.jobs import Job as JobRow
+from scheduler.store.tables.left_behind import LeftBehind
 from scheduler.store.tables.overrides import Override
 from scheduler.store.tables.pauses import ALL, Pause
 from scheduler.store.tables.reruns import Rerun
@@ -49,6 +50,7 @@ from scheduler.words.outcomes import Code, Outcome
 LISTED = "cronclave job list, or GET /v1/jobs, shows them; -n, or ?namespace=, names another namespace."
 LONG = frozenset({"tasks", "policies", "notify", "defaults"})
 """Fields of a job that a list can do without: a graph may have a megabyte."""
+EXTENDS = b'"extends":'  #: in the text of a job that may have a template
 RERUNS_SHOWN = 20  #: of a run, the newest
 RUN_INLINE = 50  #: tasks or tries of a run that is put together in the loop
 CHILDREN_MAX = 10_000  #: runs that the tasks of a run began: as many tasks as a job may have
@@ -88,6 +90,8 @@ def job_documents(
     next_ticks = job_reads.next_ticks(store, ids)
     last_ticks = job_reads.last_ticks(store, ids)
     last_runs = run_reads.newest_of(store, ids)
+    extending = [row.id for row in rows if EXTENDS in row.spec]
+    left = left_behind.of_jobs(store, extending) if extending else {}
     return [
         job_bytes(
             job_facts(
@@ -97,11 +101,16 @@ def job_documents(
                 last_tick=last_ticks.get(row.id),
                 last_run=last_runs.get(row.id),
                 pauses=[pause for pause in paused if pause.namespace in (ALL, row.namespace)],
+                left=left_json(left.get((row.id, row.revision))),
             ),
             whole_text(row.spec, LONG if brief else frozenset()),
         )
         for row in rows
     ]
+
+
+def left_json(row: LeftBehind | None) -> dict[str, Any] | None:
+    return None if row is None else {"template": row.template, "why": row.why, "since": rfc3339(row.at_ms)}
 
 
 async def job_answer(
@@ -166,7 +175,7 @@ def gone_job_document(job: Job, spec: bytes, revision: int, actor: str, at_ms: i
     facts: dict[str, Any] = {
         "name": job.name, "revision": revision, "state": "active" if job.enabled else "disabled",
         "pause_reason": None, "paused_by": [],
-        "unplaceable_reason": None,
+        "unplaceable_reason": None, "left_behind": None,
         "created": rfc3339(at_ms), "changed": rfc3339(at_ms), "actor": actor, "source": None,
         "active_runs": 0, "failures": 0, "next_tick": None, "last_tick": None, "last_run": None,
     }  # fmt: skip

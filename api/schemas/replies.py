@@ -57,6 +57,12 @@ class Pause(Reply):
     actor: str | None
 
 
+class LeftBehind(Reply):
+    template: str = Field(examples=["default/reports"])
+    why: str
+    since: Instant
+
+
 class Job(Reply):
     """The definition in the public job schema, and what the server knows."""
 
@@ -68,6 +74,7 @@ class Job(Reply):
     unplaceable_reason: str | None = Field(examples=["no agent is connected with pool gpu"])
     pause_reason: str | None
     paused_by: list[Pause] = Field(description="Pauses of everything, and of its namespace, that stand.")
+    left_behind: LeftBehind | None = Field(description="it could not follow its template, and stays as it is")
     created: Instant
     changed: Instant
     actor: str

@@ -1,4 +1,5 @@
-"""The jobs of a template that was changed follow it, one revision each, in steps of the planner."""
+"""The jobs of a template that was changed follow it, one revision each, in steps of the planner. Of one that
+cannot it is told why, until it is put anew or follows."""
 
 from __future__ import annotations
 
@@ -8,9 +9,12 @@ from scheduler.machine.steps import editing, redating
 from scheduler.machine.steps.editing import Edit
 from scheduler.model.templates import KIND
 from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import left_behind, template_changes
 from scheduler.store.tables import objects as object_rows
-from scheduler.store.tables import template_changes
+from scheduler.store.tables.jobs import Job
+from scheduler.store.tables.left_behind import LeftBehind
 from scheduler.store.tables.refs import Named
+from scheduler.words import events as e
 from scheduler.words.commands import FollowTemplate
 from scheduler.words.outcomes import Code, Outcome
 
@@ -35,10 +39,17 @@ def follow_template(ctx: Context, command: FollowTemplate) -> Outcome:
         if job is None or isinstance(judged, Outcome) or judged.is_same:
             continue
         refers = {Named("job", new.namespace, new.name): new.refers}
-        if together.judge(ctx.store, [(new, False)]) or references.judge(ctx.store, refers):
+        refusal = together.judge(ctx.store, [(new, False)]) or references.judge(ctx.store, refers)
+        if refusal is not None:
+            _leave(ctx, command, job, refusal.detail)
             continue
+        left_behind.drop(ctx.store, job.id)
         editing.put(ctx, Edit(actor, job.source, ctx.stamp_ms, ctx.stamp_ms, ctx.state.idx), judged, 0)
         followed += 1
+    for left in command.left:
+        job = job_rows.find(ctx.store, left.namespace, left.name)
+        if job is not None and job.revision == left.revision:
+            _leave(ctx, command, job, left.why)
     if command.done:
         template_changes.drop(ctx.store, command.namespace, command.name)
     else:
@@ -47,3 +58,10 @@ def follow_template(ctx: Context, command: FollowTemplate) -> Outcome:
         )
         template_changes.move(ctx.store, through)
     return done(followed=followed)
+
+
+def _leave(ctx: Context, command: FollowTemplate, job: Job, why: str) -> None:
+    template = f"{command.namespace}/{command.name}"
+    why = why[: left_behind.WHY_LETTERS_MAX]
+    left_behind.put(ctx.store, LeftBehind(job.id, job.revision, template, why, ctx.stamp_ms))
+    ctx.emit(e.JobLeftBehind(job.id, job.namespace, job.name, template, why))

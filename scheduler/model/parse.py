@@ -146,6 +146,9 @@ def parse_job(
         if not shape.get("tasks"):
             detail = "neither the job nor its template has work"
             problems.append(Problem("", detail, f"give {work.ONE_OF_SHORT}"))
+    elif isinstance(shape.get(INHERITED), dict):
+        hint = "say `extends` as it was, or take `inherited` out, and with it what the job is not to keep"
+        problems.append(Problem("/extends", "what it took of a template would become its own words", hint))
     if defaults is not None and isinstance(namespace, str):
         shape, taken = _with_defaults(shape, defaults(namespace))
     job: Job | None = None

@@ -14,7 +14,7 @@ SERVER_FACTS = frozenset(
     {
         "name", "revision", "state", "pause_reason", "paused_by", "unplaceable_reason", "created", "changed",
         "actor", "source", "active_runs", "failures", "next_tick", "last_tick", "last_run", "definition",
-        "computed",
+        "computed", "left_behind",
     }
 )  # fmt: skip
 

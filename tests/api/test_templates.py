@@ -28,6 +28,8 @@ async def test_jobs_are_put_with_what_their_template_gives(client: httpx2.AsyncC
     assert found["inherited"]["own"] == ["/tasks/main/retry/max"]
     again = await client.put("/v1/jobs/a", json=found)
     assert (again.status_code, again.json()["revision"]) == (200, 1), "what was read can be sent"
+    without = await client.put("/v1/jobs/a", json={key: found[key] for key in found if key != "extends"})
+    assert (without.status_code, without.json()["errors"][0]["pointer"]) == (422, "/extends")
     text = (await client.get("/v1/jobs/a/definition")).text
     assert "extends: base" in text
     assert "./report" not in text
@@ -48,6 +50,26 @@ async def test_a_dry_run_names_who_follows_and_an_impossible_edit_is_refused(
     refused = await put(client, {"policies": {"timeout": "1h"}})
     assert refused.status_code == 422
     assert "job default/a cannot follow template default/base: neither" in refused.json()["detail"]
+
+
+async def test_a_job_that_cannot_follow_says_so(client: httpx2.AsyncClient, node: SingleNode) -> None:
+    await put(client, GIVES)
+    await client.put("/v1/jobs/a", json={"extends": "base"})
+    assert (await client.get("/v1/jobs/a")).json()["left_behind"] is None
+    assert (await client.put("/v1/vars/late", json={"values": {"a": "1"}})).status_code == 201
+    assert (await put(client, {**GIVES, "vars": ["late"]})).status_code == 200
+    await client.delete("/v1/vars/late")  # before its turn comes
+    with node.read() as store:
+        commands = plan(store, node.now_ms(), epoch=node.machine.state.epoch, lead_ms=0)
+    node.apply(*commands)
+
+    told = (await client.get("/v1/jobs/a")).json()
+    assert told["left_behind"]["template"] == "default/base"
+    assert "late" in told["left_behind"]["why"]
+    sent = await client.put("/v1/jobs/a", json=told)  # and so it would be under its template of now
+    assert (sent.status_code, "late" in sent.json()["detail"]) == (422, True)
+    mine = {"extends": "base", "vars": []}
+    assert (await client.put("/v1/jobs/a", json=mine)).json()["left_behind"] is None
 
 
 async def test_what_is_extended_is_not_deleted_and_what_is_not_there_is_told(

@@ -18,6 +18,13 @@ def templates_change(story: Recorder) -> None:
     story.tell(*late)
     while steps := [each for each in story.plan() if isinstance(each, c.FollowTemplate)]:
         story.tell_ok(*steps)
+    story.apply({"template": "shared", "gives": {**gives, "vars": ["not-there"]}})  # which none can follow
+    while steps := [each for each in story.plan() if isinstance(each, c.FollowTemplate)]:
+        story.tell_ok(*steps)
+    story.apply({"job": "later", "namespace": "web", "extends": "other"})
+    story.now_ms += 1_000
+    story.apply({**other, "gives": {"run": "x", "vars": ["not-there"]}})
+    story.tell(*[each for each in story.plan() if isinstance(each, c.FollowTemplate)])
     story.apply(gone=[("template", "default", "shared")])
     gone = [("job", "default", str(each["job"])) for each in jobs]
     story.apply(gone=[("template", "default", "shared"), *gone])

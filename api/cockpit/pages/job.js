@@ -100,6 +100,7 @@ function Whole({ job, again }) {
       <span class="push"></span>${actions.slice(0, 2).map((action) => html`<${Act} key=${action.text} action=${action} />`)}
       ${api.may("edit", job.namespace) ? html`<a class="button" href=${edit}>${t("job.edit")}</a>` : null}<${Act} action=${actions[2]} /></div>
     ${job.description ? html`<p class="intro">${job.description}</p>` : null}
+    ${job.left_behind ? html`<p class="error">${t("job.leftBehind", { template: job.left_behind.template })} <${Said} class="told">${job.left_behind.why}</${Said}></p>` : null}
     ${job.state === "unplaceable" ? html`<p class="error"><${Said} class="told">${job.unplaceable_reason}</${Said}></p>` : job.pause_reason ? html`<p class="note">${job.pause_reason}</p>` : job.state === "disabled" ? html`<p class="note">${t("job.disabled")}</p>` : null}</div>
     <${Facts} of=${[[t("job.schedule"), html`<code>${schedule(job.triggers)}</code>`], [t("job.lastRun"), last && html`<a class="plain" href=${runAt(last.id)}><${Status} state=${last.state} /></a> <${Ago} at=${last.finished || last.started || last.created} />`],
       [t("job.lastTook"), last?.started && last.finished ? span(between(last.started, last.finished)) : null], [t("job.nextTick"), job.next_tick && job.state !== "paused" ? html`<${Until} at=${job.next_tick} />` : null],

@@ -28,6 +28,7 @@ const TYPES = [
   "finally_begun",
   "job_deleted",
   "job_paused",
+  "job_left_behind",
   "job_put",
   "job_resumed",
   "led",

@@ -36,7 +36,7 @@ from scheduler.model.compiled import CompiledJob, compile_job
 from scheduler.model.expected import AtLeast
 from scheduler.model.templates import KIND as TEMPLATE
 from scheduler.store.tables import asked as asked_rows
-from scheduler.store.tables import job_pauses, namespaces, refs, template_changes
+from scheduler.store.tables import job_pauses, left_behind, namespaces, refs, template_changes
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables import runs as run_rows
@@ -219,6 +219,7 @@ def delete(ctx: Context, edit: Edit, job: Job, *, runs_max: int | None = None) -
         redating.drop(ctx, job)
     job_pauses.drop(ctx.store, job.id)
     periods.drop(ctx, job.id)
+    left_behind.drop(ctx.store, job.id)
     job_rows.delete(ctx.store, job.id)
     namespaces.count_job(ctx.store, job.namespace, -1)
     refs.set_of(ctx.store, Named("job", job.namespace, job.name), ())

@@ -11,4 +11,13 @@ STATEMENTS: tuple[str, ...] = (
         PRIMARY KEY (namespace, name)
     ) WITHOUT ROWID
     """,
+    # Jobs that could not follow, as they were then (store.left_behind).
+    """
+    CREATE TABLE left_behind (
+        job INTEGER PRIMARY KEY,
+        revision INTEGER NOT NULL,
+        template TEXT NOT NULL,             -- namespace/name
+        why TEXT NOT NULL, at_ms INTEGER NOT NULL
+    )
+    """,
 )

@@ -129,6 +129,7 @@ from scheduler.words.commands.tasks import BreakDeadlock as BreakDeadlock
 from scheduler.words.commands.tasks import Place as Place
 from scheduler.words.commands.tasks import Wake as Wake
 from scheduler.words.commands.templates import FollowTemplate as FollowTemplate
+from scheduler.words.commands.templates import LeftJob as LeftJob
 from scheduler.words.commands.ticks import Account as Account
 from scheduler.words.commands.ticks import Fire as Fire
 from scheduler.words.commands.ticks import FireDelayed as FireDelayed

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from scheduler.words.commands.jobs import PreparedJob
-from scheduler.words.record import ByPlanner, command
+from scheduler.words.record import ByPlanner, Record, command, part
+
+
+@part
+class LeftJob(Record):
+    """One that cannot be what its template says now."""
+
+    namespace: str
+    name: str
+    revision: int
+    why: str
 
 
 @command(171, grows=True, edits=True)
@@ -17,3 +27,4 @@ class FollowTemplate(ByPlanner):
     through_namespace: str  #: and name of the last one that was looked at
     through_name: str
     done: bool  #: there are no more
+    left: tuple[LeftJob, ...] = ()  #: stay as they are

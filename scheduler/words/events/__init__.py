@@ -54,6 +54,7 @@ from scheduler.words.events.hands import TaskHeld as TaskHeld
 from scheduler.words.events.hands import TaskReleased as TaskReleased
 from scheduler.words.events.hooks import Delivered as Delivered
 from scheduler.words.events.jobs import JobDeleted as JobDeleted
+from scheduler.words.events.jobs import JobLeftBehind as JobLeftBehind
 from scheduler.words.events.jobs import JobPaused as JobPaused
 from scheduler.words.events.jobs import JobPut as JobPut
 from scheduler.words.events.jobs import JobResumed as JobResumed

@@ -29,6 +29,17 @@ class JobPaused(Event):
     reason: str = ""
 
 
+@event(122)
+class JobLeftBehind(Event):
+    """It could not follow its template: it stays as it is."""
+
+    job: int
+    namespace: str
+    name: str
+    template: str  #: namespace/name
+    reason: str
+
+
 @event(5, wakes=SOON)
 class JobResumed(Event):
     job: int

@@ -11,8 +11,9 @@ from scheduler.model import JobError, canonical, parse_job
 from scheduler.model.brief import brief
 from scheduler.model.objects.parsing import Definition, parse_document
 from scheduler.store.tables import jobs as job_rows
-from scheduler.store.tables import template_changes
+from scheduler.store.tables import left_behind, template_changes
 from scheduler.words import commands as c
+from scheduler.words import events as e
 from scheduler.words.outcomes import Code
 from tests.scheduler.story import Story
 
@@ -106,9 +107,37 @@ def test_a_job_does_not_come_to_what_nobody_could_put(story: Story, gives: dict[
     story.settle()
     assert template_changes.first(story.store) is None
     assert story.job("a").revision == 1
+    (told,) = left_behind.of_jobs(story.store, [story.job("a").id]).values()
+    assert (told.revision, told.template, told.at_ms) == (1, "default/base", story.now_ms)
+    assert told.why
+    assert [each.reason for each in story.events if isinstance(each, e.JobLeftBehind)] == [told.why]
     ok(story, template(run="./other"))
     story.settle()
     assert spec(story, "a")["tasks"]["main"]["run"] == "./other"
+    assert left_behind.of_jobs(story.store, [story.job("a").id]) == {}
+
+
+def test_whatever_is_put_or_deleted_is_not_left_behind_any_more(story: Story) -> None:
+    story.connect()
+    ok(story, template(), extending("a"))
+    ok(story, {"template": "base", "gives": {"run": "./never", "vars": ["nope"]}})
+    story.settle()
+    number = story.job("a").id
+    assert list(left_behind.of_jobs(story.store, [number])) == [(number, 1)]
+    ok(story, {"job": "a", "run": "./mine"})
+    assert story.job("a").revision == 2  # of which nothing is told
+    story.tell_ok(c.DeleteJob("default", "a"))
+    assert left_behind.of_jobs(story.store, [number]) == {}
+
+
+def test_what_was_read_without_its_template_is_no_job_that_keeps_it() -> None:
+    read = {"job": "a", "run": "./report", "inherited": {"taken": ["/tasks/main/run"], "own": [], "off": []}}
+    with pytest.raises(JobError) as refused:
+        parse_job(read)
+    (problem,) = refused.value.problems
+    assert (problem.pointer, "take `inherited` out" in problem.hint) == ("/extends", True)
+    kept = parse_job({**read, "inherited": None})
+    assert json.loads(canonical(kept))["tasks"]["main"]["run"] == "./report"
 
 
 def test_jobs_that_follow_ask_for_no_more_ticks_than_a_namespace_may(story: Story) -> None:

@@ -16,7 +16,7 @@ from scheduler.words import commands as c
 from tests.golden.log import tables
 from tests.scheduler.story import Story, job
 
-LAYOUT = (79, "61a6d876e77e160f")
+LAYOUT = (80, "34cb627a51ed0d30")
 DEADLINE_S = 60.0
 
 
