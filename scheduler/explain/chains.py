@@ -19,7 +19,7 @@ from typing import Protocol
 from scheduler.explain import pausing
 from scheduler.explain.endings import GATES, command, ending_of
 from scheduler.explain.findings import READY_WORD, Finding, outcome_text
-from scheduler.machine.rules import gates
+from scheduler.machine.rules import gates, selectors
 from scheduler.machine.rules.gates import paused_all, suspended
 from scheduler.model.quantities import format_duration, format_instant
 from scheduler.store.connection import Store
@@ -28,6 +28,7 @@ from scheduler.store.reads import jobs as job_reads
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import leaderships, pauses, zones
 from scheduler.store.tables import runs as run_rows
+from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.jobs import Revision
 from scheduler.store.tables.ledger import Entry
 from scheduler.store.tables.runs import Run
@@ -268,11 +269,14 @@ def _with_attempts(store: Store, links: list[Link], run: Run) -> list[Link]:
     agent = agent_rows.get(store, first.agent)
     name = f"agent {first.agent}" if agent is None else f"{agent.name} in {agent.zone}"
     granted_ms = first.granted_ms or first.assigned_ms
+    task = task_rows.get(store, first.task)
+    why = "" if task is None else selectors.order_words(selectors.parse(task.selector))
+    took = f"{name} took it" + (f": {why}" if why else "")
     late_ms = (first.started_ms or granted_ms) - run.due_ms
     late = f", {format_duration(late_ms)} after its instant" if late_ms >= LATE_MS else ""
     told = {
         "agent": Link(
-            "agent", True, f"{name} took it", first.assigned_ms, _refs(agent=first.agent, run=run.id)
+            "agent", True, took, first.assigned_ms, _refs(agent=first.agent, run=run.id)
         ),
         "start": Link(
             "start",

@@ -19,6 +19,7 @@ from scheduler.model.members import OUTPUT, CompiledFanout, compiled_fanout
 from scheduler.model.named import resolved
 from scheduler.model.notify import compiled_targets
 from scheduler.model.openings import Openings, compiled_openings
+from scheduler.model.ordering import compiled_zone
 from scheduler.model.outputs import share_of
 from scheduler.model.overlap_key import parts_of
 from scheduler.model.quantities import parse_duration_ms, parse_size_bytes
@@ -53,7 +54,7 @@ class CompiledTask(NamedTuple):
     allow_failure: bool
     pool: str
     labels: tuple[tuple[str, str], ...]
-    zone: str | None  #: a zone's name: only there; None: anywhere
+    zone: str | None  #: model.placement.compiled_zone
     retry_max: int  #: retries after the first attempt
     retry_backoff: str  #: constant | exponential
     retry_first_ms: int
@@ -358,7 +359,7 @@ def _task(
     if async_ms is not None:  # which is for all of it, its process too
         timeout_ms = async_ms if timeout_ms is None else min(timeout_ms, async_ms)
     again, delays_ms = _again(retry) if retry else _NEVER_AGAIN
-    pool, zone = place["pool"], place.get("zone")
+    pool, zone = place["pool"], compiled_zone(place)
     needs, rule, when = tuple(task["needs"]), task["rule"], task.get("when", "")
     wanted = len(needs)
     if rule != "all_success":

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
-from scheduler.model.fields import Labels, Model, Name, check_label, type_name
+from scheduler.model.fields import NAME_PATTERN, Labels, Model, Name, check_label, check_name, type_name
+from scheduler.model.ordering import PREFER
 from scheduler.model.problems import Refused
 from scheduler.patterns import LETTERS_MAX, PatternError, check
 
@@ -36,12 +37,47 @@ Patterns = Annotated[
 ]
 
 
+def _zone(value: Any) -> Any:
+    """`prefer zone-a` is what `{prefer: zone-a}` is inside."""
+    if not isinstance(value, dict):
+        if value == PREFER:
+            raise Refused("prefer which zone?", "zone: {prefer: zone-a}")
+        return value if value is None else check_name(value)
+    if list(value) != [PREFER]:
+        raise Refused("a zone is a name, spread, or {prefer: NAME}", "such as {prefer: zone-a}")
+    return f"{PREFER} {check_name(value[PREFER])}"
+
+
+def _written_zone(value: str | None) -> Any:
+    name = (value or "").partition(" ")[2]
+    return {PREFER: name} if name else value
+
+
 class Placement(Model):
     """Which agents may run the task."""
 
     pool: Name = "default"
     labels: Labels = Field(default_factory=dict)
-    zone: Annotated[Name | None, Field(description="only in this zone")] = None
+    zone: Annotated[
+        str | None,
+        BeforeValidator(_zone),
+        PlainSerializer(_written_zone),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "string", "pattern": NAME_PATTERN},
+                    {
+                        "type": "object",
+                        "properties": {PREFER: {"type": "string", "pattern": NAME_PATTERN}},
+                        "required": [PREFER],
+                        "additionalProperties": False,
+                    },
+                    {"type": "null"},
+                ]
+            }
+        ),
+        Field(description="only in this zone; spread: over all zones evenly; {prefer: NAME}: there first"),
+    ] = None
     match: Annotated[
         Patterns | None, Field(description="labels that fit patterns: globs, or regex:…; host: its name too")
     ] = None
@@ -52,14 +88,10 @@ class Placement(Model):
         Name | None, Field(description="the agent that had this task's last attempt, and no other")
     ] = None
     strategy: Annotated[
-        Literal["least_loaded"] | None,
-        AfterValidator(lambda value: None),
-        Field(description="which of them: the one with the smallest share of its slots taken"),
+        Literal["least_loaded", "round_robin", "fixed_priority"] | None,
+        AfterValidator(lambda value: None if value == "least_loaded" else value),
+        Field(
+            description="which of them: that with the smallest share of its slots taken (default), each in"
+            " turn, or the first by its label `priority`"
+        ),
     ] = None
-
-    @field_validator("zone")
-    @classmethod
-    def _zone(cls, value: str | None) -> str | None:
-        if value in ("spread", "prefer"):
-            raise Refused(f"zone: {value} is not available in this version", "name a zone, or leave it out")
-        return value

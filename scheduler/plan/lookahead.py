@@ -1,10 +1,12 @@
 """What a planner keeps between plans: compiled jobs, and the next instants of busy triggers.
 
-All of it is derived, so a cold cache gives the same plan, later.
+All of it is derived, so a cold cache gives the same plan, later; but for whose turn it is among agents,
+which begins anew with each leader.
 """
 
 from __future__ import annotations
 
+from scheduler.machine.rules.selectors import Selector
 from scheduler.model.by_revision import CompiledJobs
 from scheduler.model.compiled import CompiledJob
 from scheduler.store.connection import Store
@@ -43,6 +45,7 @@ class PlanCache:
         self.kept_inside: list[str] = []  #: selectors whose first task waits for a resource, of nested runs
         self.circles_ms: int | None = None  #: when circles are looked for again; None: nobody waits in one
         self.share_cursor = ("", -1)  #: namespace and share that the round over more than one plan sees is at
+        self.turns: dict[Selector, int] = {}  #: the agent that had the last turn (strategy: round_robin)
         self.useful_queues: dict[str, None] = {}  #: selectors that had a place, the latest last
 
     def begin(self) -> None:

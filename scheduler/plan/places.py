@@ -4,7 +4,8 @@ Rules of this file:
 
 1. A draining or disconnected agent takes nothing new, nor does one whose node is quiet (it missed some
    heartbeats). Free slots are slots less live attempts less what this plan placed.
-2. The least loaded matching agent takes the task (by share of its slots, then by id).
+2. The least loaded matching agent takes the task (by share of its slots, then by id). Where its selector
+   has an order of its own (`on: {zone, strategy}`), that comes first, and all that match are looked at.
 3. A task that runs as a user whom its namespace has withdrawn has no place.
 4. Queued tasks come before the tasks of ticks that fire now; where a queue is not emptied, a firing tick's
    task joins it and does not jump it.
@@ -20,11 +21,16 @@ from dataclasses import dataclass, field
 
 from scheduler.machine.rules import holdings, selectors, users
 from scheduler.machine.rules.selectors import Selector
+from scheduler.model.ordering import PREFER, SPREAD
 from scheduler.store.connection import Store
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables.agents import Agent
 
 PAGE, PAGE_MAX = 64, 2_048
+TURNS_MAX = 1_000
+ROUND_ROBIN = "round_robin"
+PRIORITY, PRIORITY_LAST = "priority", 1 << 62
+"""The label that puts agents in order (strategy: fixed_priority), and one's place that has none."""
 
 Words = tuple[str, str, str, str]
 """What a selector asks about: pool, labels, zone, kinds of work."""
@@ -63,7 +69,12 @@ class _Near:
 class Places:
     """The free slots as this plan sees and fills them. Agents are read when a place is asked for."""
 
-    def __init__(self, store: Store, quiet_nodes: Collection[str] = ()) -> None:
+    def __init__(
+        self, store: Store, quiet_nodes: Collection[str] = (), turns: dict[Selector, int] | None = None
+    ) -> None:
+        """`turns`: of the plans before, which agent had the last one."""
+        self._turns = {} if turns is None else turns
+        self._by_zone: dict[Selector, dict[str, int]] = {}  #: attempts on agents that fit
         self._store = store
         self._quiet_nodes = quiet_nodes
         self._agents: dict[int, Agent] = {}  #: that were looked at
@@ -176,6 +187,8 @@ class Places:
             wanted = wanted._replace(agent=self._gone_to[group])
         near = self._near_to(wanted)
         heap = near.heap
+        if wanted.order and not wanted.agent:
+            return self._take_in_order(wanted, near, group)
         while heap or self._look_further(near, wanted) is not None:
             if not heap:
                 continue
@@ -186,15 +199,52 @@ class Places:
             elif load != busy / slots:
                 heapq.heapreplace(heap, (busy / slots, agent))
             elif self._look_further(near, wanted, (load, agent)) is None:
-                self._busy[agent] = busy + 1
-                if wanted.agent_max:
-                    has = self._members[wanted.whole]
-                    has[agent] = has.get(agent, 0) + 1
+                self._fill(wanted, agent, group)
                 heapq.heapreplace(heap, ((busy + 1) / slots, agent))
-                if group:
-                    self._gone_to[group] = agent
                 return agent
         return 0
+
+    def _fill(self, wanted: Selector, agent: int, group: int) -> None:
+        self._busy[agent] += 1
+        if wanted.agent_max:
+            has = self._members[wanted.whole]
+            has[agent] = has.get(agent, 0) + 1
+        if group:
+            self._gone_to[group] = agent
+
+    def _take_in_order(self, wanted: Selector, near: _Near, group: int) -> int:
+        while self._look_further(near, wanted) is not None:
+            pass
+        free = [self._agents[agent] for _, agent in near.heap if self._left(wanted, agent)]
+        if not free:
+            return 0
+        work = self._work_by_zone(wanted) if SPREAD in wanted.order else {}
+        last = self._turns.get(wanted, 0)
+
+        def place(agent: Agent) -> tuple[object, ...]:
+            words = (rank(word, agent, work, last) for word in wanted.order)
+            return (*words, self._busy[agent.id] / agent.slots, agent.id)
+
+        chosen = min(free, key=place)
+        work[chosen.zone] = work.get(chosen.zone, 0) + 1
+        if ROUND_ROBIN in wanted.order:
+            self._turns.pop(wanted, None)
+            self._turns[wanted] = chosen.id
+            while len(self._turns) > TURNS_MAX:
+                del self._turns[next(iter(self._turns))]
+        self._fill(wanted, chosen.id, group)
+        return chosen.id
+
+    def _work_by_zone(self, wanted: Selector) -> dict[str, int]:
+        """Attempts on agents that fit, those that are full too."""
+        found = self._by_zone.get(wanted)
+        if found is None:
+            found = self._by_zone[wanted] = {}
+            for agent in agent_rows.connected(self._store):
+                if _is_named(wanted, agent):
+                    busy = self._busy.get(agent.id, agent.busy)
+                    found[agent.zone] = found.get(agent.zone, 0) + busy
+        return found
 
     def take_for_tick(self, selector: str) -> int:
         """As `take`, but 0 while tasks of this selector are left in the queue."""
@@ -202,6 +252,20 @@ class Places:
 
     def leave_queued(self, selector: str) -> None:
         self._crowded.add(selector)
+
+
+def rank(word: str, agent: Agent, work: dict[str, int], last: int) -> object:
+    """Its place by one word of an order, the least first. `work`: attempts by zone; `last`: who had the last
+    turn."""
+    name, _, value = word.partition(" ")
+    if name == SPREAD:
+        return work.get(agent.zone, 0)
+    if name == PREFER:
+        return agent.zone != value
+    if name == ROUND_ROBIN:
+        return agent.id <= last, agent.id
+    said = dict(selectors.parse_labels(agent.labels)).get(PRIORITY, "")
+    return int(said) if said.isascii() and said.isdecimal() else PRIORITY_LAST
 
 
 def _is_named(wanted: selectors.Selector, agent: Agent) -> bool:

@@ -86,7 +86,7 @@ def _view(
         epoch=epoch,
         limits=limits,
         cache=cache,
-        places=Places(store, quiet_nodes),
+        places=Places(store, quiet_nodes, cache.turns),
         due=Due(store, cache, hold, now_ms, now_ms + lead_ms, limit=limits.commands // 2),
         ended=ended,
         silent_nodes=silent_nodes,

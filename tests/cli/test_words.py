@@ -71,8 +71,8 @@ async def test_an_agent_is_shown_by_its_name(cronclave: Command, node: SingleNod
 
     assert "0 of 8 busy" in result.out
     assert "gpu" in result.out
-    assert "exec,http,noop,script,shell" in result.out
-    assert "exec,http,noop,script,shell" in (await cronclave("agents", "list")).out
+    assert "exec,files,http,noop,script,shell" in result.out
+    assert "exec,files,http,noop,script,shell" in (await cronclave("agents", "list")).out
     await cronclave("job", "apply", "-", stdin="job: a\nnoop: true\n")
     node.apply(ConnectAgent("agent-9", "j", "s", "b", "zone-a", "default", b"{}", 8, "1", "node-2", ("x",)))
     why = "no agent with pool default offers work of kind noop"

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from scheduler.model.compiled import CompiledTask
 from scheduler.model.locks import RUN, Lock
+from scheduler.model.ordering import order_of
 from scheduler.patterns import fits
 from scheduler.protocol import OBJECT_STORE
 
@@ -39,6 +40,7 @@ class Selector(NamedTuple):
     features: tuple[str, ...]  #: of that kind, that it must know
     asks: frozenset[str]  #: both, as an agent says them (scheduler.protocol.Hello.kinds)
     agent: int = 0  #: the only one that may take it; 0: any
+    order: tuple[str, ...] = ()  #: by what those are put in order that may; none: by their load alone
     user: str = ""  #: of the host, that it runs as; empty: the agent's own
     namespace: str = ""  #: of one with a user: that allows it
     match: tuple[tuple[str, str], ...] = ()  #: labels, and patterns that they fit
@@ -136,7 +138,10 @@ def parse(selector: str) -> Selector:
     patterns = [tuple((key, pattern) for key, pattern in each) for each in more[3:5]]
     locks = [tuple([Lock(*lock) for lock in each]) for each in more[5:6]]
     asked = asked_of(*kind.split(" "))
-    found = Selector(pool, frozenset(labels.items()), zone, *asked, *more[:3], *patterns, *locks)
+    only, order = order_of(zone)
+    found = Selector(pool, frozenset(labels.items()), only, *asked)
+    names = ("agent", "user", "namespace", "match", "unlike", "locks")
+    found = found._replace(order=order, **dict(zip(names, [*more[:3], *patterns, *locks], strict=False)))
     if len(more) > 6:
         run, group, sticky, *share = more[6:]
         asks = found.asks | parse_kinds(sticky) if sticky else found.asks
@@ -186,7 +191,8 @@ def of_one(task: CompiledTask) -> Selector:
     """As a state of the job is judged by: whoever may run it as whom is another question."""
     labels = frozenset(task.labels)
     asked = asked_of(task.executor, *task.features)
-    return Selector(task.pool, labels, task.zone, *asked, match=task.match, unlike=task.unlike)
+    only, _ = order_of(task.zone)
+    return Selector(task.pool, labels, only, *asked, match=task.match, unlike=task.unlike)
 
 
 def _fits(selector: Selector, labels: dict[str, str], name: str | None) -> bool:
@@ -233,6 +239,20 @@ def words(selector: Selector) -> str:
     parts += [f"{_asked(key)} like {pattern}" for key, pattern in selector.match]
     parts += [f"{_asked(key)} not like {pattern}" for key, pattern in selector.unlike]
     return ", ".join(parts) or "any pool"
+
+
+def order_words(selector: Selector) -> str:
+    """Why one of the agents that fit came first, for people; empty: by its load."""
+    words = [word.partition(" ") for word in selector.order]
+    return ", ".join([_ORDERS.get(word, word).format(value) for word, _, value in words])
+
+
+_ORDERS = {
+    "spread": "in the zone with the least work on agents that fit (zone: spread)",
+    "prefer": "zone {} is preferred",
+    "round_robin": "whose turn it was (round_robin)",
+    "fixed_priority": "the first by the label priority (fixed_priority)",
+}
 
 
 def _asked(key: str) -> str:

@@ -27,7 +27,10 @@ def is_for(ctx: Context, agent: int, selector: str) -> bool:
 
 
 def may_take(ctx: Context, run: Run, agent: int, selector: str) -> bool:
-    """Whether a queued task of this run may be given to that agent."""
+    """Whether a queued task of this run may be given to that agent. Which comes first by another order than
+    the load the planner alone looks for (`goes_on`)."""
+    if agent == ctx.reporter and selectors.parse(selector).order:
+        return False
     return judge(ctx, run, agent, selector) is READY
 
 

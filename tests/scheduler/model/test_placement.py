@@ -32,6 +32,7 @@ def test_patterns_are_compiled_and_come_back_as_they_were() -> None:
     assert canonical(parse_job({"job": "j", "noop": True, "policies": {"not_restartable": False}})) == plain
 
 
+STRATEGIES = "least_loaded, round_robin, fixed_priority"
 HINT = 'such as "db*" or "regex:db[0-9]+"'
 
 
@@ -64,7 +65,15 @@ HINT = 'such as "db*" or "regex:db[0-9]+"'
         ),
         (
             {"noop": True, "on": {"strategy": "random"}},
-            {"/on/strategy": "strategy must be least_loaded, not 'random' | "},
+            {"/on/strategy": f"strategy must be one of {STRATEGIES}, not 'random' | "},
+        ),
+        (
+            {"noop": True, "on": {"zone": {"near": "a"}}},
+            {"/on/zone": "a zone is a name, spread, or {prefer: NAME} | such as {prefer: zone-a}"},
+        ),
+        (
+            {"noop": True, "on": {"zone": "prefer"}},
+            {"/on/zone": "prefer which zone? | zone: {prefer: zone-a}"},
         ),
         (
             {"noop": True, "on": {"same_as": "b"}},

@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from scheduler.explain import chains
 from scheduler.machine.rules import selectors
 from scheduler.model.locks import GROUP, Lock
 from scheduler.plan.passes.queue import SELECTORS_MAX
@@ -257,3 +258,92 @@ def test_the_place_is_that_of_the_least_loaded_that_matches_whoever_was_taken_be
         assert places.take(selector) == (best.id if best else 0), selector
         if best:
             busy[best.id] += 1
+
+
+def ordered(story: Story, times: int, **on: object) -> list[str]:
+    """Who took each of so many runs, one after the other."""
+    story.put(job("o", on=on, policies={"overlap": "allow"}))
+    taken = []
+    for _ in range(times):
+        run(story, "o")
+        story.plan_and_apply()
+        (agent,) = story.store.rows("SELECT agent FROM attempts ORDER BY id DESC LIMIT 1")[0]
+        row = agents.get(story.store, agent)
+        assert row is not None
+        taken.append(row.name)
+    return taken
+
+
+def test_spread_has_as_much_work_in_each_zone_whatever_the_sizes(story: Story) -> None:
+    story.connect("large", slots=100, zone="zone-a")
+    story.connect("small-1", slots=4, zone="zone-b")
+    story.connect("small-2", slots=4, zone="zone-b")
+    assert sorted(ordered(story, 6, zone="spread")) == ["large"] * 3 + ["small-1"] * 2 + ["small-2"]
+    story.put(job("f", on={"zone": "spread"}, fanout={"n": 4}))
+    run(story, "f")
+    story.settle()
+    zones = "SELECT g.zone FROM attempts a JOIN agents g ON g.id = a.agent JOIN runs r ON r.id = a.run"
+    assert Counter(story.store.rows(f"{zones} WHERE r.name = 'f'")) == {("zone-a",): 2, ("zone-b",): 2}
+
+
+def test_full_zones_count_for_spread_and_others_take_it_then(story: Story) -> None:
+    story.connect("a", slots=1, zone="zone-a")
+    story.connect("b", slots=9, zone="zone-b")
+    assert ordered(story, 4, zone="spread") == ["a", "b", "b", "b"]
+
+
+def test_a_preferred_zone_comes_first_while_it_has_room(story: Story) -> None:
+    story.connect("far", slots=9, zone="zone-a")
+    near = story.connect("near", slots=2, zone="zone-b")
+    assert ordered(story, 3, zone={"prefer": "zone-b"}) == ["near", "near", "far"]
+    story.disconnect(near)
+    assert ordered(story, 1, zone={"prefer": "zone-b"}) == ["far"]
+
+
+def test_each_agent_has_its_turn_whatever_its_load(story: Story) -> None:
+    story.connect("a", slots=99)
+    story.connect("b", slots=5)
+    story.connect("c", slots=2)
+    assert ordered(story, 8, strategy="round_robin") == ["a", "b", "c", "a", "b", "c", "a", "b"]
+
+
+def test_the_passive_takes_over_while_the_active_is_drained_or_full(story: Story) -> None:
+    story.connect("without", slots=9)
+    story.connect("passive", slots=9, labels=b'{"priority":"20"}')
+    story.connect("active", slots=3, labels=b'{"priority":"3"}')
+    assert ordered(story, 2, strategy="fixed_priority") == ["active", "active"]
+    story.tell_ok(c.DrainAgent("active"))
+    assert ordered(story, 1, strategy="fixed_priority") == ["passive"]
+    story.tell_ok(c.ResumeAgent("active"))
+    assert ordered(story, 2, strategy="fixed_priority") == ["active", "passive"]
+
+
+def test_the_chain_says_why_an_agent_took_it(story: Story) -> None:
+    story.connect("active", zone="zone-b", labels=b'{"priority":"3"}')
+    story.put(job("o", on={"strategy": "fixed_priority", "zone": {"prefer": "zone-b"}}))
+    run(story, "o")
+    story.settle()
+    said = {link.gate: link.because for link in chains.of_run(story.store, story.run(1), []).links}
+    why = "zone zone-b is preferred, the first by the label priority (fixed_priority)"
+    assert said["agent"] == f"active in zone-b took it: {why}"
+
+
+def test_a_zone_and_an_order_go_together(story: Story) -> None:
+    story.connect("elsewhere", zone="zone-b", labels=b'{"priority":"1"}')
+    story.connect("second", zone="zone-a", labels=b'{"priority":"2"}')
+    assert ordered(story, 1, zone="zone-a", strategy="fixed_priority") == ["second"]
+    wanted = selectors.parse('["default",{},"?spread,round_robin","noop"]')
+    assert (wanted.zone, wanted.order) == (None, ("spread", "round_robin"))
+
+
+def test_what_follows_an_end_keeps_its_order(story: Story) -> None:
+    """It would go where it ended, which is no less loaded than others."""
+    story.connect("a", labels=b'{"priority":"2"}')
+    story.connect("b", labels=b'{"priority":"1"}')
+    first = {"noop": True, "on": {"labels": {"priority": "2"}}}
+    then = {"noop": True, "needs": ["x"], "on": {"strategy": "fixed_priority"}}
+    story.put(job("two", tasks={"x": first, "y": then}))
+    run(story, "two")
+    story.settle()
+    rows = story.store.rows("SELECT g.name FROM attempts a JOIN agents g ON g.id = a.agent ORDER BY a.id")
+    assert rows == [("a",), ("b",)]

@@ -229,9 +229,11 @@ class Placement(Word):
     not_: Mapping[str, str] | None = None  #: no label of the agent fits its pattern
     pool: str | None = None  #: the pool of the agents
     same_as: str | None = None  #: the agent that had this task's last attempt, and no other
-    #: which of them: the one with the smallest share of its slots taken
-    strategy: Literal["least_loaded"] | None = None
-    zone: str | None = None  #: only in this zone
+    #: which of them: that with the smallest share of its slots taken (default), each in turn, or the first
+    #: by its label `priority`
+    strategy: Literal["least_loaded", "round_robin", "fixed_priority"] | None = None
+    #: only in this zone; spread: over all zones evenly; {prefer: NAME}: there first
+    zone: str | Mapping[str, Any] | None = None
 
 
 @dataclass
