@@ -148,6 +148,7 @@ mutations: $(VENV)/.installed-dev
 # Writes the generated reference pages; tests fail when they are not up to date.
 docs: $(VENV)/.installed-dev
 	$(BIN)/python -m cli.reference > docs/reference/cli.md
+	$(BIN)/python client/words.py
 
 screenshots: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.cockpit.screenshots

@@ -28,7 +28,8 @@ INLINE = {
 #: Which file a class of the job's schema is in: the first whose names hold it, else `tasks`.
 FILES = {
     "triggers": (
-        "AllOf", "Delay", "Member", "Noticed", "Startup", "Trigger", "TriggerDays", "Valid", "Workday",
+        "AllOf", "Delay", "File", "Member", "Noticed", "Seen", "Startup", "Then", "Trigger", "TriggerDays",
+        "Valid", "Workday",
     ),
     "policies": (
         "Admission", "AtLeast", "Blackout", "Catchup", "Check", "Expect", "ExpectedDuration", "Notice",

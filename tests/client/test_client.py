@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import cronclave
+from cronclave import applying
 from cronclave.aio import AsyncClient
 from cronclave.client import Client
 from cronclave.errors import (
@@ -171,6 +172,21 @@ def test_pauses_and_all_else(client: Any) -> None:
     assert client.job("work")["pause_reason"] == "paused by admin: repairs"
     client.resume("work")
     assert client.ask("GET", "/v1/jobs/work")["state"] != "paused"
+
+
+def test_more_than_a_request_holds_goes_live_as_one_act(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(applying, "OBJECTS_A_REQUEST", 5)
+    monkeypatch.setattr(applying, "OBJECTS_A_SLICE", 4)
+    namespace = type(client).__name__.lower()
+    jobs = [{"job": f"many-{number:02}", "noop": True} for number in range(10)]
+
+    with pytest.raises(InvalidError) as caught:
+        client.apply([*jobs, {"job": "wrong", "rn": "x"}], namespace=namespace, key=namespace)
+    assert "rn" in str(caught.value)
+    assert client.ask("GET", f"/v1/jobs?namespace={namespace}")["items"] == []
+    assert client.ask("GET", f"/v1/apply?stage=client-{namespace}")["state"] == "dropped"
 
 
 def test_refusals_say_what_and_where(client: Any) -> None:

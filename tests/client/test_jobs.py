@@ -137,7 +137,7 @@ def test_the_words_are_those_of_the_schemas() -> None:
     )  # fmt: skip
     folder = PROJECT / "client" / "src" / "cronclave" / "jobs" / "words"
     written = {path.name: path.read_text() for path in folder.glob("*.py")}
-    assert json.loads(told.stdout) == written, "run: python client/words.py"
+    assert json.loads(told.stdout) == written, "run: make docs"
 
 
 def tell_all() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 import cronclave
 from tests.client.packages import PROJECT, built, installed, interpreters
+from tests.test_architecture import PACKAGES
 
 OTHERS_MAX = 2
 
@@ -31,6 +32,11 @@ def test_the_wheel_holds_one_package_and_says_what_it_needs(distributions: tuple
     assert told["Requires-Python"] == ">=3.10"
     needed = [each for each in told.get_all("Requires-Dist", []) if "extra ==" not in each]
     assert 0 < len(needed) <= OTHERS_MAX
+
+
+def test_the_server_leaves_the_name_to_it() -> None:
+    """Both may be in one environment: the command `cronclave` is the server's, the module the client's."""
+    assert "cronclave" not in PACKAGES
 
 
 def test_the_sdist_has_all_that_the_wheel_is_built_of(distributions: tuple[Path, Path]) -> None:

@@ -19,6 +19,7 @@ import pytest
 
 import cronclave
 from bench.cluster import PROJECT, Cluster, wait_for
+from cronclave import applying
 from tests.e2e.cluster import DEADLINE_S, knob
 from tests.e2e.test_namespaces import lose_the_leader
 
@@ -164,7 +165,9 @@ async def _completed(cluster: Cluster, tmp_path: Path) -> None:
         assert done.tasks["submit"].attempts[0].fence == int((tmp_path / "yard.fence").read_text())
 
 
-def test_members_of_a_divided_task_are_listed_and_followed_each(cluster: Cluster) -> None:
+def test_members_of_a_divided_task_are_listed_and_followed_each(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     go_on = cluster.root / "members-go-on"
     job = {
         "job": "divided",
@@ -173,7 +176,10 @@ def test_members_of_a_divided_task_are_listed_and_followed_each(cluster: Cluster
         "fanout": {"foreach": ["a", "b", "c"]},
     }
     with cronclave.Client(cluster.nodes[0].url, cluster.token) as client:
-        client.apply(job)
+        beside = [{"job": f"many-{number}", "noop": True} for number in range(10)]
+        monkeypatch.setattr(applying, "OBJECTS_A_REQUEST", 5)  # so that it is laid down first
+        applied = client.apply([job, *beside])
+        assert (len(applied.created), applied.unchanged) == (11, ())
         run = client.submit("divided")
         wait_for(lambda: len(list(client.members(run, "main", state="active"))) == 3, DEADLINE_S, "members")
         second = list(client.members(run, "main"))[1]

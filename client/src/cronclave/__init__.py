@@ -11,8 +11,9 @@ of a program is imported by it.
         client.wait(run)
 
 Reading order: effects (what is asked of the world) → conversation (which node, which bytes, what is asked
-again) → calls (each question once) → client and aio (two loops that perform it); records, errors; fences,
-callbacks. """
+again) → calls and applying (each question once) → client and aio (two loops that perform it); records,
+errors; fences, callbacks; jobs (definitions).
+"""
 
 from __future__ import annotations
 

@@ -5,19 +5,18 @@ with both. """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from cronclave.conversation import Request, Session, json_body, path_of
 from cronclave.effects import Give, Sleep, Talk
 from cronclave.errors import RunFailedError, WaitTimeoutError
-from cronclave.records import Applied, Member, Notice, Output, Run
+from cronclave.records import Member, Notice, Output, Run
 
 WAIT_S = 25.0  #: of one request; longer waits ask again
 FIRST_WAIT_S = 1.0
 AGAIN_S = 0.2
 PAGE = 500
-OBJECTS_MAX = 1_000  #: of one apply
 
 
 @runtime_checkable
@@ -31,15 +30,7 @@ class Named(Protocol):
     def namespace(self) -> str: ...
 
 
-@runtime_checkable
-class Documented(Protocol):
-    """What can be applied: a job or an object written in Python."""
-
-    def to_dict(self) -> dict[str, Any]: ...
-
-
 Job = str | Named
-Definitions = Mapping[str, Any] | Documented | Iterable[Mapping[str, Any] | Documented]
 
 
 def where(job: Job, namespace: str) -> tuple[str, str]:
@@ -61,18 +52,6 @@ def _given(**fields: Any) -> dict[str, Any]:
 
 
 # -- jobs -----------------------------------------------------------------------------------------------
-
-
-def apply(
-    session: Session, definitions: Definitions, namespace: str, *, dry_run: bool, source: str | None,
-    prune: bool, key: str,
-) -> Talk[Applied]:  # fmt: skip
-    if isinstance(definitions, Mapping | Documented):
-        definitions = [definitions]
-    documents = [dict(each) if isinstance(each, Mapping) else each.to_dict() for each in definitions]
-    body = json_body({"objects": documents})
-    path = path_of("apply", namespace=namespace, dry_run=dry_run, source=source, prune=prune)
-    return Applied.of((yield from session.json(Request("POST", path, body, key))))
 
 
 def job(session: Session, name: Job, namespace: str) -> Talk[dict[str, Any]]:

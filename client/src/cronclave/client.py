@@ -13,8 +13,9 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
-from cronclave import calls
-from cronclave.calls import Definitions, Job
+from cronclave import applying, calls
+from cronclave.applying import Definitions
+from cronclave.calls import Job
 from cronclave.conversation import PATIENCE_S, Request, Session, json_body
 from cronclave.effects import Connect, Effect, Give, Receive, Result, Send, Sleep, Talk
 from cronclave.records import Applied, Member, Notice, Output, Run
@@ -68,7 +69,7 @@ class Client:
         """Create or change jobs and objects, all or none: those written in Python, or dicts as in YAML. With
         `prune`, what came from the same `source` and is no longer among them is deleted."""
         return self._do(
-            calls.apply(
+            applying.apply(
                 self._session,
                 definitions,
                 self._in(namespace),

@@ -10,9 +10,6 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal
 
 from cronclave.jobs.word import Condition, Duration, Instant, Word
-from cronclave.jobs.words.tasks import (
-    File,
-)
 
 
 @dataclass
@@ -30,6 +27,25 @@ class Delay(Word):
 
     _: KW_ONLY
     delay: Duration  #: from the end of the job's last run
+
+
+@dataclass
+class File(Word):
+    """File."""
+
+    _: KW_ONLY
+    dir: str  #: the folder, without those in it
+    #: the param that takes its path, or params by fact: one of path, name, size, modified
+    as_: str | Mapping[str, Any] | None = None
+    match: str | None = None  #: of the names that are meant: a glob, or regex:…
+    max_rate: str | None = None  #: so many runs in a time; what is more waits its turn
+    on: Seen | None = None  #: the agents that look
+    #: batch: one run of all that is there, once nothing has changed for that long
+    per: Literal["file", "batch"] | None = None
+    #: agent: each has its own folder, and runs what comes there; shared: all see one
+    scope: Literal["agent", "shared"] | None = None
+    stable: Duration | None = None  #: it is complete once it stood still for so long
+    then: Then | None = None  #: what becomes of it after a run that succeeded
 
 
 @dataclass
@@ -54,12 +70,30 @@ class Noticed(Word):
 
 
 @dataclass
+class Seen(Word):
+    """The agents that look."""
+
+    _: KW_ONLY
+    labels: Mapping[str, str] | None = None  #: that they have
+    pool: str | None = None  #: the pool of the agents on whose hosts the folder is
+
+
+@dataclass
 class Startup(Word):
     """Startup."""
 
     _: KW_ONLY
     delay: Duration | None = None  #: from when the cluster hears of the boot
     pool: str | None = None  #: the pool of the agents on whose hosts it runs
+
+
+@dataclass
+class Then(Word):
+    """What becomes of a file once its run has succeeded."""
+
+    _: KW_ONLY
+    delete: Literal[True] | None = None  #: it is deleted
+    move: str | None = None  #: a folder that it is moved to, under its name
 
 
 @dataclass
