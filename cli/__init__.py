@@ -9,6 +9,6 @@ exits.py.
 Reading order: main.py (the list of commands), lazy.py, exits.py, target.py (which cluster), contexts.py
 (clusters with names), client.py (HTTP, and what is tried again), output.py, completing.py (names for the
 shell), then a file a noun: job.py, run.py, agents.py, cluster.py, backup.py, ledger.py, ticks.py, imports.py
-with importing/ (jobs of other systems), events.py; dev/ is `cronclave dev`, doctor/ `cronclave doctor`, top/
-`cronclave top`.
+with importing/ (jobs of other systems; exports/ writes ours for them), events.py; dev/ is `cronclave dev`,
+doctor/ `cronclave doctor`, top/ `cronclave top`.
 """

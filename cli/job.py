@@ -18,6 +18,7 @@ from cli.graph import job_graph
 from cli.instants import milliseconds, rfc3339
 from cli.job_backfill import job_backfill, job_backfill_cancel, job_backfills
 from cli.job_edit import job_edit
+from cli.job_export import job_export
 from cli.lazy import Group
 from cli.options import (
     FILE_OR_FOLDER,
@@ -46,6 +47,7 @@ def job() -> None:
 
 job.add_command(job_explain)
 job.add_command(job_edit)
+job.add_command(job_export)
 job.add_command(bulk)
 job.add_command(job_backfill)
 job.add_command(job_backfills)
