@@ -126,6 +126,7 @@ def _command(launch: Launch) -> Command | str:
         memory_bytes=limits.get("memory", 0),
         open_files=limits.get("open_files", 0),
         quiet_ms=int(work.get("quiet_ms") or 0),
+        cpu_s=limits.get("cpu_time", 0),
         elsewhere=argv == _CONNECT,
     )
 

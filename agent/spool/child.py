@@ -58,6 +58,7 @@ TAIL_SUCCESS_BYTES = 2 << 10  #: as scheduler.protocol has them; not imported he
 TAIL_FAILURE_BYTES = 16 << 10
 _READ_BYTES = 64 << 10
 _READS_A_TURN = 16
+_CPU_OVER = (signal.SIGXCPU, 128 + signal.SIGXCPU)  #: as its process ends, and as a shell tells of one
 REACH_MS = 20_000  #: for a process that is to end work elsewhere, which may have to connect again
 LEAVING_MS = 1_000  #: for a starved machine; a daemon needs some milliseconds
 
@@ -475,6 +476,8 @@ class Spooled:
         yield self._unmet
         if not self.cause and worked and end.code and command.argv:
             yield program.doubt(command.argv, command.environment, command.cwd or "/", end.code)
+        if worked and command.cpu_s and end.status in _CPU_OVER:
+            yield f"limits: a process of it has used its cpu_time of {command.cpu_s} s"
         yield self._after
         if self._discarded:
             yield f"{self._discarded} bytes of output discarded (limit {command.output_bytes_max})"

@@ -34,6 +34,7 @@ def _tool(name: str) -> str:
 _SETPRIV = _tool("setpriv")
 _NICE = _tool("nice")
 _PRLIMIT = _tool("prlimit")
+XCPU_S = 5  #: from SIGXCPU to SIGKILL, of a processor
 LIMITS = bool(_PRLIMIT)  #: whether processes can be limited here
 #: The work finds every signal at its default, whatever Python and the spooler ignore for themselves.
 _DEFAULTS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
@@ -85,11 +86,13 @@ def _niceness(command: Command) -> list[str]:
 def _limits(command: Command) -> list[str]:
     """What sets them, hard and soft, and then runs what follows. As the agent's user, who may raise none
     above what he has."""
-    if not (command.memory_bytes or command.open_files):
+    if not (command.memory_bytes or command.open_files or command.cpu_s):
         return []
     if not _PRLIMIT:
         raise StartFailed("limits need the program prlimit (util-linux) on the agent's host")
     limits = [f"--data={command.memory_bytes}"] if command.memory_bytes else []
+    if command.cpu_s:  # SIGXCPU at the first; at the second SIGKILL, which comes alone where both are one
+        limits.append(f"--cpu={command.cpu_s}:{command.cpu_s + XCPU_S}")
     if command.open_files:
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         if command.open_files > most != resource.RLIM_INFINITY and os.geteuid() != 0:

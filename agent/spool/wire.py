@@ -72,6 +72,7 @@ class Command:
     memory_bytes: int = 0  #: that each of its processes may write to, but for what it shares; 0: no limit
     open_files: int = 0  #: of each of them; 0: as the agent was started
     quiet_ms: int = 0  #: in which it has to write something, or the agent is told; 0: for any time
+    cpu_s: int = 0  #: of a processor, that each of its processes may use; 0: any time
     elsewhere: bool = False
     """Its process speaks for work on another host. Where a signal ends that process, nobody saw how the work
     ended. SIGTERM asks it to end the work there with its grace, SIGQUIT at once; then it has REACH_MS."""

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from scheduler.model.fields import Model, SizeBytes
+from scheduler.model.fields import DurationMs, Model, SizeBytes
 from scheduler.model.problems import Refused
 from scheduler.model.quantities import format_size
 
 MEMORY_MIN_BYTES, MEMORY_MAX_BYTES = 1 << 20, 1 << 50
+CPU_TIME_MIN_MS, CPU_TIME_MAX_MS = 1_000, 366 * 86_400_000
 OPEN_FILES_MIN, OPEN_FILES_MAX = 16, 1 << 20
 
 
@@ -21,11 +22,22 @@ def _memory(value: int | None) -> int | None:
     return value
 
 
+def _cpu_time(value: int | None) -> int | None:
+    if value is not None and not CPU_TIME_MIN_MS <= value <= CPU_TIME_MAX_MS:
+        raise Refused("cpu_time is limited to 1s at least, 366d at most", "such as 10m")
+    return value
+
+
 class Limits(Model):
     memory_bytes: Annotated[
         SizeBytes | None,
         AfterValidator(_memory),
         Field(alias="memory", description="that a process may write to, but for what it shares"),
+    ] = None
+    cpu_time_ms: Annotated[
+        DurationMs | None,
+        AfterValidator(_cpu_time),
+        Field(alias="cpu_time", description="of a processor, that a process may use; whole seconds"),
     ] = None
     open_files: Annotated[
         int | None,

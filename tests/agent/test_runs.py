@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from agent.spool import starting
 from scheduler.model import canonical, compile_job, parse_job
 from scheduler.protocol import Cancel, Claim, Finished, Grant, Refuse, Running, Silent, TailChunk, TailRequest
 from tests.agent.fake_node import DEADLINE_S, FakeNode, assign, shell
@@ -124,11 +125,17 @@ async def test_limits_hold_each_process_and_leave_the_agent_as_it_was(host: Host
         assign(2, {"kind": "exec", "argv": python, "limits": {"memory": 64 << 20}}),
         assign(3, {"kind": "exec", "argv": python}),
         assign(4, {"kind": "shell", "run": f"{shows}; nice", "limits": {"open_files": 50}, "nice": 3}),
+        assign(5, {"kind": "exec", "argv": [*python[:-1], "while True: pass"], "limits": {"cpu_time": 1}}),
+        assign(6, {"kind": "shell", "run": "ulimit -St; ulimit -Ht", "limits": {"cpu_time": 60}}),
     )
     assert (await node.finished(1)).tail.decode().split() == [str(64 << 10), "99", "99"]
     assert b"MemoryError" in (await node.finished(2)).tail
     assert (await node.finished(3)).tail == b"had it\n"
     assert (await node.finished(4)).tail.decode().split() == ["unlimited", "50", "50", "3"]
+    used = await node.finished(5)
+    said = "limits: a process of it has used its cpu_time of 1 s"
+    assert (used.signal, used.detail) == (signal.SIGXCPU, said)
+    assert (await node.finished(6)).tail.decode().split() == ["60", str(60 + starting.XCPU_S)]
 
 
 async def test_a_function_of_a_module_is_called_and_gives_its_outputs(host: Host, node: FakeNode) -> None:

@@ -37,7 +37,7 @@ from scheduler.protocol import OBJECT_STORE
 
 __all__ = [
     "KINDS", "NAMES", "ONE_OF", "ONE_OF_SHORT", "PLANNED", "SHORT", "Kind", "Place", "compiled_work",
-    "kind_meant",
+    "kind_meant", "offered",
 ]  # fmt: skip
 
 KINDS = (RUN, EXEC, SCRIPT, PYTHON, HTTP, SSH, CUSTOM, NOOP, SLEEP, FINISH, POST, APPROVAL, JOB)
@@ -74,6 +74,11 @@ def compiled_work(
             features = tuple(sorted(kind.features & asked)) if kind.features & asked else ()
             return work, kind.happens, executor, features, lasts_ms, user
     raise KeyError("no kind of work")
+
+
+def offered(executor: str) -> str:
+    """What helps where no agent has this executor."""
+    return next((kind.offered for kind in KINDS if kind.executor == executor), CUSTOM.offered)
 
 
 def kind_meant(word: str) -> str | None:

@@ -38,6 +38,7 @@ class Kind:
     node that leads, which has no way in the machine yet."""
     executor: str | None  #: what an agent must name in its Hello.kinds; None: it happens on no agent
     names_executor: bool = False  #: its value does, as its field `kind`
+    offered: str = "an agent that offers it"  #: what helps where none does
     features: frozenset[str] = frozenset()
     """Fields of a task that the executor may not know: an agent has to say that its own does (the same)."""
     entries_max: int | None = None  #: of a value that is a list or an object; a longer one is not looked at

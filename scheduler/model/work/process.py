@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from scheduler.model.quantities import parse_size_bytes
+from scheduler.model.quantities import parse_duration_ms, parse_size_bytes
 from scheduler.protocol import OBJECT_STORE
 
 CRLF_HINT = (
@@ -16,6 +16,11 @@ CRLF_HINT = (
 
 INTERPRETER = "python3"  #: of the task's PATH, where a call of Python names none
 SURROUNDINGS = ("cwd", "stdin", "stderr", "skip_if_exists", "run_as", "nice")
+_LIMITS: dict[str, Callable[[Any], int]] = {
+    "memory": parse_size_bytes,
+    "cpu_time": lambda text: -(-parse_duration_ms(text) // 1_000),  # the kernel counts seconds
+    "open_files": int,
+}
 FEATURES = frozenset({*SURROUNDINGS, "umask", "limits", "outputs", "secrets", OBJECT_STORE})
 """As `Kind.features`."""
 
@@ -28,10 +33,7 @@ def with_surroundings(work: dict[str, Any], task: Mapping[str, Any]) -> dict[str
     if "umask" in task:
         work["umask"] = int(task["umask"], 8)
     if "limits" in task:
-        work["limits"] = {
-            name: limit if isinstance(limit, int) else parse_size_bytes(limit)
-            for name, limit in task["limits"].items()
-        }
+        work["limits"] = {name: _LIMITS[name](limit) for name, limit in task["limits"].items()}
     if task["env"]:
         work["env"] = task["env"]
     return work

@@ -61,6 +61,7 @@ SSH = Kind(
     compiled=_compiled,
     happens="agent",
     executor="ssh",
+    offered="an agent that offers it: pip install 'cronclave[ssh]' on one, and start it anew",
     features=frozenset({"cwd", "stdin", "stderr", "run_as", "secrets"}),
     drawn=_drawn,
     with_secrets=_with_secrets,

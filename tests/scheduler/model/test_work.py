@@ -352,6 +352,9 @@ def test_what_script_is_refused(value: object, pointer: str, said_of_it: str) ->
     ("value", "pointer", "said_of_it"),
     [
         ({"cpu": 2}, "/cpu", "cpu is not available in this version"),
+        ({"cpu_time": "0s"}, "/cpu_time", ""),
+        ({"cpu_time": "10ms"}, "/cpu_time", "cpu_time is limited to 1s at least"),
+        ({"cpu_time": 5}, "/cpu_time", ""),
         ({"memory": "1KiB"}, "/memory", "memory is limited to 1MiB at least"),
         ({"memory": "much"}, "/memory", "'much' is no size"),
         ({"open_files": 1}, "/open_files", "open_files must be at least 16"),
@@ -370,6 +373,12 @@ def test_no_limit_is_said_by_silence() -> None:
     silent = canonical(parse_job({"job": "a", "run": "x"}))
     for limits in ({}, {"memory": None}, None):
         assert canonical(parse_job({"job": "a", "run": "x", "limits": limits})) == silent
+
+
+def test_limits_reach_the_agent_in_the_kernels_units() -> None:
+    given = {"memory": "2GiB", "cpu_time": "1m500ms", "open_files": 64}
+    (task,) = compile_job(canonical(parse_job({"job": "a", "run": "x", "limits": given}))).tasks
+    assert task.work["limits"] == {"memory": 2 << 30, "cpu_time": 61, "open_files": 64}
 
 
 def test_equal_scripts_and_calls_have_one_text() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from scheduler.machine.rules import selectors
 from scheduler.machine.rules.gates.verdict import READY, Verdict, Waits, Words
 from scheduler.machine.rules.gates.views import Facts, PlaceView
+from scheduler.model.work import offered
 
 NAME = "kind"
 WAITS = Waits("no agent offers its kind of work")
@@ -26,4 +27,4 @@ def words(verdict: Verdict, view: PlaceView, facts: Facts) -> Words:
         said += f"; {facts.fits.away} does, and is disconnected"
     elif facts.fits.refuses:
         said += f"; {facts.fits.refuses} does, and takes nothing new"
-    return Words(said, "an agent that offers it", since_ms)
+    return Words(said, offered(wanted.kind), since_ms)

@@ -151,6 +151,7 @@ class Limits(Word):
     """Limits."""
 
     _: KW_ONLY
+    cpu_time: Duration | None = None  #: of a processor, that a process may use; whole seconds
     memory: str | None = None  #: that a process may write to, but for what it shares
     open_files: int | None = None  #: that a process may have, sockets too
 
