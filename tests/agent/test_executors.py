@@ -25,6 +25,7 @@ from agent.spool.client import SpoolerClient, SpoolerState
 from agent.work.recovery import Recovery
 from agent.work.reports import Reports
 from agent.work.starting import Place, Starting
+from scheduler.protocol import FILES
 from tests.agent.fake_node import DEADLINE_S
 from tests.scheduler.story import KINDS
 
@@ -156,7 +157,7 @@ async def test_what_an_executor_has_still_goes_on_and_the_rest_is_gone(
     assert recovery.gone == {6: "gone", 7: "unstarted", 8: "gone"}
     said_of_host = {kind for kind in starting.kinds if kind.endswith(f".{CONTROL_GROUP}")}
     assert bool(said_of_host) is groups.are_possible()
-    assert set(starting.kinds) - said_of_host == {*KINDS, "remote", "remote.cwd"}
+    assert set(starting.kinds) - said_of_host == {*KINDS, "remote", "remote.cwd"} - {FILES}
     starting.cancel(held[5])
     async with asyncio.timeout(DEADLINE_S):
         while not said:
