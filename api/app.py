@@ -70,6 +70,7 @@ from api.routes import (
     schema,
     secrets,
     session,
+    sources,
     stages,
     tick_changes,
     tick_limits,
@@ -86,7 +87,7 @@ NOUNS = (
     jobs, namespaces, plan, tick_changes, backfills, hooks, notices, resources, approvals, objects,
     definitions, schema, past, apply, stages, bulk, runs, attempts, logs, ticks, ledger, audit, explain,
     overview, agents, cluster, formats, tick_limits, pauses, backup, events, outbox, secrets, tokens,
-    join, session, health, demonstration, zones, pages, hands, completions, reruns, members,
+    join, sources, session, health, demonstration, zones, pages, hands, completions, reruns, members,
     expectations,
 )  # fmt: skip
 

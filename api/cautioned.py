@@ -7,8 +7,35 @@ from typing import Any
 
 from scheduler.model import Job
 from scheduler.model.cautions import cautions
+from scheduler.store.connection import Store
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import objects as object_rows
+from scheduler.store.tables.refs import Named
+from scheduler.store.tables.sources import KIND
 
 WARNINGS_MAX = 200  #: in one reply
+
+
+EDIT_THERE = "Edit it there: else the source undoes it, or shows it as drift."
+
+
+def by_hand(store: Store, items: Iterable[Named], source: str) -> list[dict[str, Any]]:
+    """Of what comes from a source, and is edited by hand where that may be."""
+    found: list[dict[str, Any]] = []
+    for what in items if not source else ():
+        owner = owner_of(store, what)
+        if owner:
+            detail = f"{what} comes from source {owner}"
+            found.append({**what._asdict(), "pointer": "", "detail": detail, "hint": EDIT_THERE})
+    return found[:WARNINGS_MAX]
+
+
+def owner_of(store: Store, what: Named) -> str:
+    """The source that is there and owns it; empty: none."""
+    row = job_rows.find(store, *what[1:]) if what.kind == "job" else object_rows.find(store, *what)
+    if row is None or "/" not in row.source:
+        return ""
+    return row.source if object_rows.exists(store, KIND, *row.source.split("/", 1)) else ""
 
 
 def warnings_of(jobs: Iterable[Job]) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from fastapi.openapi.utils import get_openapi
 from api.access import COOKIES
 from api.door import OWN_ACCESS, PUBLIC_PATHS, is_delivery
 from api.problems import KINDS, MEDIA_TYPE
-from api.schemas import answers, backfills, completions, dry_runs, holders, namespaces, replies
+from api.schemas import answers, backfills, completions, dry_runs, holders, namespaces, replies, sources
 from api.schemas.examples import with_examples
 from api.schemas.shapes import named_shapes
 
@@ -82,6 +82,8 @@ ANSWERS: Mapping[str, Mapping[int, Answer | None]] = {
     "listNotices": {200: _any(answers.NoticeList)},
     "listHolders": {200: _any(holders.HolderList)},
     "listWaiters": {200: _any(holders.WaiterList)},
+    "getSourceState": {200: _any(sources.SourceState)},
+    "syncSource": {202: _any(sources.SourceState)},
     "startBackfill": {200: _any(backfills.BackfillDryRun), 201: _any(backfills.Backfill)},
     "deleteNotice": {200: _any(answers.NoticeGone), 204: None},
     "listDeliveries": {200: _any(answers.DeliveryList)},
@@ -166,6 +168,7 @@ REFUSALS: Mapping[str, tuple[int, ...]] = {
     "activateFormat": (409,), "createToken": (409,), "deleteToken": (409,), "joinCluster": (404, 409),
     "changeTick": (409,), "startBackfill": (409,), "cancelBackfill": (409,),
     "putSecret": (409, 412), "grantSecret": (409,), "deleteSecret": (409,), "rotateSecretKey": (409,),
+    "syncSource": (409,),
     "changeJobs": (404,), "sendDelivery": (415,), "postNotice": (409,), "activateZones": (409,),
     "listAttempts": (404,), "listExpectations": (404,), "getAuthorities": (404,), "beginSession": (409,),
 }  # fmt: skip

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from api.problems import FieldError, Problem
 from api.references import NOWHERE, Places
 from scheduler.machine.rules import (
+    owning,
     shared_asks,
     substitutes,
     together,
 )
 from scheduler.store.connection import Store
 from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables.jobs import Job
 from scheduler.store.tables.namespaces import KIND
 from scheduler.store.tables.refs import Named
@@ -26,6 +28,7 @@ KIND_OF_CODE = {
     Code.MISSING: "validation",
     Code.CYCLE: "validation",
     Code.REFERRED: "conflict",
+    Code.OWNED: "owned",
     Code.REVISION_MISMATCH: "revision-mismatch",
     Code.KEY_REUSED: "idempotency-key-reused",
     Code.CONFLICT: "conflict",
@@ -73,8 +76,25 @@ def need_proposable(
         beside = substitutes.put_with(objects, gone_names)
         refusal = together.judge(store, asked, gone, shared_asks.changes(store, beside) if beside else ())
         refusal = refusal or substitutes.judge(store, objects, beside)
+        refusal = refusal or _owned(store, command)
         if refusal is not None:
             expect_ok(refusal, what=what, places=places)
+
+
+def _owned(store: Store, command: PutJobs | Apply) -> Outcome | None:
+    """The refusal of an edit of what comes from a source."""
+    objects, deletions = (command.objects, command.deletions) if isinstance(command, Apply) else ((), ())
+    named = [("job", new.namespace, new.name, new.spec) for new in command.jobs]
+    named += [(new.kind, new.namespace, new.name, new.spec) for new in objects]
+    named += [(gone.kind, gone.namespace, gone.name, b"") for gone in deletions]
+    for kind, namespace, name, spec in named:
+        what = Named(kind, namespace, name)
+        row = job_rows.find(store, namespace, name) if kind == "job" else object_rows.find(store, *what)
+        if row is None or not row.source or row.spec == spec:
+            continue
+        if refusal := owning.judge(store, what, row.source, command.source):
+            return refusal
+    return None
 
 
 def _jobs_gone(store: Store, command: PutJobs | Apply) -> list[Job]:

@@ -55,6 +55,7 @@ KINDS: dict[str, Kind] = {
         "Nobody waits for this word any more; whether its work ran twice is for a person to look at.",
     ),
     "exists": Kind(409, "The name is taken"),
+    "owned": Kind(409, "It comes from a source", "Edit it there."),
     "conflict": Kind(409, "The state does not allow that"),
     "revision-mismatch": Kind(
         412, "It has changed since it was read", "Read it again, then send If-Match with its ETag."

@@ -45,7 +45,7 @@ RIGHTS: Mapping[str, Right] = {
             " getNamespacePause getNamespace listNamespaceRevisions getObject listObjectRevisions"
             " getObjectDiff listReferrers listCalendarDays listScheduleTicks getSecret getObjectDefinition"
             " getNamespaceDefinition listDeliveries listNotices listHolders listWaiters getPlan"
-            " listBackfills getBackfill",
+            " listBackfills getBackfill getSourceState",
         ),
         (READ, Of.LOADED, "getRun listMembers getLogs explainRun"),
         (
@@ -71,7 +71,7 @@ RIGHTS: Mapping[str, Right] = {
             " resendEffect dropEffect acknowledgeExpectation",
         ),
         (OPERATE, Of.CLUSTER, "pauseAll resumeAll drainAgent resumeAgent"),
-        (ADMIN, Of.NAMED, "createToken putSecret grantSecret deleteSecret"),
+        (ADMIN, Of.NAMED, "createToken putSecret grantSecret deleteSecret syncSource"),
         (ADMIN, Of.LISTED, "listTokens listAudit exportAudit"),
         (ADMIN, Of.LOADED, "deleteToken"),
         (

@@ -28,6 +28,7 @@ COMMANDS = {
     "vars": Lazy("cli.objects:vars", "Named values that jobs share."),
     "resource": Lazy("cli.objects:resource", "Amounts of which jobs take some: locks, counts, rates."),
     "board": Lazy("cli.objects:board", "Where tasks post notices."),
+    "source": Lazy("cli.source:source", "Folders, repositories and buckets that own jobs and objects."),
     "template": Lazy("cli.objects:template", "What jobs have in common that extend it."),
     "notice": Lazy("cli.notice:notice", "Post notices on boards, list them, take them down."),
     "hook": Lazy("cli.hook:hook", "Where webhooks of other systems come in, and what did."),

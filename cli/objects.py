@@ -69,8 +69,8 @@ def _group(kind: str) -> click.Group:
             form, items, columns,
             lambda: [
                 (
-                    i["namespace"], i["name"], i["revision"], i["changed"], i["actor"], i["source"],
-                    i.get("owner"), i.get("description"),
+                    i["namespace"], i["name"], i["revision"], i["changed"], i["actor"],
+                    None if kind == "source" else i["source"], i.get("owner"), i.get("description"),
                 )
                 for i in items
             ],

@@ -84,14 +84,17 @@ class NodeConfig:
     secret_key_file: Path | None = None  #: the keys that secrets are encrypted with
     secret_key_command: tuple[str, ...] = ()  #: what prints them, in place of a file; empty: none
     log_bytes_max: int = 64 << 20
+    environment: str = ""  #: of which environment the cluster is: sources have to say the same; empty: none
+    source_folders: tuple[Path, ...] = ()  #: below which sources of this host may lie
     demonstration: Path | None = None  #: the socket by which `cronclave dev` breaks things on purpose
 
 
 _SETTINGS: dict[str, frozenset[str]] = {
     "": frozenset(
         {
-            "cluster", "demonstration", "insecure", "join",
+            "cluster", "demonstration", "environment", "insecure", "join",
             "node", "http", "raft", "members", "dial", "tls", "auth", "webhooks", "mail", "secrets",
+            "sources",
         }
     ),
     "node": frozenset({"name", "zone", "data"}),
@@ -103,6 +106,7 @@ _SETTINGS: dict[str, frozenset[str]] = {
     "webhooks": frozenset({"signing_key", "loopback"}),
     "mail": mail.KEYS,
     "secrets": frozenset({"key_file", "key_command"}),
+    "sources": frozenset({"folders"}),
 }
 ENVIRONMENT = {
     "CRONCLAVE_NODE_NAME": ("node", "name"),
@@ -168,7 +172,7 @@ def _refuse_unknown(path: Path, raw: dict[str, Any]) -> None:
                 raise ConfigError(f"{path}: unknown setting {prefix}{key}{hint}")
 
     check("", raw, "")
-    for table in ("node", "http", "raft", "tls", "auth", "webhooks", "mail", "secrets"):
+    for table in ("node", "http", "raft", "tls", "auth", "webhooks", "mail", "secrets", "sources"):
         if not isinstance(raw.get(table, {}), dict):
             raise ConfigError(f"{path}: [{table}] must be a table")
         check(table, raw.get(table, {}), f"{table}.")
@@ -261,6 +265,8 @@ class _Reader:
             secret_key_file=self._secret_key_file(),
             secret_key_command=self._secret_key_command(),
             log_bytes_max=self._number("raft", "log_bytes_max", 64 << 20, 1 << 16, LOG_BYTES_MAX),
+            environment=self._text("", "environment") if "environment" in self._raw else "",
+            source_folders=self._source_folders(),
             demonstration=Path(self._text("", "demonstration")) if "demonstration" in self._raw else None,
         )
         self._refuse_unsafe(config)
@@ -341,6 +347,15 @@ class _Reader:
                 f'["/usr/local/bin/secret-keys"], not {shown(value)}'
             )
         return tuple(value)
+
+    def _source_folders(self) -> tuple[Path, ...]:
+        value = self._raw.get("sources", {}).get("folders", [])
+        if not isinstance(value, list) or not all(is_text(each) and each.startswith("/") for each in value):
+            raise ConfigError(
+                f'{self._path}: sources.folders must be a list of absolute paths, such as ["/srv/jobs"], '
+                f"not {shown(value)}"
+            )
+        return tuple(map(Path, value))
 
     def _token(self) -> bytes | None:
         text = self._raw.get("auth", {}).get("bootstrap_token_sha256")

@@ -31,6 +31,8 @@ from node.config import ConfigError, NodeConfig, load_config
 from node.demonstration import DevDemonstration
 from node.effects import effects
 from node.effects.runner import Runner
+from node.effects.sources import places
+from node.effects.sources.follower import Follower
 from node.https import HttpsCertificate
 from node.identity import PRIVATE, load_identity, software_version
 from node.link import CoreLink
@@ -42,13 +44,14 @@ from node.vault import vault_of
 from node.watch import Watch
 from scheduler import formats
 from scheduler.words.commands import Command
-from scheduler.words.events import EffectQueued, Wakes
+from scheduler.words.events import EffectQueued, ObjectPut, SourceAsked, Wakes
 from scheduler.words.outcomes import Outcome
 
 log = logging.getLogger("cronclave.front")
 
 GIL_S = 0.0005  #: a thread that computes gives the interpreter up to the loop after so long
 PLAN_S = 15.0  #: for the outcomes of a plan
+SOURCES = frozenset({SourceAsked, ObjectPut})
 OWN_FILES = 256  #: for the state, the bridge, logs: never for connections
 
 
@@ -135,6 +138,13 @@ class Front:
             propose=self._link.propose,
             now_ms=self._link.now_ms,
         )
+        self._follower = Follower(
+            self._app.services,
+            places(config),
+            environment=config.environment,
+            holds_office=lambda: self._planner.epoch_held() is not None,
+            propose=self._link.propose,
+        )
         self._watch = Watch(
             epoch_held=self._planner.epoch_held,
             open_store=self._link.reader,
@@ -167,6 +177,7 @@ class Front:
         beating = asyncio.create_task(self._link.beat(), name="beat")
         planning = asyncio.create_task(self._planner.run(), name="planner")
         running = asyncio.create_task(self._runner.run(), name="effects")
+        following = asyncio.create_task(self._follower.run(), name="sources")
         looking = asyncio.create_task(self._watch.run(), name="watch")
         watching = None
         if self._https is not None:
@@ -174,13 +185,15 @@ class Front:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._look_at_certificates)
         serving = asyncio.create_task(self._server.serve(), name="http")
         done, _ = await asyncio.wait(
-            {reading, beating, planning, running, looking, serving}, return_when=asyncio.FIRST_COMPLETED
+            {reading, beating, planning, running, following, looking, serving},
+            return_when=asyncio.FIRST_COMPLETED,
         )
         for task in done:
             if task is not serving:
                 log.error("%s ended: %r", task.get_name(), task.exception() or "the core is gone")
         planning.cancel()
         running.cancel()
+        following.cancel()
         looking.cancel()
         if watching is not None:
             watching.cancel()
@@ -210,6 +223,8 @@ class Front:
             return
         if EffectQueued in committed.kinds:
             self._runner.poke()
+        if not SOURCES.isdisjoint(committed.kinds):
+            self._follower.poke()
         wakes = max((kind.wakes for kind in committed.kinds), default=Wakes.NOT)
         if wakes is not Wakes.NOT:
             self._planner.poke(urgent=wakes is Wakes.NOW)

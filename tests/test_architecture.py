@@ -46,7 +46,7 @@ OWNERS = {
     "cryptography": ("cluster/", "agent/key.py", "api/agents/hello.py", "node/vault.py"),
     "websockets": ("agent/connection.py",),
     "aiosmtplib": ("outside/mail.py",),
-    "obstore": ("agent/looking.py",),
+    "obstore": ("agent/looking.py", "node/effects/sources/store.py"),
     "asyncssh": ("agent/ssh/session.py",),
     "httpx2": ("agent/", "api/log_source.py", "node/effects/webhook.py", "bench/", "chaos/"),
     "toxiproxy": ("chaos/nemesis/toxi.py",),

@@ -2,6 +2,7 @@
 
 export default {
   "problem.behind": ["This node has not seen that index yet", "Dieser Knoten hat diesen Index noch nicht gesehen"],
+  "problem.owned": ["It comes from a source", "Es kommt aus einer Quelle"],
   "problem.conflict": ["The state does not allow that", "Der Zustand lässt das nicht zu"],
   "problem.csrf": ["The CSRF token is missing or wrong", "Das CSRF-Token fehlt oder ist falsch"],
   "problem.damaged": ["This node's state is damaged", "Der Zustand dieses Knotens ist beschädigt"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from api import access
 from api.call import Call
 from api.outcomes import need_proposable
 from api.problems import Problem
@@ -35,6 +36,17 @@ class Item(NamedTuple):
     def what(self) -> Named:
         made = self.prepared
         return Named(made.kind if isinstance(made, PreparedObject) else JOB, made.namespace, made.name)
+
+
+def need_capable(call: Call, parsed: Job | Definition) -> None:
+    """Raises Problem forbidden for what the caller may not put: of a kind that acts in several namespaces, in
+    each of them."""
+    if isinstance(parsed, Job):
+        call.need(access.EDIT, namespace=parsed.namespace)
+        return
+    reach = parsed.kind.reach
+    for namespace in (parsed.namespace,) if reach is None else reach(parsed.given):
+        call.need(parsed.kind.capability, namespace=namespace)
 
 
 def places(items: Sequence[Item]) -> Places:

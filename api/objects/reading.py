@@ -16,6 +16,7 @@ from scheduler.store.reads import near
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables.objects import Object, ObjectRevision
 from scheduler.store.tables.refs import Named
+from scheduler.store.tables.sources import KIND
 
 KINDS = {plural: kind for kind, plural in NAMES.items()}
 """By the segment of a path."""
@@ -47,13 +48,10 @@ def find_object(store: Store, what: Named) -> Object:
 
 def object_json(row: Object) -> dict[str, Any]:
     shape: dict[str, Any] = json.loads(row.spec)
-    return {
-        **shape,
-        "name": row.name,
-        "revision": row.revision,
-        **changes_json(row),
-        "source": row.source or None,
-    }
+    facts = {"name": row.name, "revision": row.revision, **changes_json(row)}
+    # What is a source has its name there, and comes from none.
+    came = {} if row.kind == KIND else {"source": row.source or None}
+    return {**shape, **facts, **came}
 
 
 def text_of(spec: bytes) -> list[str]:

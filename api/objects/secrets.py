@@ -32,7 +32,7 @@ def need_serving(store: Store, vault: Vault, items: Sequence[Item]) -> None:
         for target in item.parsed.refers if fault is not None else ():
             if target.kind != "secret" or target.namespace != item.what.namespace:
                 continue
-            value = _value(store, vault, target.namespace, target.name)
+            value = value_of(store, vault, target.namespace, target.name)
             why = fault(json.loads(item.prepared.spec), value) if fault and value is not None else ""
             if why:
                 detail = f"secret {target.namespace}/{target.name} does not serve it: {why}"
@@ -53,7 +53,7 @@ def need_serving_all(store: Store, namespace: str, name: str, value: str) -> Non
             raise Problem("validation", f"/value: {detail}", errors=[FieldError("/value", detail)])
 
 
-def _value(store: Store, vault: Vault, namespace: str, name: str) -> str | None:
+def value_of(store: Store, vault: Vault, namespace: str, name: str) -> str | None:
     """None: it is not there, or this node cannot read it."""
     sealed = secret_reads.sealed(store, *resolved(name, namespace))
     try:

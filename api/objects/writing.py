@@ -12,7 +12,7 @@ from api.edits import propose_edit
 from api.jobs.bodies import one_document, placed
 from api.jobs.writing import precondition
 from api.moves import moves
-from api.objects.judging import Item, diff, need_possible, places
+from api.objects.judging import Item, diff, need_capable, need_possible, places
 from api.objects.reading import find_object, named, object_json
 from api.objects.secrets import need_serving
 from api.outcomes import expect_ok
@@ -44,7 +44,7 @@ async def put_object(services: Services, call: Call, plural: str, name: str) -> 
 
     computes = kind_of(what.kind).computed is not None
     item = await (BODIES.run(judge) if computes else judge_body(len(call.body), judge))
-    call.need(access.EDIT, namespace=item.parsed.namespace)
+    need_capable(call, item.parsed)
     what = item.what
     need_nameable(call, what, item.parsed.refers)
     with services.scheduler.read() as store:
@@ -78,8 +78,8 @@ async def put_object(services: Services, call: Call, plural: str, name: str) -> 
 
 
 async def delete_object(services: Services, call: Call, plural: str, name: str) -> Response:
-    call.need(access.EDIT, namespace=call.namespace)
     what = named(plural, call.namespace, name)
+    call.need(kind_of(what.kind).capability, namespace=call.namespace)
     if_revision = _precondition(services, call, what)
     key, body = call.idempotency()
     gone = Deletion(*what, if_revision)

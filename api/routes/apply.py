@@ -11,13 +11,13 @@ from starlette.responses import Response
 from api import access, schemas, staging
 from api.calendar_dates import TRIES, calendars_of, schedules_of
 from api.call import Call, call_of, json_response, json_type
-from api.cautioned import warnings_of
+from api.cautioned import by_hand, warnings_of
 from api.dropped import dropped
 from api.edits import propose_edit
 from api.jobs.asking import unmet
 from api.jobs.bodies import documents, need_unspent
 from api.moves import moves
-from api.objects.judging import Item, committed, diff, need_possible, places, pruned
+from api.objects.judging import Item, committed, diff, need_capable, need_possible, places, pruned
 from api.objects.secrets import need_serving
 from api.outcomes import expect_ok
 from api.parameters import EACH, need_no_body
@@ -67,7 +67,11 @@ async def apply_jobs(request: Request) -> Response:
 
     With `stage`: lay down a slice of up to 100,000 of them, which `commit` switches live, all or none; with
     `dry_run` it says what all of them together would change, with `prune` what would go too."""
-    services, call = services_of(request), call_of(request)
+    return await applied(services_of(request), call_of(request))
+
+
+async def applied(services: Services, call: Call) -> Response:
+    """As the route; raises Problem."""
     call.need(access.EDIT, namespace=access.Reach.ANY)
     staging.need_meaning(call)
     if call.flag("commit"):
@@ -113,10 +117,11 @@ async def apply_jobs(request: Request) -> Response:
                 told |= dropped(store, command.jobs, command.deletions, now_ms, may_see)
                 return diff(store, command) | told
 
-        return json_response({"dry_run": True, **await in_thread(judge), "warnings": _warnings(items)})
+        told = await in_thread(judge)
+        return json_response({"dry_run": True, **told, "warnings": _warnings(services, asked, items)})
     await in_thread(need_followers, call, command)
     if "stage" in call.query:
-        return await staging.lay(services, call, command, _warnings(items))
+        return await staging.lay(services, call, command, _warnings(services, asked, items))
     for left in reversed(range(TRIES)):
         async with write_of(sum(len(item.prepared.spec) for item in items)):
             outcome = await propose_edit(services.scheduler, command, timeout_s=30.0)
@@ -131,11 +136,14 @@ async def apply_jobs(request: Request) -> Response:
         with services.scheduler.read() as store:
             need_references(store, call, outcome, places(items))
     value = expect_ok(outcome, what="apply", places=places(items))
-    return json_response({"dry_run": False, **committed(value), "warnings": _warnings(items)})
+    warnings = _warnings(services, asked, items)
+    return json_response({"dry_run": False, **committed(value), "warnings": warnings})
 
 
-def _warnings(items: Sequence[Item]) -> list[dict[str, Any]]:
-    return warnings_of(item.parsed for item in items if isinstance(item.parsed, Job))
+def _warnings(services: Services, asked: _Asked, items: Sequence[Item]) -> list[dict[str, Any]]:
+    found = warnings_of(item.parsed for item in items if isinstance(item.parsed, Job))
+    with services.scheduler.read() as store:
+        return [*found, *by_hand(store, (item.what for item in items), asked.source)]
 
 
 def _command(services: Services, call: Call, asked: _Asked, items: Sequence[Item], now_ms: int) -> Apply:
@@ -217,7 +225,7 @@ def _items(call: Call, given: Sequence[tuple[str, Any]], now_ms: int) -> list[It
                 data, namespace_default=call.namespace, format=format, defaults=call.defaults,
                 templates=given_by,
             )  # fmt: skip
-            call.need(access.EDIT, namespace=parsed.namespace)
+            need_capable(call, parsed)
             read.append((pointer, data, parsed))
         except JobError as error:
             errors += [problem.below(pointer) for problem in error.problems]

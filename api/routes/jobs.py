@@ -28,6 +28,7 @@ from api.services import Services, services_of
 from api.threads import beside, encode, in_thread, judge_body, read_reply
 from api.tick_pages import shared_json
 from api.views import pause_json
+from scheduler.machine.rules import owning
 from scheduler.machine.rules.changing import OF_JOB_MAX
 from scheduler.model.unsaid import whole
 from scheduler.store.reads import jobs as job_reads
@@ -104,7 +105,10 @@ async def delete_job(request: Request, name: str) -> Response:
             if if_revision not in (None, row.revision):
                 detail = f"revision {if_revision} was expected, found {row.revision}"
                 raise Problem("revision-mismatch", detail)
-            need_targets(store, call, {}, {Named("job", call.namespace, name): row}, {})
+            what = Named("job", call.namespace, name)
+            if refusal := owning.judge(store, what, row.source, ""):
+                expect_ok(refusal, what=f"job {name}")
+            need_targets(store, call, {}, {what: row}, {})
         return json_response(
             {"dry_run": True, "name": name, "namespace": call.namespace, "change": "deleted"}
         )

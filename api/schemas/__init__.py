@@ -237,6 +237,12 @@ post_notice: dict[str, Any] = {
         ),
     ),
 }
+sync_source: dict[str, Any] = {
+    "parameters": [_NAMESPACE, _DRY_RUN],
+    "requestBody": _body(
+        {"prune_max": 20}, required=False, schema=_fields(prune_max={"type": ["integer", "null"]})
+    ),
+}
 delete_notice: dict[str, Any] = {"parameters": [_NAMESPACE, _DRY_RUN]}
 bulk: dict[str, Any] = {
     "parameters": [_NAMESPACE, _DRY_RUN, _KEY, *_FRESHNESS],

@@ -184,6 +184,7 @@ def write_configurations(
             "members": {each.name: {"raft": each.raft, "zone": each.zone, "url": each.url} for each in nodes},
             "auth": {"bootstrap_token_sha256": digest},
             "secrets": {"key_file": str(key)},
+            "sources": {"folders": ["/"]},  # this machine is the person's own
             "webhooks": {"loopback": True},  # to try notices with a listener on this machine
         }
         write_private(node.config, toml(document))

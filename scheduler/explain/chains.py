@@ -26,7 +26,8 @@ from scheduler.store.connection import Store
 from scheduler.store.reads import attempts as attempt_reads
 from scheduler.store.reads import jobs as job_reads
 from scheduler.store.tables import agents as agent_rows
-from scheduler.store.tables import leaderships, pauses, zones
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import leaderships, objects, pauses, sources, zones
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.jobs import Revision
@@ -172,12 +173,26 @@ def defined(store: Store, job: int, at_ms: int | None, run: Run | None) -> list[
     refs = _refs(job=f"{row.namespace}/{row.name}", revision=row.revision, index=row.idx)
     if row.deleted:
         return [Link("definition", False, f"the job was deleted{by}", row.stamp_ms, refs)]
-    put = Link("definition", True, f"revision {row.revision} counts, put{by}", row.stamp_ms, refs)
+    said = f"revision {row.revision} counts, put{by}{_source_of(store, row)}"
+    put = Link("definition", True, said, row.stamp_ms, refs)
     spec = json.loads(row.spec)
     if spec.get("enabled", True):
         return [put]
     said = f"the job is disabled (enabled: false) by revision {row.revision}"
     return [put, Link("enabled", False, said, row.stamp_ms, refs)]
+
+
+def _source_of(store: Store, row: Revision) -> str:
+    """Where the job comes from now, and so is to be edited; empty: no source that is there."""
+    job = job_rows.get(store, row.job)
+    if job is None or "/" not in job.source:
+        return ""
+    source = objects.find(store, sources.KIND, *job.source.split("/", 1))
+    if source is None:
+        return ""
+    live = sources.get(store, source.namespace, source.name).revision
+    at, place = f" at revision {live[:12]}" if live else "", sources.place_of(json.loads(source.spec))
+    return f"; it comes from source {job.source}{at}: edit it in {place}"
 
 
 def scheduled(store: Store, era: Trigger, tzdata: str = "") -> Link:

@@ -11,7 +11,7 @@ Rules of this file:
 from __future__ import annotations
 
 from scheduler.machine.context import OK, Context, done, refused
-from scheduler.machine.rules import pins, references
+from scheduler.machine.rules import owning, pins, references
 from scheduler.machine.steps import decisions, delaying, editing, eras, periods, putting, redating
 from scheduler.machine.steps.editing import Edit
 from scheduler.model.quantities import format_instant
@@ -33,7 +33,7 @@ REASON_LETTERS_MAX = 500
 def put_jobs(ctx: Context, command: PutJobs) -> Outcome:
     if len(command.jobs) > JOBS_MAX:
         return refused(Code.LIMIT, f"{len(command.jobs)} jobs in one command, at most {JOBS_MAX}")
-    judged = putting.judge(ctx, command.jobs, command.after_ms)
+    judged = putting.judge(ctx, command.jobs, command.after_ms, command.source)
     if isinstance(judged, Outcome):
         return judged
     refers = any(new.refers for new in command.jobs)
@@ -58,8 +58,10 @@ def delete_job(ctx: Context, command: DeleteJob) -> Outcome:
         return refused(Code.NOT_FOUND, f"no job {command.namespace}/{command.name}")
     if command.if_revision is not None and command.if_revision != job.revision:
         return refused(Code.REVISION_MISMATCH, f"at revision {job.revision}", revision=job.revision)
-    if referred := references.judge(ctx.store, {}, {Named("job", job.namespace, job.name): job}):
-        return referred
+    what = Named("job", job.namespace, job.name)
+    refusal = owning.judge(ctx.store, what, job.source, "")
+    if refusal := refusal or references.judge(ctx.store, {}, {what: job}):
+        return refusal
     if stale := redating.refuse_edit_of_job(ctx, job.id):
         return stale
     edit = Edit(command.actor.name, "", ctx.stamp_ms, ctx.stamp_ms, ctx.state.idx)

@@ -49,7 +49,7 @@ def put_namespace(ctx: Context, command: PutNamespace) -> Outcome:
     except UnicodeDecodeError:
         return refused(Code.INVALID, "defaults are a text")
     new = PreparedObject(KIND, command.name, command.name, command.spec, if_revision=command.if_revision)
-    judged = editing_objects.judge(ctx, new)
+    judged = editing_objects.judge(ctx, new, "")
     if isinstance(judged, Outcome):
         return judged
     if judged.stored is None and namespaces.count(ctx.store, NAMESPACES_MAX) >= NAMESPACES_MAX:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scheduler.machine.context import Context, done, refused
-from scheduler.machine.rules import pins, references, revisions, shared_asks, substitutes
+from scheduler.machine.rules import owning, pins, references, revisions, shared_asks, substitutes
 from scheduler.machine.steps import editing, editing_objects, putting, redating
 from scheduler.machine.steps.editing import Edit
 from scheduler.machine.steps.editing_objects import Judged, named
@@ -28,17 +28,17 @@ def apply(ctx: Context, command: Apply) -> Outcome:
         return wrong
     objects: list[Judged] = []
     for new in command.objects:
-        verdict = editing_objects.judge(ctx, new)
+        verdict = editing_objects.judge(ctx, new, command.source)
         if isinstance(verdict, Outcome):
             return verdict
         objects.append(verdict)
-    gone = _judge_deletions(ctx, command.deletions)
+    gone = _judge_deletions(ctx, command.deletions, command.source)
     if isinstance(gone, Outcome):
         return gone
     gone_jobs = [stored for stored in gone.values() if isinstance(stored, Job)]
     beside = substitutes.put_with(command.objects, gone)
     shared = shared_asks.changes(ctx.store, beside) if beside else []
-    jobs = putting.judge(ctx, command.jobs, command.after_ms, gone_jobs, shared)
+    jobs = putting.judge(ctx, command.jobs, command.after_ms, command.source, gone_jobs, shared)
     if isinstance(jobs, Outcome):
         return jobs
     puts = {named(new): new.refers for new in command.objects}
@@ -75,7 +75,9 @@ def _misshapen(command: Apply) -> Outcome | None:
     return None
 
 
-def _judge_deletions(ctx: Context, deletions: Sequence[Deletion]) -> dict[Named, Job | Object] | Outcome:
+def _judge_deletions(
+    ctx: Context, deletions: Sequence[Deletion], source: str
+) -> dict[Named, Job | Object] | Outcome:
     gone: dict[Named, Job | Object] = {}
     for each in deletions:
         what = Named(each.kind, each.namespace, each.name)
@@ -87,6 +89,8 @@ def _judge_deletions(ctx: Context, deletions: Sequence[Deletion]) -> dict[Named,
         if stored is None:
             return refused(Code.NOT_FOUND, f"no {what}", **what._asdict())
         if wrong := revisions.judge(what, stored.revision, each.if_revision):
+            return wrong
+        if wrong := owning.judge(ctx.store, what, stored.source, source):
             return wrong
         if isinstance(stored, Job):
             stale = redating.refuse_edit_of_job(ctx, stored.id)

@@ -245,6 +245,7 @@ UNTOUCHED: tuple[type[c.Command], ...] = (
     c.DeleteToken, c.OpenSession, c.CloseSession, c.Note, c.LimitTicks, c.Activate, c.Migrate, c.Lead,
     c.Barrier, c.Compare, c.Sweep, c.TellOverload, c.TellProof, c.TellHeld,
     c.ReportSent, c.ReportUnsent, c.ResendEffect, c.DropEffect, c.StageSlice, c.DropStage, c.AdvanceStage,
+    c.SyncSource, c.ReportSource,
     c.PutSecret, c.GrantSecret, c.ResealSecrets, c.DeleteNotice, c.KeepZones,
     c.Acknowledge,
     # Of agents and of what they tell: what may start, waits for a Grant or a Place.

@@ -37,6 +37,7 @@ MEANINGS = {
     "run_as": "a user of its host, else the agent's own",
     "schedule": "its name",
     "secrets": "secrets that it is given, each as a variable, or as a file",
+    "source": "its name",
     "stdin": "what it reads from its standard input; default: nothing",
     "tasks": "its tasks by name; of a single one the fields may stand at the top",
     "triggers": "a list of triggers, or a single one; none: it runs when somebody says so",

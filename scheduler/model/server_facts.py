@@ -10,6 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from scheduler.model.objects import NAMES
+
+SOURCE = "source"
+KINDS = frozenset({"job", *NAMES}) - {SOURCE}
 SERVER_FACTS = frozenset(
     {
         "name", "revision", "state", "pause_reason", "paused_by", "unplaceable_reason", "created", "changed",
@@ -26,4 +30,6 @@ def definition_of(document: Mapping[str, Any]) -> dict[str, Any]:
     kept = document.get("definition")
     if isinstance(kept, dict) and "job" not in document and "namespace" not in document:
         return kept
-    return {key: value for key, value in document.items() if key not in SERVER_FACTS}
+    is_source = SOURCE in document and KINDS.isdisjoint(document)  # whose name this is
+    facts = SERVER_FACTS - {SOURCE} if is_source else SERVER_FACTS
+    return {key: value for key, value in document.items() if key not in facts}

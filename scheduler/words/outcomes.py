@@ -23,6 +23,7 @@ class Code(enum.StrEnum):
     EXISTS = "exists"
     MISSING = "missing"  #: it refers to what does not exist
     CYCLE = "cycle"  #: jobs would wait for their own ends
+    OWNED = "owned"  #: it comes from a source, which alone changes it
     REFERRED = "referred"  #: something refers to it, so it stays
     REVISION_MISMATCH = "revision_mismatch"
     KEY_REUSED = "key_reused"  #: its Idempotency-Key was used for another request

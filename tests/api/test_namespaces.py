@@ -67,6 +67,8 @@ async def run(client: httpx2.AsyncClient, node: SingleNode) -> int:
     given = {"values": {"a": 1}, "namespace": OURS}
     assert (await client.put(f"/v1/vars/{JOB}", json=given)).status_code == 201
     assert (await client.put(f"/v1/calendars/{JOB}", json={"namespace": OURS})).status_code == 201
+    source = {"namespace": OURS, "folder": "/srv"}
+    assert (await client.put(f"/v1/sources/{JOB}", json=source)).status_code == 201
     assert (await client.put(f"/v1/boards/{JOB}", json={"namespace": OURS})).status_code == 201
     assert (await client.put(f"/v1/resources/{JOB}", json={"namespace": OURS})).status_code == 201
     posted = await client.post(f"/v1/boards/{JOB}/notices", params={"namespace": OURS}, json={"key": "k"})

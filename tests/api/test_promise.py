@@ -21,7 +21,7 @@ VERBS = (
     "drain", "drop", "end", "explain", "export", "get", "grant", "hold", "join", "list", "open",
     "override", "pause", "post", "put", "reject", "release", "report", "remove", "rerun", "resend", "resolve",
     "resume", "retry", "rotate", "run", "send", "set", "skip", "start", "stop", "stream", "suspend",
-    "transfer", "verify",
+    "sync", "transfer", "verify",
 )  # fmt: skip
 DOCUMENT = promise.described()
 RECORDED = promise.recorded()

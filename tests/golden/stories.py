@@ -27,6 +27,7 @@ from tests.golden.log import Recorder
 from tests.golden.outside import outside
 from tests.golden.overlaps import overlaps
 from tests.golden.plans import fills, plans
+from tests.golden.sources import owned
 from tests.golden.templates import templates_change
 from tests.golden.windows import windows
 from tests.scheduler.machine.test_replay import LOCKS, OVERLAPS, REASONS, WEIGHTS, command
@@ -58,6 +59,7 @@ def every_command(story: Recorder) -> None:
     _slices(story)
     _lost_and_found(story)
     _deadlines(story)
+    owned(story)
     hands(story)
     inside(story)
     asking(story)

@@ -3,8 +3,9 @@
 import { Act, api, at, Copy, Facts, go, html, Loading, schedule, setQuery, Status, t, tn, useKeys, useOffers, useQuery, useRead, When } from "../house.js";
 import { Deleted } from "../parts/deleted.js";
 import { nameOf } from "../parts/jobs.js";
-import { cliOf, deleteObject, KINDS, objectAt, pathOf, putObject, Referrer } from "../parts/objects.js";
+import { cliOf, deleteObject, KINDS, needsOf, objectAt, pathOf, putObject, Referrer } from "../parts/objects.js";
 import { Revisions } from "../parts/revisions.js";
+import { Live } from "../parts/sources.js";
 import { AskWhy } from "../parts/why.js";
 import { Year } from "../parts/year.js";
 
@@ -20,6 +21,8 @@ const FACTS = {
     [t("objects.known"), one.computed.known_until], [t("objects.package"), one.computed.versions?.holidays]],
   schedules: (one) => [[t("job.schedule"), html`<code>${schedule(one.triggers)}</code>`], [t("objects.substitute"), one.substitute], [t("objects.valid"), one.valid && html`<${When} at=${one.valid.from} /> – <${When} at=${one.valid.until} />`]],
   resources: (one) => [[t("objects.there"), one.rate || one.count]],
+  sources: (one) => [[t("sources.from"), html`<code>${one.git ? `${one.git.url} ${one.git.ref} ${one.git.path}` : one.folder || one.store.url}</code>`], [t("sources.every"), one.every], [t("sources.drifting"), t(`drifting.${one.drift}`)], [t("sources.prune"), one.prune || t("sources.noPrune")],
+    [t("sources.namespaces"), (one.namespaces || []).join(", ")]],
   boards: (one) => [[t("objects.expires"), one.expires]],
   templates: (one) => [[t("objects.gives"), Object.keys(one.gives).join(", ")]],
   hooks: (one) => [[t("objects.scheme"), one.scheme], [t("objects.secret"), html`<a href=${secretAt(one)}>${one.secret}</a>`], [t("objects.tolerance"), one.tolerance]],
@@ -63,6 +66,7 @@ const Takers = ({ one, what, none, lead, why = null }) => html`<${Came} one=${on
 
 // What only this kind has, beside its facts: what other systems sent to a hook in the last day, what stands on a board, who has some of a resource.
 const CAME = {
+  sources: (one) => html`<${Live} one=${one} />`,
   hooks: (one) => html`<${Came} one=${one} what="deliveries" types=${told(one, "delivered")} heads=${["came", "delivery", "cameOf"]} none="objects.noDeliveries"
     row=${(each) => [html`<${When} at=${each.at} />`, html`<code>${each.delivery}</code>`, html`<ul class="plain-list">${each.firings.map((firing) => html`<li key=${`${firing.job} ${firing.trigger}`}><a href=${at("jobs", one.namespace, firing.job)}>${firing.job}</a>${" "}
       ${firing.outcome ? html`<${Status} state=${firing.outcome} /> ${firing.reason}` : html`<a href=${at("runs", String(firing.run))}>#${firing.run}</a>`}</li>`)}</ul>`]} />`,
@@ -79,12 +83,12 @@ function Whole({ one, again }) {
   const edit = at("objects", one.kind, one.namespace, one.name, "edit");
   const remove = deleteObject(one, text.data, () => go(at("objects", one.kind)));
   useOffers([remove], [one.revision, text.data]);
-  useKeys({ e: ["job.edit", () => api.may("edit", one.namespace) && go(edit)] }, [one.name]);
+  useKeys({ e: ["job.edit", () => api.may(needsOf(one), one.namespace) && go(edit)] }, [one.name]);
   return html`<div class="title"><p class="note"><a href=${at("objects", one.kind)}>${t(`kinds.${one.kind}`)}</a></p><div class="head"><h1>${nameOf(one)}</h1>${one.enabled === false ? html`<${Status} state="disabled" />` : null}
-      <span class="push"></span>${api.may("edit", one.namespace) ? html`<a class="button" href=${edit}>${t("job.edit")}</a>` : null}<${Act} action=${remove} /></div>
+      <span class="push"></span>${api.may(needsOf(one), one.namespace) ? html`<a class="button" href=${edit}>${t("job.edit")}</a>` : null}<${Act} action=${remove} /></div>
     ${one.description ? html`<p class="intro">${one.description}</p>` : null}</div>
     <${Facts} of=${[...FACTS[one.kind](one), [t("job.owner"), one.owner], [t("objects.labels"), Object.entries(one.labels).map(([name, value]) => `${name}=${value}`).join(", ")],
-      [t("job.changed"), html`<${When} at=${one.changed} /> ${one.actor}`], [t("job.source"), one.source]]} />
+      [t("job.changed"), html`<${When} at=${one.changed} /> ${one.actor}`], [t("job.source"), one.kind === "sources" ? null : one.source]]} />
     ${one.kind === "vars" ? html`<${Values} of=${one.values} />` : null}
     ${one.kind === "calendars" ? html`<${Year} calendar=${one} />` : null}
     ${one.kind === "schedules" ? html`<${Coming} one=${one} />` : null}

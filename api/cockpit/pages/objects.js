@@ -16,6 +16,7 @@ const SAYS = {
   schedules: (one) => one.triggers.length ? schedule(one.triggers) : t("objects.nothingFires"),
   resources: (one) => one.rate || (one.count === 1 ? t("objects.lock") : t("objects.amount", { n: one.count })),
   templates: (one) => Object.keys(one.gives).join(", "),
+  sources: (one) => one.git ? `${one.git.url} ${one.git.ref} ${one.git.path}` : one.folder || one.store.url,
   boards: (one) => t("objects.stays", { span: one.expires }),
   hooks: (one) => t("objects.signed", { scheme: one.scheme, secret: one.secret }),
 };
@@ -23,7 +24,7 @@ const SAYS = {
 function Row({ one }) {
   return html`<tr><td><a class="who" href=${objectAt(one)}>${nameOf(one)}</a>${one.enabled === false ? html` <${Status} state="disabled" />` : null}
       ${one.description ? html`<span class="about" title=${one.description}>${one.description}</span>` : null}</td>
-    <td><code>${SAYS[one.kind](one)}</code></td><td class="wide">${one.owner || one.source || ""}</td>
+    <td><code>${SAYS[one.kind](one)}</code></td><td class="wide">${one.owner || (one.kind !== "sources" && one.source) || ""}</td>
     <td><${When} at=${one.changed} /> <span class="note wide">${one.actor}</span></td></tr>`;
 }
 

@@ -64,6 +64,8 @@ const TYPES = [
   "run_waits",
   "secret_changed",
   "secret_deleted",
+  "source_asked",
+  "source_reported",
   "task_begun",
   "task_due",
   "task_ended",

@@ -7,7 +7,7 @@ import { nameOf } from "./jobs.js";
 import { t } from "./words.js";
 
 // By the segment of a path: the kind, as a document says at its top.
-export const KINDS = { vars: "vars", calendars: "calendar", schedules: "schedule", resources: "resource", boards: "board", hooks: "hook", templates: "template" };
+export const KINDS = { vars: "vars", calendars: "calendar", schedules: "schedule", resources: "resource", boards: "board", hooks: "hook", templates: "template", sources: "source" };
 export const FIRST = {
   vars: "vars: warehouse\nvalues:\n  host: db1.example.org\n  port: 5432\n",
   calendars: "calendar: berlin\nholidays: {country: DE, subdivision: BE}\nexclude: [12-24, 12-31]\n",
@@ -15,6 +15,7 @@ export const FIRST = {
   resources: "resource: warehouse\ncount: 1\n",
   boards: "board: stock\nexpires: 7d\n",
   hooks: "hook: deploys\nsecret: deploy-key\nscheme: github\n",
+  sources: "source: prd\ngit: {url: ssh://git@git.example.org/jobs.git, ref: refs/heads/main, path: prd}\nprune: 10%\n",
   templates: "template: reports\ngives:\n  policies: {timeout: 1h}\n  retry: {max: 3}\n",
 };
 
@@ -34,14 +35,17 @@ export const Referrer = ({ of }) => html`<span class="note">${of.kind}</span> ${
 export const trouble = (error) => error.problem?.referrers?.length ? html`<ul class="plain-list">${error.problem.referrers.map((each) => html`<li key=${`${each.kind} ${each.namespace} ${each.name}`}><${Referrer} of=${each} /></li>`)}
   ${error.problem.more ? html`<li class="note">${t("objects.moreReferrers", { n: error.problem.more })}</li>` : null}</ul>` : null;
 
+// What whoever puts or deletes one has to be allowed.
+export const needsOf = (one) => one.kind === "sources" ? "admin" : "edit";
+
 // -- written and deleted -------------------------------------------------------------------------
 
 export const putObject = (one, text, headers, words, says, more = {}) => ({
-  text: words, says, title: words, capability: "edit", namespace: one.namespace, method: "PUT", path: pathOf(one), body: text, kind: "application/yaml", headers, dry: true,
+  text: words, says, title: words, capability: needsOf(one), namespace: one.namespace, method: "PUT", path: pathOf(one), body: text, kind: "application/yaml", headers, dry: true,
   cli: fed(text, "apply", ...inNamespace(one)), did: t("job.putDid", { name: nameOf(one) }), done: () => go(objectAt(one)), trouble, ...more,
 });
 export const deleteObject = (one, text, done) => ({
-  text: t("job.delete"), title: t("job.deleteIt", { name: nameOf(one) }), capability: "edit", namespace: one.namespace, method: "DELETE", path: pathOf(one), dry: true, danger: true,
+  text: t("job.delete"), title: t("job.deleteIt", { name: nameOf(one) }), capability: needsOf(one), namespace: one.namespace, method: "DELETE", path: pathOf(one), dry: true, danger: true,
   headers: one.revision ? { "If-Match": `"${one.revision}"` } : {}, says: t("objects.deleteSays", { name: nameOf(one) }), did: t("job.deleteDid", { name: nameOf(one) }), cli: cliOf("delete", one), done, trouble,
   undo: text && putObject(one, text, { "If-None-Match": "*" }, t("job.putBack"), t("job.putBackSays", { name: nameOf(one) })),
 });

@@ -15,12 +15,12 @@ const SHAPES = {
 };
 
 const LOOKS = {
-  succeeded: "ok", ran: "ok", active: "ok", connected: "ok", follower: "ok", reachable: "ok", ready: "ok", ok: "ok",
-  failed: "bad", timed_out: "bad", lost: "bad", missed: "bad", unreachable: "bad", failing: "bad", differs: "bad",
+  succeeded: "ok", ran: "ok", active: "ok", connected: "ok", follower: "ok", reachable: "ok", ready: "ok", ok: "ok", synced: "ok",
+  failed: "bad", timed_out: "bad", lost: "bad", missed: "bad", unreachable: "bad", failing: "bad", differs: "bad", refused: "bad",
   running: "run", granted: "run",
   pending: "wait", assigned: "wait", queued: "wait", candidate: "wait", joining: "wait", blocked: "wait", awaiting: "wait", retry_wait: "wait", waits: "wait", waiting: "wait",
   paused: "stop", held: "stop", suspended: "stop", disabled: "stop", deleted: "stop", cancelled: "stop", cancelling: "stop", skipped: "stop", unstarted: "stop", coalesced: "stop", stopping: "stop", draining: "stop", never: "stop",
-  unplaceable: "warn", warned: "warn", expired: "warn", disconnected: "warn", degraded: "warn", overloaded: "warn", late: "warn", clock: "warn", unmet: "warn",
+  unplaceable: "warn", warned: "warn", expired: "warn", disconnected: "warn", degraded: "warn", overloaded: "warn", late: "warn", clock: "warn", unmet: "warn", drifted: "warn",
   leader: "lead",
 };
 

@@ -23,6 +23,7 @@ from scheduler.machine.rules import (
     cycles,
     hooked,
     nesting,
+    owning,
     pins,
     references,
     revisions,
@@ -129,11 +130,13 @@ def _judge(ctx: Context, stage: Stage, new: New, stored: Stored, found: _Found) 
     verdict: Judged | editing_objects.Judged | Outcome
     if isinstance(new, PreparedObject):
         what = editing_objects.named(new)
-        verdict = editing_objects.judge(ctx, new)
+        verdict = editing_objects.judge(ctx, new, stage.source)
     else:
         assert not isinstance(stored, Object)
         what = Named(JOB, new.namespace, new.name)
         verdict = editing.judge(new, stored)
+        if stored is not None and stored.source and isinstance(verdict, Judged) and not verdict.is_same:
+            verdict = owning.judge(ctx.store, what, stored.source, stage.source) or verdict
     if isinstance(verdict, Outcome):
         return verdict
     if verdict.is_same:
@@ -338,7 +341,8 @@ def _judge_deletion(
         found.ask(new.namespace, -of_job(ctx.store, stored.id), jobs=-1)
         _without_shared(ctx, stage, stored, found)
     found.count(what, "deleted")
-    return revisions.judge(what, stored.revision, new.if_revision)
+    wrong = revisions.judge(what, stored.revision, new.if_revision)
+    return wrong or owning.judge(ctx.store, what, stored.source, stage.source)
 
 
 def _judge_referrers(

@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scheduler.machine.context import Context, refused
-from scheduler.machine.rules import revisions
+from scheduler.machine.rules import owning, revisions
 from scheduler.machine.rules.graphs import KEPT_FROM_TASKS
 from scheduler.machine.rules.spent import spent
 from scheduler.machine.steps import (
@@ -113,6 +113,8 @@ def put(ctx: Context, edit: Edit, judged: Judged, last_revision: int) -> dict[st
     """`last_revision`: that the name of a new job ever had; 0: none."""
     new, job, labels, retention_runs, criticality, _, is_same, large, _, _, _ = judged
     if job is not None and is_same:
+        if edit.source and edit.source != job.source:
+            job_rows.own(ctx.store, job.id, edit.source)
         return _report(job.id, new, job.revision, created=False, changed=False)
     if new.defaults != namespaces.defaults_revision(ctx.store, new.namespace):
         namespaces.begin_anew(ctx.store, new.namespace)
@@ -139,7 +141,8 @@ def put(ctx: Context, edit: Edit, judged: Judged, last_revision: int) -> dict[st
     else:
         job_id = job.id
         job_rows.change(
-            ctx.store, job_id, revision=revision, spec=new.spec, labels=labels, source=edit.source,
+            ctx.store, job_id, revision=revision, spec=new.spec, labels=labels,
+            source=owning.kept(job.source, edit.source),
             changed_ms=edit.at_ms, actor=edit.actor, retention_runs=retention_runs,
             criticality=criticality,
         )  # fmt: skip

@@ -9,18 +9,21 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scheduler.machine.context import Context
-from scheduler.machine.rules import revisions
+from scheduler.machine.rules import owning, revisions
 from scheduler.machine.steps import redating
 from scheduler.machine.steps.editing import Edit
 from scheduler.model.known_schedules import KIND as SCHEDULE
 from scheduler.model.templates import KIND as TEMPLATE
-from scheduler.store.tables import notices, refs, template_changes
+from scheduler.store.tables import notices, refs, sources, template_changes
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables.objects import Object, ObjectRevision
 from scheduler.store.tables.refs import Named
 from scheduler.words import events as e
 from scheduler.words.commands import PreparedObject
 from scheduler.words.outcomes import Outcome
+
+OWN_PINS = (TEMPLATE, sources.KIND)
+"""Kinds whose pins no trigger holds."""
 
 
 class Judged(NamedTuple):
@@ -36,10 +39,13 @@ def named(record: PreparedObject) -> Named:
     return Named(record.kind, record.namespace, record.name)
 
 
-def judge(ctx: Context, new: PreparedObject) -> Judged | Outcome:
+def judge(ctx: Context, new: PreparedObject, source: str) -> Judged | Outcome:
+    """`source`: where it comes from; empty: a person's hand."""
     stored = object_rows.find(ctx.store, *named(new))
     refusal = revisions.judge(named(new), stored and stored.revision, new.if_revision)
-    if refusal is None and new.pin and new.kind != TEMPLATE and (stored is None or stored.pin != new.pin):
+    if refusal is None and stored is not None and stored.source and stored.spec != new.spec:
+        refusal = owning.judge(ctx.store, named(new), stored.source, source)
+    if refusal is None and new.pin and new.kind not in OWN_PINS and (stored is None or stored.pin != new.pin):
         refusal = redating.refuse_edit_of_object(ctx, named(new), new)
     return refusal or Judged(new, stored)
 
@@ -49,14 +55,17 @@ def put(ctx: Context, edit: Edit, judged: Judged) -> dict[str, object]:
     new, stored = judged
     what = named(new)
     if stored is not None and judged.is_same:
+        if edit.source and edit.source != stored.source:
+            object_rows.own(ctx.store, *what, edit.source)
         return {**what._asdict(), "revision": stored.revision, "created": False, "changed": False}
     moved = redating.concerned(ctx, what) if stored is not None and what.kind == SCHEDULE else []
     last = object_rows.last_revision(ctx.store, *what) if stored is None else stored.revision
     created_ms = edit.at_ms if stored is None else stored.created_ms
+    source = edit.source if stored is None else owning.kept(stored.source, edit.source)
     object_rows.put(
         ctx.store,
         Object(
-            *what, last + 1, new.labels, edit.source, created_ms, edit.at_ms, edit.actor, new.spec, new.pin,
+            *what, last + 1, new.labels, source, created_ms, edit.at_ms, edit.actor, new.spec, new.pin,
             new.per_day,
         ),
     )
@@ -68,6 +77,8 @@ def put(ctx: Context, edit: Edit, judged: Judged) -> dict[str, object]:
     if what.kind == TEMPLATE:
         if stored is not None and stored.pin != new.pin:
             template_changes.begin(ctx.store, what.namespace, what.name, ctx.state.idx)
+    elif what.kind == sources.KIND:
+        pass
     elif what.kind == SCHEDULE:
         if stored is None or stored.pin != new.pin:
             redating.follow(ctx, [*moved, *redating.concerned(ctx, what)], edit.at_ms)
@@ -83,6 +94,8 @@ def delete(ctx: Context, edit: Edit, stored: Object) -> int:
     object_rows.delete(ctx.store, *what)
     if what.kind == TEMPLATE:
         template_changes.drop(ctx.store, what.namespace, what.name)
+    elif what.kind == sources.KIND:
+        sources.drop(ctx.store, what.namespace, what.name)
     refs.set_of(ctx.store, what, ())
     redating.follow(ctx, moved, edit.at_ms)
     if what.kind == notices.KIND:  # one of that name that comes later shows none of these

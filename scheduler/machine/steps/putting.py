@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scheduler.machine.context import Context, refused
-from scheduler.machine.rules import together
+from scheduler.machine.rules import owning, together
 from scheduler.machine.rules.shared_asks import Change
 from scheduler.machine.steps import editing, redating
 from scheduler.machine.steps.editing import Edit, Judged
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables.jobs import Job
+from scheduler.store.tables.refs import Named
 from scheduler.words.commands import PreparedJob
 from scheduler.words.outcomes import Code, Outcome
 
@@ -21,10 +22,12 @@ def judge(
     ctx: Context,
     jobs: Sequence[PreparedJob],
     after_ms: int,
+    source: str,
     gone: Sequence[Job] = (),
     shared: Sequence[Change] = (),
 ) -> list[Judged] | Outcome:
-    """What becomes of each, or why none of them is put. `gone`: those that are deleted in the same act;
+    """What becomes of each, or why none of them is put. `source`: where they come from; empty: the API;
+    `gone`: those that are deleted in the same act;
     `shared`: what schedules ask for more by it."""
     stored, last = _stored(ctx, jobs)
     judged: list[Judged] = []
@@ -39,6 +42,8 @@ def judge(
             return verdict
         judged.append(verdict)
         if not verdict.is_same:
+            if verdict.job is not None and verdict.job.source and (refusal := owned(ctx, verdict, source)):
+                return refusal
             over += [[place, each] for each in editing.find_spent(ctx, verdict, after_ms)]
     if over:
         said = f"{len(over)} new triggers fire only in the past, or never"
@@ -51,6 +56,12 @@ def judge(
         lambda new: _id(stored.get((new.namespace, new.name))),
     )  # fmt: skip
     return refusal or judged
+
+
+def owned(ctx: Context, judged: Judged, source: str) -> Outcome | None:
+    """The refusal of an edit of what comes from elsewhere."""
+    what = Named("job", judged.new.namespace, judged.new.name)
+    return None if judged.job is None else owning.judge(ctx.store, what, judged.job.source, source)
 
 
 def _refuse_stale(ctx: Context, judged: Sequence[Judged]) -> Outcome | None:

@@ -57,5 +57,8 @@ class Kind:
     """Of what is stored of an object, and the value of a secret that it names: why that does not serve it,
     without a part of it; empty: it serves."""
     one_or_several: tuple[str, ...] = ()  #: lists of which one item alone may stand there without brackets
+    capability: str = "edit"  #: that whoever puts or deletes one needs
+    reach: Callable[[Any], tuple[str, ...]] | None = None
+    """Of an object: the namespaces in which it acts, where whoever puts it needs the same."""
     planned: tuple[str, ...] = ()  #: fields that this version does not know how to honour
     other_words: tuple[str, ...] = ()  #: what people write who know it from elsewhere

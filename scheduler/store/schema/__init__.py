@@ -25,19 +25,20 @@ from scheduler.store.schema import (
     outside,
     requires,
     runs,
+    sources,
     staging,
     templates,
     ticks,
 )
 
-SCHEMA_VERSION = 80
+SCHEMA_VERSION = 81
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
 
 _NOUNS = (
     cluster, jobs, objects, ticks, backfills, dependents, hooks, notices, files, gatherings, requires, runs,
-    expectations, agents, limits, locks, access, staging, outside, templates,
+    expectations, agents, limits, locks, access, staging, outside, templates, sources,
 )  # fmt: skip
 
 STATEMENTS: tuple[str, ...] = tuple(statement for noun in _NOUNS for statement in noun.STATEMENTS)

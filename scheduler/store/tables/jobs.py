@@ -184,6 +184,11 @@ def change(
     )
 
 
+def own(store: Store, job: int, source: str) -> None:
+    """It comes from this source from now on, as it is."""
+    store.write("UPDATE jobs SET source = ? WHERE id = ?", (source, job), row=("jobs", job))
+
+
 def delete(store: Store, job: int) -> None:
     store.write("DELETE FROM jobs WHERE id = ?", (job,), row=("jobs", job))
 

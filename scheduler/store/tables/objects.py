@@ -83,6 +83,11 @@ def put(store: Store, row: Object) -> None:
     store.write(f"INSERT OR REPLACE INTO objects ({COLUMNS}) VALUES ({marks})", row)
 
 
+def own(store: Store, kind: str, namespace: str, name: str, source: str) -> None:
+    """It comes from this source from now on, as it is."""
+    store.write(f"UPDATE objects SET source = ? WHERE {_NAMED}", (source, kind, namespace, name))
+
+
 def delete(store: Store, kind: str, namespace: str, name: str) -> None:
     store.write(f"DELETE FROM objects WHERE {_NAMED}", (kind, namespace, name))
 

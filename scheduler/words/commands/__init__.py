@@ -121,6 +121,8 @@ from scheduler.words.commands.secrets import GrantSecret as GrantSecret
 from scheduler.words.commands.secrets import PutSecret as PutSecret
 from scheduler.words.commands.secrets import Resealed as Resealed
 from scheduler.words.commands.secrets import ResealSecrets as ResealSecrets
+from scheduler.words.commands.sources import ReportSource as ReportSource
+from scheduler.words.commands.sources import SyncSource as SyncSource
 from scheduler.words.commands.stages import AdvanceStage as AdvanceStage
 from scheduler.words.commands.stages import CommitStage as CommitStage
 from scheduler.words.commands.stages import DropStage as DropStage

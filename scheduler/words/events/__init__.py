@@ -78,6 +78,8 @@ from scheduler.words.events.runs import RunStarted as RunStarted
 from scheduler.words.events.runs import RunWaits as RunWaits
 from scheduler.words.events.secrets import SecretChanged as SecretChanged
 from scheduler.words.events.secrets import SecretDeleted as SecretDeleted
+from scheduler.words.events.sources import SourceAsked as SourceAsked
+from scheduler.words.events.sources import SourceReported as SourceReported
 from scheduler.words.events.stages import StageMoved as StageMoved
 from scheduler.words.events.tasks import MembersFixed as MembersFixed
 from scheduler.words.events.tasks import MembersJoined as MembersJoined

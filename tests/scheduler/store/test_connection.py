@@ -16,7 +16,7 @@ from scheduler.words import commands as c
 from tests.golden.log import tables
 from tests.scheduler.story import Story, job
 
-LAYOUT = (80, "34cb627a51ed0d30")
+LAYOUT = (81, "ae66fac157f557e6")
 DEADLINE_S = 60.0
 
 

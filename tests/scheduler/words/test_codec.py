@@ -37,6 +37,9 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     tuple[str, ...] | None: st.none() | st.lists(st.text(max_size=8), max_size=3).map(tuple),
     tuple[str, str, str] | None: st.none() | st.tuples(*[st.text(max_size=8)] * 3),
     tuple[tuple[str, str, str], ...]: st.lists(st.tuples(*[st.text(max_size=8)] * 3), max_size=3).map(tuple),
+    tuple[tuple[str, str, str, str], ...]: st.lists(
+        st.tuples(*[st.text(max_size=8)] * 4), max_size=3
+    ).map(tuple),
     tuple[tuple[int, str], ...]: st.lists(st.tuples(INTEGERS, st.text(max_size=8)), max_size=3).map(tuple),
 }
 
