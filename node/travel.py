@@ -135,6 +135,11 @@ class Sources:
 
     def at(self, place: Place) -> Arrived:
         """That state, as a file of the caller's own. Raises TravelError."""
+        # A cluster's clock may be ahead of the one of this host.
+        latest_ms = max([time.time_ns() // 1_000_000, *(base.state.stamp_ms for base in self._bases)])
+        if place.kind == "time" and int(place.value) > latest_ms:
+            said = f"{place} is yet to come: it is {format_instant(latest_ms)}"
+            raise TravelError(f"{said}. cronclave simulate tells of what comes")
         if place.kind == "file":
             base = _backup(Path(place.value))
             return Arrived(self._copy(base), base.said)

@@ -89,7 +89,7 @@ def told(store: Store, namespace: str = "") -> dict[str, Any]:
         "leader": state.leader,
         "counts": _counts(store, namespace),
         "going": _going(store, namespace),
-        "ticks": _outcomes(store, 0, namespace),
+        "ticks": {**_outcomes(store, 0, namespace), **_pending(store, namespace)},
         "objects": objects,
         "runs": _runs(store, "finished_ms IS NULL", (), namespace)[0],
         "agents": list(_agents(store).values()),
@@ -137,6 +137,19 @@ def _outcomes(store: Store, after_seq: int, namespace: str) -> dict[str, int]:
         (after_seq, *sorted(RESULTS), namespace, namespace),
     )
     return {f"{outcome}({reason})" if reason else outcome: int(count) for outcome, reason, count in rows}
+
+
+def _pending(store: Store, namespace: str) -> dict[str, int]:
+    """Of those that had come and had no outcome yet: their run has not begun, or a person holds or moved
+    them."""
+    count: int = store.value(
+        "SELECT (SELECT count(*) FROM runs"
+        " WHERE decided = 0 AND finished_ms IS NULL AND ? IN ('', namespace))"
+        " + (SELECT count(*) FROM changed_ticks c JOIN jobs j ON j.id = c.job"
+        " WHERE c.passed = 1 AND ? IN ('', j.namespace))",
+        (namespace, namespace),
+    )
+    return {"pending": count} if count else {}
 
 
 def _runs(

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chaos.case import Band, Case
+from chaos.days import BROUGHT_MS
 from chaos.faults import CLIENT
 
 LATE_S = 3.0  #: promptness is measured by benchmarks
@@ -53,6 +54,13 @@ def led(case: Case, from_s: float, until_s: float) -> bool:
     """Whether one node led all that time, and had led for a while."""
     begin_s = from_s - STEADY_S * case.slowness(from_s - STEADY_S, from_s)
     return any(since <= begin_s and until_s <= until for since, until in case.leaderships)
+
+
+def brought_forward(case: Case) -> dict[int, int]:
+    """To when ticks of `days.TURNED` were moved which may have come earlier."""
+    said = [op.arguments for op in case.operations if op.op == "turn" and op.outcome != "fail"]
+    brought = [int(each["at_ms"]) for each in said if each["act"] == "bring"]
+    return {at_ms: at_ms + BROUGHT_MS for at_ms in brought}
 
 
 def dull(case: Case, from_s: float, until_s: float) -> bool:

@@ -27,9 +27,10 @@ from typing import Any
 
 from chaos.case import Case, Mark, Tried, milliseconds, tries_of
 from chaos.checkers import Finding, Offence, finding
-from chaos.checkers.causes import LATE_S, agent_hurt, agents_hurt, excused, late_s
+from chaos.checkers.causes import LATE_S, agent_hurt, agents_hurt, brought_forward, excused, late_s
 from chaos.checkers.due import due_ms, seconds
 from chaos.checkers.spans import EVERYTHING, possibly, resumed_s
+from chaos.days import TURNED
 from chaos.licences import LIMITS
 
 NAME = "results"
@@ -413,11 +414,14 @@ def _times(case: Case, runs: list[Run]) -> Iterator[Offence]:
 
 def _ahead(case: Case) -> Iterator[Offence]:
     seen: set[int] = set()
+    brought = brought_forward(case)
     for node, events in case.events.items():
         for event in events:
             if event["event"] != "run_created" or not event.get("tick") or event["run"] in seen:
                 continue
-            ahead_s = case.at_s(milliseconds(event["tick"])) - event["t"]
+            tick_ms = milliseconds(event["tick"])
+            meant_ms = brought.get(tick_ms, tick_ms) if event["name"] == TURNED else tick_ms
+            ahead_s = case.at_s(meant_ms) - event["t"]
             if ahead_s > AHEAD_S:
                 seen.add(event["run"])
                 detail = (

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chaos.checkers import results
+from chaos.days import BROUGHT_MS, TURNED, text_of
 from tests.chaos.stories import ZERO_MS, Story, clean, instant
 
 Plant = Callable[[Story], Any]
@@ -229,3 +230,15 @@ def test_what_may_be_tried_again_is_no_offence(most: int, found: bool) -> None:
     kinds = {each.kind for each in results.check(story.case()).offences}
 
     assert ("too-many-attempts" in kinds) is found
+
+
+@pytest.mark.parametrize(("act", "is_found"), [("bring", False), ("move", True)])
+def test_what_was_brought_forward_is_decided_before_its_instant(act: str, is_found: bool) -> None:
+    story = clean()
+    at_ms = ZERO_MS + 20_000
+    event = {"event": "run_created", "run": 9_000, "name": TURNED, "tick": text_of(at_ms)}
+    for events in story.events.values():
+        events.append({**event, "t": 100 + 20 + BROUGHT_MS / 1_000})
+    story.operation(101, "turn", "ok", {"act": act, "at_ms": at_ms})
+    kinds = {offence.kind for offence in results.check(story.case()).offences}
+    assert ("ahead" in kinds) == is_found

@@ -20,6 +20,7 @@ from cluster.settings import Founder
 from node.restore import Wishes, restore
 from node.state import FILE
 from node.travel import Place, Sources, TravelError, difference, main, state
+from scheduler import past
 from scheduler.backup import seal
 from scheduler.machine import Machine
 from scheduler.model.quantities import format_instant
@@ -114,7 +115,8 @@ def test_each_state_of_a_golden_log_is_found_again(golden: Node, tmp_path: Path)
 
 
 def test_what_the_node_never_applied_is_no_state(golden: Node, tmp_path: Path) -> None:
-    assert golden.at(f"time:{3 * START_MS}", tmp_path / "a")["index"] == golden.seen[-1].idx
+    with pytest.raises(TravelError, match=r"yet to come: it is 2027.* cronclave simulate"):
+        golden.at(f"time:{3 * START_MS}", tmp_path / "a")
     with pytest.raises(TravelError, match=f"not there yet: the latest is index {golden.seen[-1].idx}"):
         golden.at(f"index:{golden.seen[-1].idx + 1}", tmp_path / "b")
 
@@ -298,3 +300,16 @@ def test_the_program_prints_json(
     monkeypatch.setattr("sys.argv", ["travel", "diff", "--data", str(golden.data), "--from", "index:1"])
     assert main() == 0
     assert json.loads(capsys.readouterr().out)["to"]["index"] == golden.seen[-1].idx
+
+
+def test_ticks_that_had_come_and_were_not_decided_are_pending(tmp_path: Path) -> None:
+    story = Story(tmp_path / "state.db")  # with no agent: nothing starts
+    story.lead()
+    story.put(job("j", trigger={"every": "1h", "id": "t"}, policies={"overlap": "allow"}))
+    story.tell_ok(c.ChangeTick("default", "j", "t", START_MS + 3_600_000, "hold"))
+    for _ in range(2):
+        story.now_ms += 3_600_000
+        story.settle()
+
+    assert past.told(story.store)["ticks"] == {"pending": 2}
+    assert past.told(story.store, "web")["ticks"] == {}
