@@ -50,7 +50,7 @@ from agent.spool.around import (
 )
 from agent.spool.groups import Groups
 from agent.spool.masking import Mask
-from agent.spool.starting import StartFailed, Surroundings, as_user, spawn
+from agent.spool.starting import StartFailed, Surroundings, give_streams, spawn
 from agent.spool.survivors import FENCE
 from agent.spool.wire import Command
 
@@ -125,8 +125,8 @@ class Spooled:
         self._wrote()
         self._to_start: Command | None = command  #: with what nobody else is told; None: nothing follows
         try:
-            if command.run_as:
-                as_user(command)  # files are made for that user before it is started
+            if command.run_as:  # files are made for that user before it is started
+                give_streams(command, [each for each in (self._write_end, self._errors_end) if each >= 0])
             if command.secrets:
                 self._files, given = secret_files.given(command, installation)
                 self._to_start = replace(command, environment=command.environment | given, secrets=())

@@ -7,10 +7,12 @@ it dies with the spooler.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import resource
 import signal
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from agent import program
@@ -71,6 +73,33 @@ def as_user(command: Command) -> list[str]:
     return [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--init-groups"]
 
 
+@contextlib.contextmanager
+def acting_as(command: Command) -> Iterator[None]:
+    """What root may and its user may not, fails within. The spooler has one thread. Raises StartFailed."""
+    if not (command.run_as and as_user(command)):
+        yield
+        return
+    user = pwd.getpwnam(command.run_as)
+    own_groups, own_group, own_user = os.getgroups(), os.getegid(), os.geteuid()
+    os.setgroups(os.getgrouplist(command.run_as, user.pw_gid))
+    os.setegid(user.pw_gid)
+    os.seteuid(user.pw_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(own_user)
+        os.setegid(own_group)
+        os.setgroups(own_groups)
+
+
+def give_streams(command: Command, handles: Iterable[int]) -> None:
+    """To its user: by /dev/stdout and /dev/stderr a process opens them anew. Raises StartFailed."""
+    if as_user(command):
+        user = pwd.getpwnam(command.run_as)
+        for handle in handles:
+            os.fchown(handle, user.pw_uid, user.pw_gid)
+
+
 def _niceness(command: Command) -> list[str]:
     """What sets it and then runs what follows. As root still: another user may not lower his own."""
     own = os.getpriority(os.PRIO_PROCESS, 0)
@@ -123,7 +152,8 @@ def spawn(
 def _spawn(command: Command, wanted: list[str], streams: tuple[int, int, int], host: Surroundings) -> int:
     cwd = command.cwd or "/"
     try:
-        os.chdir(cwd)
+        with acting_as(command):
+            os.chdir(cwd)
     except (OSError, ValueError) as error:
         raise StartFailed(f"cwd {cwd!r}: {getattr(error, 'strerror', error)}") from error
     own_umask = os.umask(host.umask if command.umask is None else command.umask)

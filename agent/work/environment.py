@@ -14,13 +14,18 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @lru_cache(maxsize=256)
+def _known(name: str) -> tuple[str, str]:
+    """As `_user`. Raises KeyError, which is not kept: the host may get that user."""
+    entry = pwd.getpwnam(name) if name else pwd.getpwuid(os.geteuid())
+    return entry.pw_name, entry.pw_dir
+
+
 def _user(name: str) -> tuple[str, str]:
     """(user, home) of that name, of the agent's own user when empty."""
     try:
-        entry = pwd.getpwnam(name) if name else pwd.getpwuid(os.geteuid())
+        return _known(name)
     except KeyError:
         return name or str(os.geteuid()), "/"
-    return entry.pw_name, entry.pw_dir
 
 
 def task_environment(

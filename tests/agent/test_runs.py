@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from agent.spool import starting
+from agent.work import environment
 from scheduler.model import canonical, compile_job, parse_job
 from scheduler.protocol import Cancel, Claim, Finished, Grant, Refuse, Running, Silent, TailChunk, TailRequest
 from tests.agent.fake_node import DEADLINE_S, FakeNode, assign, shell
@@ -136,6 +137,12 @@ async def test_limits_hold_each_process_and_leave_the_agent_as_it_was(host: Host
     said = "limits: a process of it has used its cpu_time of 1 s"
     assert (used.signal, used.detail) == (signal.SIGXCPU, said)
     assert (await node.finished(6)).tail.decode().split() == ["60", str(60 + starting.XCPU_S)]
+
+
+def test_a_user_that_the_host_gets_later_is_not_taken_for_missing_for_ever() -> None:
+    kept = environment._known.cache_info().currsize
+    assert environment._user("nobody-of-here") == ("nobody-of-here", "/")
+    assert environment._known.cache_info().currsize == kept
 
 
 async def test_a_function_of_a_module_is_called_and_gives_its_outputs(host: Host, node: FakeNode) -> None:

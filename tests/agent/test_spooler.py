@@ -314,6 +314,29 @@ if os.geteuid() == 0:
         assert set(map(int, told.split())) == groups
         assert int(umask, 8) == 0o077
 
+    def test_work_of_another_user_is_where_he_may_be(spool: Spool) -> None:
+        """A folder that he cannot enter shields what is below: root's way in would take him past that."""
+        shut = spool.data / "shut"
+        (shut / "below").mkdir(parents=True)
+        (shut / "below" / "file").write_text("of others")
+        spool.data.parent.chmod(0o755)
+        spool.data.chmod(0o755)
+        shut.chmod(0o700)
+        (shut / "below").chmod(0o755)
+        for attempt, user in ((1, "daemon"), (2, "")):
+            spool.tell(command(attempt, "cat file", run_as=user, cwd=str(shut / "below")))
+        refused, own = Exit(*spool.expect("exit")[1:]), Exit(*spool.expect("exit")[1:])
+        assert (refused.reason, refused.detail) == ("start_failed", f"cwd '{shut}/below': Permission denied")
+        assert own.tail == b"of others"
+        spool.tell(command(3, "id -u; id -G"))
+        assert spool.expect("exit")[8].split()[0] == b"0", "the spooler is itself again"
+
+    def test_work_of_another_user_opens_its_output_anew(spool: Spool) -> None:
+        line = "echo out >/dev/stdout; echo bad >/dev/stderr"
+        spool.tell(command(1, line, run_as="daemon", looks_at_stderr=True))
+        end = Exit(*spool.expect("exit")[1:])
+        assert (end.exit_code, sorted(end.tail.split()), end.wrote_stderr) == (0, [b"bad", b"out"], True)
+
     @pytest.mark.parametrize(
         ("changes", "said"),
         [

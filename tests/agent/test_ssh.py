@@ -1,4 +1,14 @@
-"""`ssh` work, from the executor on, against real servers: what is told of its end is what became of it."""
+"""`ssh` work, from the executor on, against real servers: what is told of its end is what became of it.
+
+| what servers and the library do | held by |
+| --- | --- |
+| a link that dies gives no exit code: lost | `a_link_that_dies`, `what_held_the_link_dies` |
+| signals are dropped: a second session ends it, and looks | `ended_is_ended_there`, `a_timeout_ends` |
+| no environment by the protocol, none in a process list | `finds_its_variables`, `no_process_there` |
+| bytes, standard input empty unless given | `output_is_bytes`, `finds_its_variables` |
+| ten log in at once, others are dropped at random | `no_more_than_ten` |
+| a host's key is known, or nothing is begun | `what_never_began`, `another_key` |
+"""
 
 from __future__ import annotations
 

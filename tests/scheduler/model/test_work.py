@@ -15,7 +15,7 @@ from scheduler.model.parse import PLANNED, TASK_FIELDS
 from scheduler.model.published import json_schema
 from scheduler.model.task import Task
 from scheduler.model.translating import field_names
-from scheduler.model.work import KINDS, NAMES, ONE_OF, ONE_OF_SHORT, Kind
+from scheduler.model.work import KINDS, NAMES, ONE_OF, ONE_OF_SHORT, Kind, offered
 from scheduler.model.work import PLANNED as PLANNED_WORK
 from scheduler.model.work.process import FEATURES
 from tests.scheduler.model.grown import told
@@ -399,6 +399,11 @@ def test_equal_scripts_and_calls_have_one_text() -> None:
 def test_a_sleep_stands_beside_no_other_work() -> None:
     assert said({"job": "a", "sleep": "1m", "run": "x"})[""].startswith("run and sleep exclude each other")
     assert list(said({"job": "a", "tasks": {"t": {"sleep": None}}})) == ["/tasks/t"]
+
+
+def test_what_helps_where_no_agent_has_its_executor_is_the_kinds_word() -> None:
+    assert offered("ssh").startswith("an agent that offers it: pip install 'cronclave[ssh]'")
+    assert {offered("shell"), offered("somebody-elses")} == {"an agent that offers it"}
 
 
 @each_kind
