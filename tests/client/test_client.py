@@ -30,6 +30,7 @@ from cronclave.errors import (
     UnreachableError,
     WaitTimeoutError,
 )
+from cronclave.target import find_target
 from tests.api.single_node import ADMIN_TOKEN, CLUSTER
 from tests.client.conftest import a_node
 from tests.cluster.certificates import Certificates
@@ -244,6 +245,7 @@ async def test_who_is_cancelled_leaves_no_connection_behind(url: str) -> None:
 
 def test_where_the_cluster_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     with pytest.raises(CronclaveError, match="no cluster is named"):
         Client()
     (tmp_path / ".cronclave").mkdir()
@@ -263,6 +265,46 @@ def test_where_the_cluster_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("CRONCLAVE_URL")
     with pytest.raises(CronclaveError, match=r"dev\.json"):
         Client()
+
+
+def test_a_context_names_a_cluster_as_it_does_for_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    file = tmp_path / "cronclave" / "contexts.toml"
+    file.parent.mkdir()
+    file.write_text(
+        'current = "here"\n[contexts.here]\nurl = "http://127.0.0.1:1"\ntoken = "one"\n'
+        '[contexts.there]\nurl = "http://127.0.0.1:2,http://127.0.0.1:3"\ntoken_file = "token"\n'
+    )
+    with pytest.raises(CronclaveError, match="others may read it"):
+        Client()
+    file.chmod(0o600)
+    (tmp_path / "token").write_text("two\n")
+
+    def found(**named: Any) -> tuple[tuple[str, ...], str]:
+        target = find_target(named.get("urls"), named.get("token"), None, named.get("context"))
+        return target.urls, target.token
+
+    there = ("http://127.0.0.1:2", "http://127.0.0.1:3")
+    assert found() == (("http://127.0.0.1:1",), "one")
+    assert found(context="there") == (there, "two")
+    assert found(urls="http://127.0.0.1:4") == (("http://127.0.0.1:4",), ""), "no token of another cluster"
+    monkeypatch.setenv("CRONCLAVE_TOKEN", "three")
+    assert found(context="there") == (there, "two")
+    assert found(context="there", token="four") == (there, "four")
+    assert found()[1] == "three"
+    monkeypatch.setenv("CRONCLAVE_CONTEXT", "there")
+    assert found() == (there, "three")
+    for wrong in ("nowhere", ""):
+        with pytest.raises(CronclaveError, match="there is no context"):
+            Client(context=wrong)
+    with pytest.raises(CronclaveError, match="both name a cluster"):
+        Client("http://127.0.0.1:1", context="there")
+    file.write_text("[")
+    with pytest.raises(CronclaveError, match="is not TOML"):
+        Client(context="there")
 
 
 def test_nodes_are_asked_by_tls_and_believed_by_their_authority(tmp_path: Path) -> None:

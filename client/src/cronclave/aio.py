@@ -43,9 +43,10 @@ class AsyncClient:
 
     def __init__(
         self, urls: str | Iterable[str] | None = None, token: str | None = None, *, ca: str | None = None,
-        namespace: str = "default", within_s: float = PATIENCE_S, meet: bool = True,
+        context: str | None = None, namespace: str = "default", within_s: float = PATIENCE_S,
+        meet: bool = True,
     ) -> None:  # fmt: skip
-        target = find_target(urls, token, ca)
+        target = find_target(urls, token, ca, context)
         self.namespace = namespace
         self._trust = target.trust() if any(url.startswith("https") for url in target.urls) else None
         self._session = Session(target, time.monotonic, within_s=within_s, agent=USER_AGENT, meet=meet)

@@ -1,7 +1,8 @@
 """What a program asks of a cluster, each once, for both clients: talks that give records.
 
 An argument of None is left to the cluster. A job is named by its name, by `namespace/name`, or is an object
-with both. """
+with both.
+"""
 
 from __future__ import annotations
 

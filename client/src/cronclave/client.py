@@ -28,17 +28,19 @@ CHUNK_BYTES = 65_536
 class Client:
     """Drives one cluster through any of its nodes.
 
-    `urls`: of a node or several, as a list or with commas; without them CRONCLAVE_URL, else a cluster of
-    `cronclave dev` in this folder. `ca`: the PEM file of the cluster's authorities. `namespace`: of jobs
-    that name none. `within_s`: how long a request goes on while nodes die and leaders change. `meet`: look
-    at a node's version first, and learn from it where the others are. Calls raise a CronclaveError
-    (cronclave.errors) where the answer is no. """
+    `urls`: of a node or several, as a list or with commas; without them, and without a
+    `context`, what the command `cronclave` would talk to. `ca`: the PEM file of the cluster's authorities.
+    `namespace`: of jobs that name none. `within_s`: how long a request goes on while nodes die and leaders
+    change. `meet`: look at a node's version first, and learn from it where the others are. Calls raise a
+    CronclaveError (cronclave.errors) where the answer is no.
+    """
 
     def __init__(
         self, urls: str | Iterable[str] | None = None, token: str | None = None, *, ca: str | None = None,
-        namespace: str = "default", within_s: float = PATIENCE_S, meet: bool = True,
+        context: str | None = None, namespace: str = "default", within_s: float = PATIENCE_S,
+        meet: bool = True,
     ) -> None:  # fmt: skip
-        target = find_target(urls, token, ca)
+        target = find_target(urls, token, ca, context)
         self.namespace = namespace
         self._trust = target.trust() if any(url.startswith("https") for url in target.urls) else None
         self._session = Session(target, time.monotonic, within_s=within_s, agent=USER_AGENT, meet=meet)

@@ -11,7 +11,8 @@ What is asked again, for as long as the client has patience (`within_s`):
    one stays.
 
 The first request of a client looks whom it talks to: the version has to fit, and the other nodes are
-learned, so one address is enough. """
+learned, so one address is enough.
+"""
 
 from __future__ import annotations
 

@@ -19,7 +19,8 @@ Rules:
 `fence(PATH)` keeps the number in the file PATH.fence, under a lock of the kernel that ends with its process.
 For what lies elsewhere (a database, an object store) a `Shelf` keeps it: `load` and `swap` with a
 comparison, nothing else. There rule 3 is not to be had: check before each step, and let the last one be
-conditional on the shelf's own tag. """
+conditional on the shelf's own tag.
+"""
 
 from __future__ import annotations
 

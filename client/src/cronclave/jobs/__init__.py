@@ -5,7 +5,8 @@ node ever imports it. `cronclave job apply FILE.py` evaluates it where the comma
 own.
 
 Reading order: word (what each word can) → words/ (made of the JSON Schemas) → conditions → job (graphs,
-decorators, triggers); evaluate (a file, by the command line), convert (YAML to Python). """
+decorators, triggers); evaluate (a file, by the command line), convert (YAML to Python).
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,8 @@
     extract.succeeded & ((region == "eu") | ~load.failed)
 
 `and`, `or` and `not` are Python's own and cannot be built on: a condition that is asked for its truth says
-so. """
+so.
+"""
 
 from __future__ import annotations
 

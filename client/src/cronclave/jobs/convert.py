@@ -1,7 +1,8 @@
 """From a definition to the Python that says it: `python -m cronclave.jobs.convert FILE…`.
 
 Files are JSON, such as `cronclave job get NAME -o json` prints, or YAML with the extra
-`cronclave-client[yaml]`. What comes out evaluates to the same definition. Comments of YAML are not kept. """
+`cronclave-client[yaml]`. What comes out evaluates to the same definition. Comments of YAML are not kept.
+"""
 
 from __future__ import annotations
 

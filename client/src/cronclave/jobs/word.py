@@ -1,7 +1,8 @@
 """What every word of a definition can: become what YAML would say.
 
 None is what was not said. Durations may be timedeltas, instants datetimes, names whatever has a name, and
-conditions those that are built of tasks and jobs (`conditions.py`). """
+conditions those that are built of tasks and jobs (`conditions.py`).
+"""
 
 from __future__ import annotations
 
