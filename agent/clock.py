@@ -57,6 +57,16 @@ class NodeClock:
             self._stale = False
         self._offsets.append(node_ms - received_boot_ms)
 
+    def begin(self, offset_ms: float) -> None:
+        """As an earlier process of this boot knew it: the first Pong counts alone."""
+        self._offsets = deque([offset_ms], maxlen=SAMPLES)
+        self._stale = True
+
+    @property
+    def offset(self) -> float | None:
+        """What the boot time lacks to the node's clock; None: no node has said it."""
+        return max(self._offsets) if self._offsets else None
+
     def now_ms(self) -> float:
         """The node's clock, surely not ahead of it; this host's clock before the first Pong."""
         if not self._offsets:

@@ -10,7 +10,8 @@
    nothing: the last record of an attempt stands.
 3. Full disk: nothing is called back, so no new claim goes out and no end is reported; everything stays in
    memory and is tried again. `full` says so. A failed sync ends the process: what is on disk is unknown.
-4. Acknowledgements and dropped claims are written along with the next batch: losing one costs a report sent
+4. A tick that is reserved counts once it is on disk, and is given back before that is told.
+5. Acknowledgements and dropped claims are written along with the next batch: losing one costs a report sent
    again, which the cluster knows already.
 """
 
@@ -30,14 +31,14 @@ import msgpack
 
 from agent.history import History, RanRow, Work
 from agent.records import DiskFull, RecordFile, SyncFailed, frame
-from scheduler.protocol import Finished
+from scheduler.protocol import Finished, GivenBack, Reserved
 
 log = logging.getLogger("agent.journal")
 COMPACT_BYTES = 4 << 20
 RETRY_S = 0.5
 SLOW_S = 0.02  #: of a sync: from there on it is not the loop's
 QUICK_AFTER = 8  #: quick syncs in a row, after a slow one or at the start
-_CLAIM, _FINISHED, _DROP, _NEXT, _INDEX, _WORK = range(1, 7)
+_CLAIM, _FINISHED, _DROP, _NEXT, _INDEX, _WORK, _RESERVED, _UNRESERVED, _GIVEN, _TOLD = range(1, 11)
 Release = Callable[[], None]
 
 
@@ -52,11 +53,16 @@ class Book:
     spoolers: dict[int, str] = field(default_factory=dict)
     """Claim → the name of the spooler's journal that would know of its start."""
     index: int = 0  #: highest index of the cluster's state that was seen
+    reserved: dict[int, Reserved] = field(default_factory=dict)  #: attempt → a tick to come, not claimed
+    given_back: dict[int, GivenBack] = field(default_factory=dict)  #: event → what was not acknowledged
+    unreserved: set[int] = field(default_factory=set)  #: attempts of those
+    clock: tuple[str, float] | None = None  #: boot id, and what its boot time lacked to the node's clock
 
     def fold(self, row: list[Any]) -> None:
         kind = row[0]
         if kind == _CLAIM:
             self.finished.pop(row[1], None)
+            self.reserved.pop(row[1], None)
             self.claims[row[1]] = row[2]
             if len(row) > 3:
                 self.works[row[1]] = Work(*row[3])
@@ -74,12 +80,33 @@ class Book:
                 self.finished.pop(attempt, None)
                 self.works.pop(attempt, None)
                 self.spoolers.pop(attempt, None)
+        elif kind == _RESERVED:
+            if row[2] is not None:
+                self.clock = (row[1], row[2])
+            message = Reserved(*row[3:])
+            self.reserved[message.attempt] = message
+        elif kind == _UNRESERVED:
+            for attempt in row[1]:
+                self.reserved.pop(attempt, None)
+        elif kind == _GIVEN:
+            self._give_back(GivenBack(row[1], tuple(row[2]), row[3], row[4]))
+        elif kind == _TOLD:
+            for event in row[1]:
+                told = self.given_back.pop(event, None)
+                self.unreserved.difference_update(() if told is None else told.attempts)
         elif kind == _WORK:
             self.works[row[1]] = Work(*row[2])
         elif kind == _NEXT:
             self.next_event = max(self.next_event, row[1])
         elif kind == _INDEX:
             self.index = max(self.index, row[1])
+
+    def _give_back(self, message: GivenBack) -> None:
+        self.given_back[message.event] = message
+        self.unreserved.update(message.attempts)
+        self.next_event = max(self.next_event, message.event + 1)
+        for attempt in message.attempts:
+            self.reserved.pop(attempt, None)
 
     def rows(self) -> list[list[Any]]:
         """The shortest journal that folds to this."""
@@ -90,6 +117,9 @@ class Book:
         ]
         rows += [[_WORK, attempt, work] for attempt, work in self.works.items() if attempt not in self.claims]
         rows += [_finished_row(end) for end in self.finished.values()]
+        boot_id, offset = self.clock or ("", None)
+        rows += [_reserved_row(each, boot_id, offset) for each in self.reserved.values()]
+        rows += [_given_row(each) for each in self.given_back.values()]
         return rows
 
 
@@ -105,6 +135,17 @@ def _finished_row(end: Finished) -> list[Any]:
     return [_FINISHED, *_finished_fields(end)]
 
 
+_reserved_fields = attrgetter(*(each.name for each in fields(Reserved)))
+
+
+def _reserved_row(message: Reserved, boot_id: str, offset_ms: float | None) -> list[Any]:
+    return [_RESERVED, boot_id, offset_ms, *_reserved_fields(message)]
+
+
+def _given_row(message: GivenBack) -> list[Any]:
+    return [_GIVEN, message.event, message.attempts, message.reason, message.behind]
+
+
 def pack(row: list[Any]) -> bytes:
     packed: bytes = msgpack.packb(row, use_bin_type=True, unicode_errors="surrogateescape")
     return packed
@@ -115,6 +156,10 @@ def fold(payloads: Iterable[bytes]) -> Book:
     for payload in payloads:
         book.fold(msgpack.unpackb(payload, raw=False, unicode_errors="surrogateescape"))
     return book
+
+
+def _nothing() -> None:
+    """It only has to be on disk soon."""
 
 
 class Journal:
@@ -155,6 +200,22 @@ class Journal:
         """Acknowledged or refused: of no more interest."""
         if attempts:
             self._record([_DROP, attempts], None)
+
+    def reserve(self, message: Reserved, boot_id: str, offset_ms: float | None, release: Release) -> None:
+        """`offset_ms`: what this boot's time lacks to the node's clock, for a process that finds no node."""
+        self._record(_reserved_row(message, boot_id, offset_ms), release)
+
+    def forget_reserved(self, attempts: list[int]) -> None:
+        """Of no more interest, and nobody asks for them."""
+        if attempts:
+            self._record([_UNRESERVED, attempts], _nothing)
+
+    def give_back(self, message: GivenBack, release: Release) -> None:
+        self._record(_given_row(message), release)
+
+    def told_back(self, events: list[int]) -> None:
+        if events:
+            self._record([_TOLD, events], None)
 
     async def ran(self) -> list[RanRow]:
         """The history, with what was added just now."""

@@ -27,7 +27,7 @@ from agent.trust import Trust
 from agent.watching.watcher import Watcher
 from agent.work.starting import Place
 from agent.work.worker import Worker
-from scheduler.protocol import FILES, VERSION, Hello, Message, Ran, Recount, Welcome, to_sign
+from scheduler.protocol import FILES, LEASE_MS, VERSION, Hello, Message, Ran, Recount, Welcome, to_sign
 
 log = logging.getLogger("agent")
 SWEEP_S = 60.0
@@ -68,6 +68,7 @@ class Agent:
             spooler=self._spooler,
             clock=self._clock,
             send=self._connection.send,
+            boot_id=self._boot_id,
         )
         self._watcher = Watcher(self._connection.send)
         self._pages: list[Ran] = []
@@ -136,6 +137,7 @@ class Agent:
 
     def lease(self, until_boot_ms: float) -> None:
         self._spooler.lease(until_boot_ms)
+        self._worker.contact(until_boot_ms - LEASE_MS)
 
     def beat(self) -> int:
         self._worker.tick()

@@ -65,6 +65,7 @@ from api.routes import (
     pauses,
     plan,
     reruns,
+    reservations,
     resources,
     runs,
     schema,
@@ -88,7 +89,7 @@ NOUNS = (
     definitions, schema, past, apply, stages, bulk, runs, attempts, logs, ticks, ledger, audit, explain,
     overview, agents, cluster, formats, tick_limits, pauses, backup, events, outbox, secrets, tokens,
     join, sources, session, health, demonstration, zones, pages, hands, completions, reruns, members,
-    expectations,
+    expectations, reservations,
 )  # fmt: skip
 
 

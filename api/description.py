@@ -23,7 +23,17 @@ from fastapi.openapi.utils import get_openapi
 from api.access import COOKIES
 from api.door import OWN_ACCESS, PUBLIC_PATHS, is_delivery
 from api.problems import KINDS, MEDIA_TYPE
-from api.schemas import answers, backfills, completions, dry_runs, holders, namespaces, replies, sources
+from api.schemas import (
+    answers,
+    backfills,
+    completions,
+    dry_runs,
+    holders,
+    namespaces,
+    replies,
+    reservations,
+    sources,
+)
 from api.schemas.examples import with_examples
 from api.schemas.shapes import named_shapes
 
@@ -110,6 +120,8 @@ ANSWERS: Mapping[str, Mapping[int, Answer | None]] = {
     "transferLeadership": {200: _any(answers.Transferred)},
     "activateFormat": {200: _any(answers.FormatActivated)},
     "activateZones": {200: _any(answers.Retimed), 202: _any(answers.Retimed)},
+    "getReserved": {200: _any(reservations.Reserved)},
+    "releaseReserved": {200: _any(reservations.Unreserved, reservations.UnreserveDryRun)},
     "getTickLimits": {200: _any(answers.AskedTicks)},
     "setTickLimits": {200: _any(answers.TickLimits)},
     "exportLedger": {200: ("application/jsonl", _STRING)},
@@ -159,6 +171,7 @@ REFUSALS: Mapping[str, tuple[int, ...]] = {
     "putNamespace": (409, 412), "deleteNamespace": (409, 412),
     "putJob": (409, 412, 415), "createJob": (409, 415), "applyJobs": (404, 409, 415), "deleteJob": (409, 412),
     "putObject": (409, 412, 415), "deleteObject": (409, 412), "getStage": (404,), "dropStage": (404, 409),
+    "releaseReserved": (409,),
     "pauseJob": (409,), "resumeJob": (409,), "runJob": (409,), "cancelRun": (409,), "resolveRun": (409,),
     "rerunRun": (409,),
     "suspendRun": (409,), "resumeRun": (409,), "releaseRun": (409,), "overrideRun": (409,),

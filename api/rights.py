@@ -41,8 +41,8 @@ RIGHTS: Mapping[str, Right] = {
     for capability, of, operations in (
         (
             READ, Of.NAMED,
-            "getJob listRevisions listNextTicks listCells listSeries getDefinition listTicks explainJob"
-            " getNamespacePause getNamespace listNamespaceRevisions getObject listObjectRevisions"
+            "getJob getReserved listRevisions listNextTicks listCells listSeries getDefinition listTicks"
+            " explainJob getNamespacePause getNamespace listNamespaceRevisions getObject listObjectRevisions"
             " getObjectDiff listReferrers listCalendarDays listScheduleTicks getSecret getObjectDefinition"
             " getNamespaceDefinition listDeliveries listNotices listHolders listWaiters getPlan"
             " listBackfills getBackfill getSourceState",
@@ -62,7 +62,7 @@ RIGHTS: Mapping[str, Right] = {
         (RUN, Of.LOADED, "cancelRun rerunRun"),
         (APPROVE, Of.LOADED, "approveTask rejectTask"),
         (OPERATE, Of.NAMED, "pauseJob resumeJob pauseNamespace resumeNamespace closePlan openPlan"
-            " changeTick"),
+            " changeTick releaseReserved"),
         (OPERATE, Of.LISTED, "changeJobs"),  # to run them: RUN
         (
             OPERATE, Of.LOADED,

@@ -20,7 +20,7 @@ from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads import ledger as ledger_reads
 from scheduler.store.reads import runs as run_reads
 from scheduler.store.reads import triggers as trigger_reads
-from scheduler.store.tables import changed_ticks
+from scheduler.store.tables import changed_ticks, reservations
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.ledger import Entry
 from scheduler.store.tables.triggers import Trigger
@@ -92,6 +92,8 @@ def of_era(
             run_reads.undecided(store, trigger.id, position_ms, end_ms, 100 * page)
         )
         for at_ms in changed_ticks.left_behind(store, trigger.job, trigger.key, position_ms, end_ms):
+            undecided.setdefault(at_ms, 0)
+        for at_ms in reservations.pending(store, trigger.id, position_ms, min(end_ms, now_ms)):
             undecided.setdefault(at_ms, 0)
         came = frozenset(trigger_rows.ahead(store, trigger.job, trigger.key, position_ms, end_ms))
         for at_ms in _due(trigger, position_ms, min(end_ms, now_ms), page):

@@ -19,6 +19,7 @@ from cli.instants import milliseconds, rfc3339
 from cli.job_backfill import job_backfill, job_backfill_cancel, job_backfills
 from cli.job_edit import job_edit
 from cli.job_export import job_export
+from cli.job_reserved import job_reserved, job_unreserve
 from cli.lazy import Group
 from cli.options import (
     FILE_OR_FOLDER,
@@ -52,6 +53,8 @@ job.add_command(bulk)
 job.add_command(job_backfill)
 job.add_command(job_backfills)
 job.add_command(job_backfill_cancel)
+job.add_command(job_reserved)
+job.add_command(job_unreserve)
 job.add_command(job_graph)
 
 

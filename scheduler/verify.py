@@ -4,9 +4,8 @@ Rules of this file:
 
 1. What was due comes from the eras of the triggers and `scheduler.ticks` alone, never from what was decided.
 2. Every due instant behind an era's watermark has exactly one outcome: a ledger entry, a run that is still
-   pending, or a person's word that holds or moved it. What he moved to an earlier instant is an era of its
-   own, and of no other, once it has come. What lies at or beyond the watermark is undecided; it is overdue
-   when its time has passed.
+   pending, a person's word that holds or moved it, or an agent that has it in advance. What was moved to an
+   earlier instant is an era of its own, once it has come. What lies at or beyond the watermark is undecided.
 3. Nothing that was not due has an outcome.
 4. Every hash of the ledger, from the first entry that may concern the range up to the head, follows from the
    entry before it. Stamps never go back, so that first entry is found by halving.
@@ -38,7 +37,7 @@ from scheduler.store.connection import QueryTooLongError, Store
 from scheduler.store.reads import ledger as ledger_reads
 from scheduler.store.reads import runs as run_reads
 from scheduler.store.reads import triggers as trigger_reads
-from scheduler.store.tables import changed_ticks, ledger, triggers
+from scheduler.store.tables import changed_ticks, ledger, reservations, triggers
 from scheduler.store.tables.ledger import Entry
 from scheduler.store.tables.triggers import Trigger
 from scheduler.ticks import SpecError, schedule
@@ -416,7 +415,8 @@ def _read_once(
             end_ms = until_ms if era.until_ms is None else min(until_ms, era.until_ms)
             begin_ms = max(after_ms, era.from_ms)
             pending = run_reads.undecided_ticks(store, era.job, era.id, begin_ms, end_ms)
-            pending += changed_ticks.left_behind(store, era.job, era.key, begin_ms, end_ms)
+            left = changed_ticks.left_behind(store, era.job, era.key, begin_ms, end_ms)
+            pending += [*left, *reservations.pending(store, era.id, begin_ms, end_ms)]
             pending += [ms for ms in ended.get(era.id, ()) if begin_ms < ms <= end_ms]
             if era.closed != triggers.AHEAD:
                 of_others = frozenset(triggers.ahead(store, era.job, era.key, begin_ms, end_ms))

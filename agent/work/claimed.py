@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from agent.executors.contract import Executor
 from agent.spool.wire import Secret
-from scheduler.protocol import GRANT_VALID_MS, Assign, Silent
+from scheduler.protocol import GRANT_VALID_MS, Assign, Reserved, Silent
 
 
 class Phase(enum.Enum):
@@ -44,6 +44,7 @@ class Claimed:
     running_acknowledged: bool = False
     silence: Silent | None = None  #: what was told of its output last, until that is acknowledged
     silence_sent_ms: float = 0.0
+    reserved: Reserved | None = None  #: it is this agent's by right: without a node it needs no grant
     executor: Executor | None = None  #: whose it is; None: not started, or the spooler's
 
     def sent(self, now_ms: float) -> None:

@@ -17,7 +17,7 @@ from agent.spool.wire import Secret
 from agent.work.claimed import Claimed, Phase
 from agent.work.reports import Reports
 from agent.work.starting import Starting
-from scheduler.protocol import Assign, Claim, Grant, Message, Pong, Refuse
+from scheduler.protocol import Assign, Claim, Grant, Message, Pong, Refuse, Reserved
 
 CLAIM_AGAIN_MS = 1_000
 GRANT_AGAIN_MS = 4_000  #: while a granted attempt waits for its due instant
@@ -45,6 +45,7 @@ class Claims:
         self._send = send
         self._count = 0
         self._asked_ms = 0.0  #: sending of the Ping whose Pong was read last from this node
+        self.reserved: Callable[[int], Reserved | None] = lambda _: None  #: the tick that an attempt is
         self.leaving = False  #: what is assigned from now on is left to others
 
     def assign(self, assign: Assign) -> None:
@@ -54,10 +55,12 @@ class Claims:
             if claimed.phase is Phase.CLAIMED:
                 self.claim(claimed)
             return
-        if self._reports.has_ended(attempt) or self.leaving or self._spooler.silent:
+        given_back = attempt in self._journal.book.unreserved
+        if self._reports.has_ended(attempt) or given_back or self.leaving or self._spooler.silent:
             return  # unclaimed, it is given to another agent, or pushed again when this one registers anew
         self._count += 1
         claimed = Claimed(attempt, assign, f"{self._session[:16]}-{self._count}", Phase.CLAIMED)
+        claimed.reserved = self.reserved(attempt)
         claimed.journal = self._spooler.journal if self._starting.spools(assign) else ""
         self._held[attempt] = claimed
         release = partial(self._safe, claimed)

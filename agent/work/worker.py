@@ -15,15 +15,20 @@ from agent.work.claimed import Claimed
 from agent.work.claims import Claims
 from agent.work.recovery import Recovery
 from agent.work.reports import Reports
+from agent.work.reserved import Reservations
 from agent.work.starting import Place, Starting
 from scheduler.protocol import (
+    RESERVES,
     Ack,
+    AllReserved,
+    AskBack,
     Assign,
     Cancel,
     Grant,
     Message,
     Pong,
     Refuse,
+    Reserved,
     TailChunk,
     TailRequest,
 )
@@ -44,6 +49,7 @@ class Worker:
         clock: NodeClock,
         send: Callable[[Message], None],
         host_clock: HostClock | None = None,
+        boot_id: str = "",
     ) -> None:
         """`send` may drop what it gets while no node listens; everything is sent again when one does."""
         own = host_clock or HostClock()
@@ -58,6 +64,11 @@ class Worker:
         self._claims = Claims(
             self._held, self._reports, self._starting, journal, spooler, own, session, send
         )
+        self.reserved = Reservations(
+            self._held, self._reports, self._starting, journal, spooler, own, clock, send,
+            boot_id=boot_id,
+        )  # fmt: skip
+        self._claims.reserved = self.reserved.of
         self._recovery = Recovery(self._held, self._reports, self._starting, journal)
 
     # -- towards the node
@@ -70,8 +81,8 @@ class Worker:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Of work, that it can run."""
-        return self._starting.kinds
+        """Of work, that it can run; and that it keeps ticks in advance."""
+        return tuple(sorted((*self._starting.kinds, RESERVES)))
 
     def slots(self) -> int:
         """How many attempts it may be given at all: none on a full disk or with a spooler that is stopped."""
@@ -86,7 +97,7 @@ class Worker:
 
     def leave(self) -> None:
         """It ends soon: what is assigned from now on is left to others, who get it when this one has gone."""
-        self._claims.leaving = True
+        self._claims.leaving = self.reserved.leaving = True
 
     def unsettled(self) -> bool:
         """Whether its end would lose work now: what waits for its grant or its instant, what has not surely
@@ -98,11 +109,13 @@ class Worker:
         self._recovery.forget_gone()
         self._claims.say_all_again()
         self._reports.say_again(all_of_them=True)
+        self.reserved.say_again(all_of_them=True)
 
     def tick(self) -> None:
         """Every second while a node listens: what was not answered is said again."""
         self._claims.say_again()
         self._reports.say_again(all_of_them=False)
+        self.reserved.say_again(all_of_them=False)
 
     def receive(self, message: Message) -> None:
         if isinstance(message, Assign):
@@ -111,20 +124,34 @@ class Worker:
             self._claims.grant(message)
         elif isinstance(message, Ack):
             self._reports.acknowledged(message)
+            self.reserved.acknowledged(message)
         elif isinstance(message, Refuse):
             self._claims.refuse(message)
         elif isinstance(message, Cancel):
+            if self.reserved.of(message.attempt) is not None:  # fired, and stopped before it came here
+                self.reserved.give_back([message.attempt])
             self._claims.cancel(message.attempt, at_once=message.at_once)
+        elif isinstance(message, Reserved):
+            self.reserved.reserve(message)
+        elif isinstance(message, AllReserved):
+            self.reserved.all_are(message)
+        elif isinstance(message, AskBack):
+            self.reserved.ask_back(message)
         elif isinstance(message, Pong):
             self._claims.pong(message)
         elif isinstance(message, TailRequest):
             self._tail(message)
+
+    def contact(self, asked_ms: float) -> None:
+        """As `Reservations.contact`."""
+        self.reserved.contact(asked_ms)
 
     # -- a restore
 
     def leave_cluster(self) -> None:
         """The cluster was restored: what the old one assigned or granted and has not started never starts."""
         dropped = self._claims.drop_unstarted()
+        self.reserved.leave_cluster()
         self._journal.drop(dropped)
         self._recovery.forget_gone()
 
@@ -136,6 +163,7 @@ class Worker:
 
     def spooler_state(self, state: SpoolerState) -> None:
         self._recovery.spooler_state(state)
+        self.reserved.wake()
 
     def spooler_started(self, attempt: int, started_ms: int) -> None:
         self._reports.started(attempt, started_ms)

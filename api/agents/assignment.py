@@ -12,10 +12,12 @@ from scheduler.model.by_revision import CompiledJobs
 from scheduler.model.compiled import CompiledJob, CompiledTask
 from scheduler.model.objects.vars import VARIABLE
 from scheduler.model.outputs import outputs_of, variable_of
-from scheduler.protocol import Assign
+from scheduler.protocol import Assign, Reserved
 from scheduler.store.connection import Store
 from scheduler.store.reads import jobs as job_reads
+from scheduler.store.reads import namespaces as namespace_reads
 from scheduler.store.reads.attempts import DispatchRow
+from scheduler.store.reads.reservations import ReservedRow
 from scheduler.store.reads.run_vars import Begun
 from scheduler.store.tables.rests import Rest
 from scheduler.ticks import plan_days
@@ -67,13 +69,41 @@ def _work(job: CompiledJob, task: CompiledTask) -> dict[str, Any]:
     return {**task.work, "quiet_ms": job.expected.quiet_ms}
 
 
+def reservation(store: Store, compiled: CompiledJobs, row: ReservedRow) -> Reserved | None:
+    """The message for a tick that its agent has in advance, with all that its start needs; None: its job is
+    not stored (it always should be)."""
+    job = _stored(store, compiled, row.job, row.revision)
+    if job is None:
+        return None
+    (task,) = job.tasks
+    of = DispatchRow(
+        row.attempt, row.agent, "reserved", 1, row.due_ms, task.name, "", "", 0, row.run, row.job,
+        row.revision, row.namespace, row.name, row.at_ms, row.plan_day, job.params_of(row.key), 0, "",
+    )  # fmt: skip
+    assign = assignment(of, job)
+    if assign is None:
+        return None
+    around = namespace_reads.around(store, [row.namespace]).get(row.namespace, ("", ""))
+    return Reserved(
+        attempt=row.attempt, run=row.run, job=row.name, namespace=row.namespace, task=task.name,
+        tick_ms=row.at_ms, due_ms=row.due_ms, work=assign.work, timeout_ms=assign.timeout_ms,
+        grace_ms=assign.grace_ms, output_bytes_max=assign.output_bytes_max, fence=row.fence,
+        environment=environment(of), before=around[0], after=around[1],
+        alone=job.overlap_of(row.key) != "allow", late_ms=job.catchup_grace_ms,
+    )  # fmt: skip
+
+
 def job_of(store: Store, compiled: CompiledJobs, row: DispatchRow) -> CompiledJob | None:
     """The job at the revision that the attempt is of; None: it is not stored (it always should be)."""
-    found = compiled.peek(row.job, row.revision)
+    return _stored(store, compiled, row.job, row.revision)
+
+
+def _stored(store: Store, compiled: CompiledJobs, job: int, revision: int) -> CompiledJob | None:
+    found = compiled.peek(job, revision)
     if found is not None:
         return found
-    spec = job_reads.spec_of(store, row.job, row.revision)
-    return None if spec is None else compiled.get(row.job, row.revision, lambda: spec)
+    spec = job_reads.spec_of(store, job, revision)
+    return None if spec is None else compiled.get(job, revision, lambda: spec)
 
 
 def environment(

@@ -105,6 +105,12 @@ _FIELDS: Mapping[type[Any], Mapping[str, Check]] = {
         "outputs": lambda value: type(value) is bytes and len(value) <= OUTPUTS_BYTES_MAX,
         "outputs_wrong": lambda value: type(value) is str,
     },
+    p.GivenBack: {
+        "event": is_count,
+        "attempts": lambda value: are_counts(value) and len(value) <= p.GIVEN_BACK_MAX,
+        "reason": lambda value: value in ("", "overlap"),
+        "behind": is_count,
+    },
     p.Ping: {"sent_ms": is_count, "index": is_count},
     p.TailChunk: {
         "request": is_count,

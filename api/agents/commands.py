@@ -13,6 +13,7 @@ from scheduler.words.commands import (
     ConnectAgent,
     FileSeen,
     Finish,
+    GiveBack,
     Grant,
     ReportBlind,
     ReportFiles,
@@ -48,6 +49,8 @@ def of_work(message: Work, agent: int, session: str) -> Command:
         return Grant(message.attempt, agent, session, message.claim)
     if isinstance(message, p.Running):
         return ReportRunning(message.attempt, agent, message.started_ms)
+    if isinstance(message, p.GivenBack):
+        return GiveBack(agent, message.attempts, message.reason, message.behind)
     if isinstance(message, p.Silent):
         return ReportSilence(message.attempt, agent, message.since_ms, message.silent)
     message = cut(message)

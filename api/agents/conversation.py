@@ -241,7 +241,7 @@ class Conversation:
             unsound = why_unsound(message)
             if unsound is not None:
                 return Leave("refused", unsound)
-            if isinstance(message, p.Claim | p.Running | p.Silent | p.Finished):
+            if isinstance(message, p.Claim | p.Running | p.Silent | p.Finished | p.GivenBack):
                 work.append(message)
             elif isinstance(message, p.Seen | p.Gone | p.Moved | p.Blind):
                 sights.append(message)
@@ -278,7 +278,11 @@ class Conversation:
 
     def _work(self, work: tuple[Work, ...]) -> Look | Propose:
         # One by one: a difference of sets would walk through all that was ever pushed.
-        unheard = frozenset(each.attempt for each in work if each.attempt not in self._pushed)
+        unheard = frozenset(
+            each.attempt
+            for each in work
+            if not isinstance(each, p.GivenBack) and each.attempt not in self._pushed
+        )
         return Look(work, unheard) if unheard else self._propose(work)
 
     def _propose(self, work: tuple[Work, ...]) -> Propose:
@@ -290,14 +294,16 @@ class Conversation:
         effects: list[Effect] = []
         acked: list[int] = []
         for message in look.work:
-            if message.attempt not in others:
+            if isinstance(message, p.GivenBack) or message.attempt not in others:
                 continue
             if isinstance(message, p.Claim):
                 effects.append(Push(p.Refuse(message.attempt, message.claim, "superseded")))
             else:
                 acked.append(message.event)
         effects += self._ack(acked)
-        work = tuple(message for message in look.work if message.attempt not in others)
+        work = tuple(
+            each for each in look.work if isinstance(each, p.GivenBack) or each.attempt not in others
+        )
         if work:
             effects.append(self._propose(work))
         return effects
@@ -317,6 +323,9 @@ class Conversation:
                 acked.append(message.event)
                 if isinstance(message, p.Finished):
                     self._pushed.pop(message.attempt, None)
+                elif isinstance(message, p.GivenBack):
+                    for attempt in message.attempts:
+                        self._pushed.pop(attempt, None)
         return effects + self._ack(acked)
 
     def _claimed(self, message: p.Claim, outcome: Outcome, told: Mapping[int, Told]) -> Effect:
@@ -371,6 +380,11 @@ class Conversation:
         return [Push(message) for message in messages]
 
     # -- what the log says of it ----------------------------------------------------------------
+
+    @property
+    def reserves(self) -> bool:
+        """Whether it knows what a reserved tick is."""
+        return self.hello is not None and p.RESERVES in self.hello.kinds
 
     def registered(self, index: int) -> None:
         """`index`: that of the state from which it is told what it holds."""

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterable
 
 from api.agents import folders
-from api.agents.assignment import assignment, job_of
+from api.agents.assignment import assignment, job_of, reservation
 from api.agents.effects import Push
 from api.agents.registry import Registry
 from api.agents.socket import AgentSocket
@@ -20,7 +20,10 @@ from scheduler import protocol as p
 from scheduler.model.by_revision import CompiledJobs
 from scheduler.store.connection import Store
 from scheduler.store.reads import attempts as attempt_reads
+from scheduler.store.reads import reservations as reservation_reads
 from scheduler.store.reads.attempts import DispatchRow
+from scheduler.store.reads.reservations import ReservedRow
+from scheduler.store.tables.reservations import BY_ITSELF
 from scheduler.words import events as e
 
 log = logging.getLogger("cronclave.agents")
@@ -35,6 +38,8 @@ _HEARD = frozenset(
         e.TokenWithdrawn,
         e.FoldersChanged,
         e.FileToMove,
+        e.TickReserved,
+        e.ReservedAskedBack,
     }
 )
 
@@ -60,6 +65,8 @@ class Dispatch:
         wanted: list[int] = []
         pools: dict[str, None] = {}
         movers: dict[int, None] = {}
+        reserved: list[int] = []
+        asked: dict[int, None] = {}
         if _HEARD.isdisjoint(commit.kinds):
             return
         for index, _, event in commit.events:
@@ -68,6 +75,12 @@ class Dispatch:
             if isinstance(event, e.AttemptAssigned | e.AttemptCancelling):
                 if event.agent in here:
                     wanted.append(event.attempt)
+            elif isinstance(event, e.TickReserved):
+                if event.agent in here:
+                    reserved.append(event.attempt)
+            elif isinstance(event, e.ReservedAskedBack):
+                if event.agent in here:
+                    asked[event.agent] = None
             elif isinstance(event, e.AttemptEnded):
                 socket = here.get(event.agent)
                 if socket is not None:
@@ -89,6 +102,11 @@ class Dispatch:
         if wanted:
             with self._scheduler.read() as store:
                 self._push(store, attempt_reads.dispatch(store, wanted))
+        if reserved or asked:
+            with self._scheduler.read() as store:
+                self._reserve(store, reservation_reads.of_attempts(store, reserved))
+                for agent in asked:
+                    self._reserve(store, self._all_reserved(store, agent))
 
     def on_gap(self) -> None:
         """Commits were lost: look at everything that holds a slot of an agent here."""
@@ -96,6 +114,7 @@ class Dispatch:
             with self._scheduler.read() as store:
                 if self._registry.is_here(store, socket):
                     self._push(store, attempt_reads.live_dispatch(store, socket.conversation.agent))
+                    self._reserve(store, self._all_reserved(store, socket.conversation.agent))
         self._tell_folders(list(self._registry.here.values()))
         self._tell_moves(self._registry.here)
 
@@ -106,6 +125,7 @@ class Dispatch:
             if not self._registry.register(store, socket):
                 return
             self._push(store, attempt_reads.live_dispatch(store, socket.conversation.agent))
+            self._reserve_all(store, socket)
         agent = socket.conversation.agent
         self._tell_folders([socket])
         self._tell_moves([agent])
@@ -140,11 +160,36 @@ class Dispatch:
             if message is not None:
                 socket.perform(socket.conversation.assigned(row.attempt, row.state, message))
 
+    def _reserve_all(self, store: Store, socket: AgentSocket) -> None:
+        if not socket.conversation.reserves:
+            return
+        rows = self._all_reserved(store, socket.conversation.agent)
+        socket.push(p.AllReserved(tuple(row.attempt for row in rows)))
+        self._reserve(store, rows)
+
+    @staticmethod
+    def _all_reserved(store: Store, agent: int) -> list[ReservedRow]:
+        return reservation_reads.of_agent(store, agent, p.RESERVED_HELD_MAX)
+
+    def _reserve(self, store: Store, rows: Iterable[ReservedRow]) -> None:
+        """Tell agents here what they have in advance, or are to give back."""
+        for row in rows:
+            socket = self._registry.here.get(row.agent)
+            if socket is None or not socket.conversation.reserves:
+                continue
+            message: p.Message | None = p.AskBack((row.attempt,))
+            if not row.asked_back:
+                message = reservation(store, self._compiled, row)
+            if message is not None:
+                state = "asked back" if row.asked_back else "reserved"
+                socket.perform(socket.conversation.assigned(row.attempt, state, message))
+
     def _message(self, store: Store, row: DispatchRow) -> p.Message | None:
         """What the agent has to know about this attempt now."""
         if row.state == "cancelling":
             return p.Cancel(row.attempt, at_once=bool(row.terminated))
-        if row.state != "assigned":
+        # One that was reserved is granted from the first: its agent claims it all the same, or has begun it.
+        if row.state != "assigned" and (row.state, row.claim) != ("granted", BY_ITSELF):
             return None
         job = job_of(store, self._compiled, row)
         if job is None:

@@ -16,7 +16,7 @@ from scheduler import protocol as p
 from scheduler.words.commands import Command
 from scheduler.words.outcomes import Outcome
 
-Work = p.Claim | p.Running | p.Silent | p.Finished  #: what is proposed to the log
+Work = p.Claim | p.Running | p.Silent | p.Finished | p.GivenBack  #: what is proposed to the log
 
 Sight = p.Seen | p.Gone | p.Moved | p.Blind  #: of files, which is proposed too
 

@@ -6,9 +6,9 @@ Rules:
    behind. What has no row here may only be unknown here: it is looked for again once this node has caught up
    with the leader, and without a leader it is proposed like anything else. Unknown never means kill.
 2. Attempts that were pushed on this socket are not looked up: that is every one of a right agent's.
-3. Of many attempts that a Hello holds, those go into the log that are live and this installation's, as a node
-   knows that has caught up after it heard the Hello: the machine looks at no others. 40,000 of them in one
-   command kept every core from its peers for as long as an election takes.
+3. Of many attempts that a Hello holds, those go into the log that are live, or reserved, and this
+   installation's, as a node knows that has caught up after it heard the Hello: the machine looks at no
+   others. 40,000 of them in one command kept every core from its peers for as long as an election takes.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from api.ports import NoLeaderError, Scheduler
-from scheduler.protocol import Hello
+from scheduler.protocol import RESERVED_HELD_MAX, Hello
 from scheduler.store.reads import attempts as attempt_reads
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
+from scheduler.store.tables import reservations
 
 CATCH_UP_S = 5.0
 HELD_AS_TOLD = 1_000  #: so few are proposed as they are
@@ -49,6 +50,9 @@ async def relevant(scheduler: Scheduler, hello: Hello) -> tuple[tuple[int, str],
             for agent in agent_rows.of_installation(store, hello.installation)
             for attempt in attempt_rows.live_of_agent(store, agent.id)
         }
+        for agent in agent_rows.of_installation(store, hello.installation):
+            reserved = reservations.of_agent(store, agent.id, RESERVED_HELD_MAX)
+            live |= {row.attempt for row in reserved}
     return tuple((attempt, word) for attempt, word in hello.held if attempt in live)
 
 

@@ -341,7 +341,7 @@ def _no_outcome(error: Exception) -> NoOutcome:
 
 def _size(message: p.Message) -> int:
     """A rough size of the message in a frame."""
-    if isinstance(message, p.Assign):
+    if isinstance(message, p.Assign | p.Reserved):
         return 500 + _bytes(str(message.work))
     if isinstance(message, p.Grant):
         values = (*message.environment.values(), *(value for _, value, _ in message.secrets))

@@ -446,6 +446,7 @@ export default {
   "gate.catchup": ["catching up", "Nachholen"],
   "gate.completion": ["its completion", "ihr Abschluss"],
   "gate.end": ["its end", "sein Ende"],
+  "gate.reserved": ["its agent, in advance", "sein Agent, im Voraus"],
   "gate.era": ["its trigger", "sein Auslöser"],
   "gate.failures": ["failures before", "Fehler davor"],
   "gate.group": ["its group", "ihre Gruppe"],

@@ -23,6 +23,7 @@ from api.parameters import EACH, NUMBER_MAX
 from api.problems import Problem
 from api.reasons import need_fields, reason_of
 from api.references import need_references, need_targets
+from api.reserving import give_back
 from api.revisions import revision_json
 from api.services import Services, services_of
 from api.threads import beside, encode, in_thread, judge_body, read_reply
@@ -113,6 +114,7 @@ async def delete_job(request: Request, name: str) -> Response:
             {"dry_run": True, "name": name, "namespace": call.namespace, "change": "deleted"}
         )
     key, body = call.idempotency()
+    await give_back(services.scheduler, call.namespace, name, call.actor)
     command = DeleteJob(call.namespace, name, if_revision, call.actor, key, body)
     outcome = await propose_edit(services.scheduler, command)
     need_job(services, outcome, call.namespace, name)

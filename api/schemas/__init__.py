@@ -407,6 +407,9 @@ pause_job: dict[str, Any] = {
         ),
     ),
 }
+unreserve: dict[str, Any] = {
+    **change, "requestBody": _body({"gone": True}, required=False, schema=_fields(gone={"type": "boolean"})),
+}  # fmt: skip
 resume: dict[str, Any] = {"parameters": [_DRY_RUN]}
 close_plan: dict[str, Any] = {
     "parameters": [_NAMESPACE, _DRY_RUN],

@@ -6,15 +6,29 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from api.schemas import answers, approvals, backfills, completions, dry_runs, holders, namespaces, sources
+from api.schemas import (
+    answers,
+    approvals,
+    backfills,
+    completions,
+    dry_runs,
+    holders,
+    namespaces,
+    reservations,
+    sources,
+)
 from api.schemas.replies import Reply
+
+MODULES = (
+    answers, approvals, backfills, completions, dry_runs, holders, namespaces, reservations, sources
+)  # fmt: skip
 
 
 def named_shapes() -> dict[str, dict[str, Any]]:
     """By name, with all that they consist of."""
     named = [
         each
-        for module in (answers, approvals, backfills, completions, dry_runs, holders, namespaces, sources)
+        for module in MODULES
         for each in vars(module).values()
         if isinstance(each, type) and issubclass(each, Reply) and each is not Reply
     ]

@@ -27,6 +27,7 @@ _GATES = (
     Gate("enabled", "the job is enabled", "job edit {job}"),
     Gate("leader", "a leader decides, with a majority of the nodes", "cluster status"),
     Gate("time", "its instant has come", "job run {job}"),
+    Gate("reserved", "no agent has it in advance, or its own has fired it", "job reserved {job}"),
     Gate("cause", "what its trigger waits for has happened"),
     Gate("era", "the job was there and not paused when it came due", "audit list --name {job}"),
     Gate("pause_all", "neither everything nor its namespace is paused", "cluster resume"),

@@ -28,6 +28,7 @@ from scheduler.explain.findings import (
     outcome_text,
     verdict_of,
 )
+from scheduler.explain.reserved import reserved_for
 from scheduler.explain.runs import Compiled, of_run, place_view, with_times
 from scheduler.machine.rules import dated, gates, selectors
 from scheduler.machine.rules.gates import (
@@ -57,7 +58,16 @@ from scheduler.store.reads import jobs as job_reads
 from scheduler.store.reads import ledger as ledger_reads
 from scheduler.store.reads import runs as run_reads
 from scheduler.store.reads import triggers as trigger_reads
-from scheduler.store.tables import changed_ticks, closed_dates, delays, gatherings, namespaces, pauses, zones
+from scheduler.store.tables import (
+    changed_ticks,
+    closed_dates,
+    delays,
+    gatherings,
+    namespaces,
+    pauses,
+    reservations,
+    zones,
+)
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import triggers as trigger_rows
 from scheduler.store.tables.changed_ticks import ChangedTick
@@ -255,6 +265,10 @@ def _tick(store: Store, era: Trigger, at_ms: int, cluster: Cluster, compiled: Co
     if changed is not None and changed.passed:
         told = _left_behind(store, row, changed, cluster)
         return _pending(store, cluster, era, at_ms, told, "it is due by what a person said of it")
+    has = reservations.of_tick(store, era.id, at_ms)
+    if has is not None:
+        told = (reserved_for(store, has),)
+        return _pending(store, cluster, era, at_ms, told, told[0].reason)
     if row.next_due_ms is None or at_ms < row.next_due_ms:
         passed = Finding("era", NEVER_WORD, "it was passed over: another era of the trigger decides it")
         return _pending(store, cluster, era, at_ms, (passed,), "nothing becomes of it")

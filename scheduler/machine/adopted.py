@@ -13,6 +13,8 @@ Rules of this file (docs/decisions/0013-a-restore-is-a-new-cluster.md, 0112-what
 4. Where its task comes after what another agent has not told yet, it is kept until that is there
    (`told_early`), or to the end of the hold: then it is an orphan too (`machine.restores`).
 5. Telling twice changes nothing.
+6. A tick that it had in advance, and that it tells to have started, ran; the others that it had go their
+   usual way once it has told all, or with the end of the hold.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from scheduler.machine.steps import (
     locking,
     orphans,
     registry,
+    reserving,
     spreading,
     sticking,
     trying,
@@ -77,6 +80,8 @@ def adopt(ctx: Context, command: Adopt) -> Outcome:
     late = [run for run in dict.fromkeys(ran.run for ran in told) if not _look_again(ctx, restore, run)]
     if again or late:
         return done(agent=agent.id, again=True)
+    if command.last and not reserving.all_back(ctx, agent.id):
+        return done(agent=agent.id, again=True)
     if command.last:
         _lose_untold(ctx, restore, agent, command)
         restores.reported(ctx.store, agent.id)
@@ -85,6 +90,7 @@ def adopt(ctx: Context, command: Adopt) -> Outcome:
 
 def _adopt(ctx: Context, restore: Restore, agent: Agent, ran: RanAttempt) -> bool:
     """Whether it is judged; else its task may be among those that are still to be made."""
+    reserving.begun(ctx, ran.attempt, agent.id)
     known = attempt_rows.get(ctx.store, ran.attempt)
     if known is not None:
         if known.agent == agent.id and known.live:

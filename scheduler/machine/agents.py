@@ -31,11 +31,12 @@ from __future__ import annotations
 import json
 
 from scheduler.machine.context import OK, Context, done, refused
-from scheduler.machine.steps import booting, ends, registry, spreading
+from scheduler.machine.steps import booting, ends, registry, reserving, spreading
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
-from scheduler.store.tables import returns
+from scheduler.store.tables import reservations, returns
 from scheduler.store.tables.agents import Agent
+from scheduler.store.tables.reservations import BY_ITSELF
 from scheduler.words import events as e
 from scheduler.words.commands import (
     ConnectAgent,
@@ -54,6 +55,7 @@ RELEASED = "released"
 """In place of the session of an installation that a person took the name from."""
 REASON_LETTERS_MAX = 500
 AGENTS_MAX = 500  #: disconnected by one command
+RESERVED_LOOKED_MAX = 10_000  #: ticks that one agent has in advance
 
 
 def connect(ctx: Context, command: ConnectAgent) -> Outcome:
@@ -143,10 +145,11 @@ def _former(ctx: Context, command: ConnectAgent) -> Agent | None:
 
 def _judge_attempts(ctx: Context, command: ConnectAgent, known: Agent) -> None:
     held = dict(command.held)
+    _judge_reserved(ctx, held, known)
     same_session = known.session == command.session
     booted_anew = known.boot_id != command.boot_id
     for attempt in attempt_rows.live_of_agent(ctx.store, known.id):
-        if attempt.fence is None:
+        if attempt.fence is None or (attempt.claim == BY_ITSELF and attempt.id not in held):
             continue
         word = held.get(attempt.id)
         if attempt.session == command.session and word in ("gone", ends.UNSTARTED):
@@ -161,6 +164,18 @@ def _judge_attempts(ctx: Context, command: ConnectAgent, known: Agent) -> None:
             ends.reached_again(ctx, attempt)
         else:
             ends.lose_soon(ctx, attempt, "gone: unknown to its agent")
+
+
+def _judge_reserved(ctx: Context, held: dict[int, str], known: Agent) -> None:
+    """What it had begun alone, and nobody has any more: it says so once. The rest it reports."""
+    if not ctx.state.reserves:
+        return
+    for row in reservations.of_agent(ctx.store, known.id, RESERVED_LOOKED_MAX):
+        word = held.get(row.attempt)
+        if word == "gone":
+            ends.lose(ctx, reserving.begin(ctx, row, row.fence), word)
+        elif word == ends.UNSTARTED:
+            reserving.given_back(ctx, [row], "")
 
 
 def disconnect(ctx: Context, command: DisconnectAgent) -> Outcome:

@@ -19,6 +19,7 @@ from scheduler.machine.steps import (
     hearing,
     locking,
     placing,
+    reserving,
     sticking,
     stopping,
     windows,
@@ -31,6 +32,7 @@ from scheduler.store.tables import namespaces as namespace_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
 from scheduler.store.tables.attempts import Attempt
+from scheduler.store.tables.reservations import BY_ITSELF
 from scheduler.store.tables.runs import FOR_REQUIRES, Run
 from scheduler.words import events as e
 from scheduler.words.commands import Finish, Grant, Lose, MarkUnreachable, Place, ReportRunning, Revoke
@@ -87,13 +89,17 @@ def grant(ctx: Context, command: Grant) -> Outcome:
     if attempt.fence is not None:
         if attempt.session == command.session and attempt.claim == command.claim:
             return done(fence=attempt.fence)
-        return refused(Code.SUPERSEDED, "granted to another claim")
+        if attempt.claim != BY_ITSELF:
+            return refused(Code.SUPERSEDED, "granted to another claim")
     agent = agent_rows.get(ctx.store, command.agent)
     if agent is None or agent.session != command.session:
         return refused(Code.SUPERSEDED, "a newer session of the agent exists")
     if not agent.node:
         # It would turn what is free to take back into something that needs proof of death.
         return refused(Code.NOT_CONNECTED, "the agent is disconnected: it registers first")
+    if attempt.fence is not None:  # it was reserved, and is the agent's: this is the first claim of it
+        attempt_rows.set_claim(ctx.store, attempt.id, command.claim, command.session)
+        return done(fence=attempt.fence)
     if agent.draining:
         return refused(Code.REVOKED, "the agent drains")  # the planner takes the attempt back
     run = run_rows.get(ctx.store, attempt.run)
@@ -150,6 +156,8 @@ def _withdrawn_user(ctx: Context, attempt: Attempt, run: Run) -> str:
 
 
 def report_running(ctx: Context, command: ReportRunning) -> Outcome:
+    if ctx.state.reserves:
+        reserving.begun(ctx, command.attempt, command.agent)
     attempt = attempt_rows.get(ctx.store, command.attempt)
     if attempt is None:
         return refused(Code.NOT_FOUND, f"no attempt {command.attempt}")
@@ -203,6 +211,8 @@ def revoke(ctx: Context, command: Revoke) -> Outcome:
 
 def finish(ctx: Context, command: Finish) -> Outcome:
     ctx.has_end, ctx.reporter = False, command.agent
+    if ctx.state.reserves:
+        reserving.begun(ctx, command.attempt, command.agent)
     outcome = ends.report(ctx, command)
     if ctx.has_end:
         hearing.hear_soon(ctx)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from scheduler.machine.context import OK, Context, refused
 from scheduler.machine.rules import walks
-from scheduler.machine.steps import orphans, stopping
+from scheduler.machine.steps import orphans, reserving, stopping
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import restores
 from scheduler.store.tables import runs as run_rows
@@ -46,7 +46,7 @@ def end_hold(ctx: Context, command: EndHold) -> Outcome:
         agent = agent_rows.get(ctx.store, early.agent)
         if agent is not None:
             orphans.add_beside(ctx, agent, orphans.ran_attempt(early.ran))
-    if len(left) < EARLY_MAX:  # else the planner proposes it again
+    if len(left) < EARLY_MAX and reserving.all_back(ctx, None):  # else the planner proposes it again
         restores.set_phase(ctx.store, restore.number, SETTLING)
     return OK
 

@@ -21,7 +21,7 @@ from scheduler.machine.steps import (
 )
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import attempts as attempt_rows
-from scheduler.store.tables import closed_dates, holds, pauses, run_waits
+from scheduler.store.tables import closed_dates, holds, pauses, reservations, run_waits
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import tasks as task_rows
@@ -56,6 +56,8 @@ def run_job(ctx: Context, command: RunJob) -> Outcome:
         return refusal
     if ctx.state.closed_dates and not command.closed and (closed := _closed(ctx, command)):
         return closed
+    if ctx.state.reserves and (away := _away(ctx, job.id)):
+        return away
     placed = ctx.state.last_attempt
     made = firing.fire(
         ctx,
@@ -80,6 +82,18 @@ def run_job(ctx: Context, command: RunJob) -> Outcome:
         **(made.value or {}), revision=job.revision, stamp_ms=ctx.stamp_ms, attempt=attempt,
         plan_day=run.plan_day, waiting=bool(run.waiting),
     )  # fmt: skip
+
+
+def _away(ctx: Context, job: int) -> Outcome | None:
+    """The refusal of a run whose agent alone may run it, and is not here."""
+    first = reservations.of_job(ctx.store, job, 1)
+    agent = agent_rows.get(ctx.store, first[0].agent) if first else None
+    if agent is None or agent.node:
+        return None
+    hint = "Wait until it is back; where it is gone for good: cronclave job unreserve NAME --gone."
+    return refused(
+        Code.CONFLICT, f"agent {agent.name} has coming ticks of the job in advance, and is away", hint=hint
+    )
 
 
 def _closed(ctx: Context, command: RunJob) -> Outcome | None:

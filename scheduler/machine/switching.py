@@ -24,6 +24,7 @@ from scheduler.store.tables import (
     listeners,
     quotas,
     required,
+    reservations,
     runs,
     tasks,
     triggers,
@@ -46,12 +47,34 @@ def before(ctx: Context, command: c.Command) -> Outcome | None:
     return None
 
 
-def _of_job(ctx: Context, command: c.FireChanged | c.EndJobPause | c.JudgePeriod) -> None:
+def _of_job(
+    ctx: Context, command: c.FireChanged | c.EndJobPause | c.JudgePeriod | c.AskBack
+) -> None:
     _job(ctx, command.job)
 
 
+def _of_reserved(ctx: Context, command: c.FireReserved) -> None:
+    row = reservations.get(ctx.store, command.attempt)
+    if row is not None:
+        _job(ctx, row.job)
+
+
+def _of_given_back(ctx: Context, command: c.GiveBack) -> None:
+    for attempt in command.attempts:
+        row = reservations.get(ctx.store, attempt)
+        if row is not None:
+            _job(ctx, row.job)
+
+
 def _named(
-    ctx: Context, command: c.RunJob | c.PauseJob | c.ResumeJob | c.ChangeTick | c.StartBackfill
+    ctx: Context,
+    command: c.Unreserve
+    | c.GiveUpReserved
+    | c.RunJob
+    | c.PauseJob
+    | c.ResumeJob
+    | c.ChangeTick
+    | c.StartBackfill,
 ) -> None:
     staging.settle(ctx, command.namespace, command.name)
 
@@ -195,6 +218,12 @@ TOUCHES: dict[type[c.Command], Callable[[Context, Any], None]] = {
     c.SplitGap: _trigger,
     c.Redate: _triggers,
     c.Reschedule: _jobs,
+    c.Reserve: _trigger,
+    c.FireReserved: _of_reserved,
+    c.GiveBack: _of_given_back,
+    c.Unreserve: _named,
+    c.GiveUpReserved: _named,
+    c.AskBack: _of_job,
     c.FireDelayed: _trigger,
     c.FireStartups: _startups,
     c.FireDependents: _dependents,

@@ -138,6 +138,7 @@ class CompiledJob(msgspec.Struct, frozen=True):
     failure_delays: tuple[tuple[int, int], ...]  #: failed runs in a row, and how long the next waits, in ms
     locks: tuple[Lock, ...]  #: that a run takes as its first task is placed
     groups: tuple[CompiledGroup, ...]
+    autonomy_ms: int | None  #: so long ahead an agent has its ticks, and may start them alone; None: never
     spec_bytes: int  #: length of what it was made from
 
     @property
@@ -316,6 +317,7 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
         )
         if groups
         else (),
+        autonomy_ms=parse_duration_ms(policies["autonomy"]["window"]) if "autonomy" in policies else None,
         spec_bytes=spec_bytes,
     )
 

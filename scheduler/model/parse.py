@@ -20,6 +20,8 @@ from pydantic import BaseModel, ValidationError
 
 from scheduler.model import notify, triggers, work
 from scheduler.model.admission import Admission, Blackout, GroupAdmission
+from scheduler.model.autonomy import Autonomy
+from scheduler.model.autonomy_check import autonomy_problems
 from scheduler.model.bounds import TASKS_MAX, check_bounds, check_parts
 from scheduler.model.dating import TriggerDays, Workday
 from scheduler.model.defaults import FIELD, INHERITED, Origins, fill, sent_back
@@ -67,7 +69,8 @@ PLANNED: dict[type[BaseModel], tuple[str, ...]] = {
     Trigger: ("max_active", *triggers.PLANNED),
     TriggerDays: (),
     Workday: (),
-    Policies: ("active", "autonomy"),
+    Policies: ("active",),
+    Autonomy: (),
     Task: work.PLANNED,
     Fanout: (),
     Group: (),
@@ -188,7 +191,7 @@ def parse_job(
         spread = fanout_problems(
             job.tasks, job.params, shape.get("groups"), job.flow, job.finally_ or (), extra=extra
         )
-        problems += [_of_task(each, short) for each in (*in_turn, *spread)]
+        problems += [_of_task(each, short) for each in (*in_turn, *spread, *autonomy_problems(job))]
         size = len(canonical(job, format=format))
         if size > CANONICAL_BYTES_MAX:
             detail = f"the job has {size} bytes without defaults, {CANONICAL_BYTES_MAX} at most"
@@ -418,7 +421,7 @@ def _repeated_notices(job: Job) -> list[Problem]:
 def _repeated_vars(job: Job) -> list[Problem]:
     problems = []
     named: dict[tuple[str, str], int] = {}
-    for i, target in enumerate(target for target in job.refers if target.kind == "vars"):
+    for i, target in enumerate(each for each in job.refers if job.vars and each.kind == "vars"):
         first = named.setdefault((target.namespace, target.name), i)
         if first != i:
             problems.append(Problem(target.pointer, f"it is number {first} already", "remove one of the two"))

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from scheduler.model.admission import SPANS_MAX, Admission, Blackout
+from scheduler.model.autonomy import Autonomy
 from scheduler.model.failures import PAUSE, Failures
 from scheduler.model.fields import DurationMs, Model, Reference, as_tuple
 from scheduler.model.lock import Locks
@@ -61,6 +62,10 @@ class Policies(Model):
         Annotated[tuple[Blackout, ...], Field(max_length=SPANS_MAX)] | None,
         BeforeValidator(lambda value: as_tuple(value) or None),
         Field(description="spans in which nothing fires by itself: skipped(blackout)"),
+    ] = None
+    autonomy: Annotated[
+        Autonomy | None,
+        Field(description="an agent has its coming ticks, and starts them where it reaches no node"),
     ] = None
 
     @model_validator(mode="after")

@@ -32,6 +32,7 @@ class PlanCache:
         self._instants: dict[int, tuple[bytes, list[int]]] = {}
         self.unreadable: dict[bytes, str] = {}  #: specs of triggers that this node cannot read, and why
         self.late_ms = 0  #: how late the first live trigger was that the last plan saw
+        self.reserved_ms: int | None = None  #: ticks to reserve are looked for again not before
         self.upkeep_ms: int | None = None  #: when upkeep was planned last, or could have been first
         self.stepped_ms = 0  #: when a staged apply was last given a step
         self.step_until_ms: int | None = None  #: the next one is not before; None: that is not known yet

@@ -25,6 +25,8 @@ The talk, in order (docs/architecture.md, "Rules without exception", 1 and 5):
 7. To agents that say FILES, node: Known, then Watch, at the registration and whenever they change. agent:
    Seen, Gone; both are sent again until the node's Known or Forget, which follow the commit. node: Move,
    also at each registration until the agent's Moved is committed.
+8. To agents that say RESERVES, node: AllReserved at the registration, and Reserved: ticks to come, which they
+   start by themselves where no node is reached. node: AskBack; agent: GivenBack, until its Ack.
 
 Every agent message that concerns attempts carries through Hello and Ping the highest index the agent has
 seen; a node that is behind it answers nothing about attempts until it has caught up. Unknown never means
@@ -51,6 +53,10 @@ from scheduler.protocol.identity import SESSION_MS_MAX as SESSION_MS_MAX
 from scheduler.protocol.identity import installation_of as installation_of
 from scheduler.protocol.identity import is_session as is_session
 from scheduler.protocol.identity import session_name as session_name
+from scheduler.protocol.reserved import AllReserved as AllReserved
+from scheduler.protocol.reserved import AskBack as AskBack
+from scheduler.protocol.reserved import GivenBack as GivenBack
+from scheduler.protocol.reserved import Reserved as Reserved
 from scheduler.shapes import check_of, first_wrong
 
 VERSION = 1
@@ -69,6 +75,9 @@ LEASE_MARGIN_MS = 5_000
 PING_MS = 1_000
 PING_BUSY_MS = 250
 SILENCE_MS = 1_000
+CONTACT_MS = 3_000  #: after the sending of the last Ping whose Pong renewed leases: no node is reached
+GIVEN_BACK_MAX = 100  #: attempts in one GivenBack
+RESERVED_HELD_MAX = 10_000  #: that one agent has
 AGENT_SILENCE_MS = 5_000  #: a node closes the socket of an agent that sends nothing for so long
 NONCE_BYTES = 32
 UNSTARTED = "unstarted"
@@ -77,6 +86,8 @@ OBJECT_STORE = "object_store"
 """In Hello.kinds: it looks into object stores. In `Assign.work`: what it is to look for there, no more."""
 FILES = "files"  #: in Hello.kinds: it looks into folders for triggers that wait for files
 FILES_AT_ONCE_MAX = 500  #: in one Seen or Gone
+RESERVES = "reserves"
+"""In Hello.kinds: it keeps ticks that it is given in advance, and starts them where no node is reached."""
 AROUND = "around"  #: in Hello.kinds: it runs what a namespace wants before and after the work
 TAIL_SUCCESS_BYTES = 2 << 10
 TAIL_FAILURE_BYTES = 16 << 10
@@ -309,7 +320,7 @@ Message = (
     Hello | Claim | Running | Silent | Finished | Ping | TailChunk | Goodbye | Ran | Seen | Gone
     | Moved | Blind
     | Challenge | Welcome | Recount | Assign | Grant | Refuse | Ack | Cancel | Pong | TailRequest | Leave
-    | Watch | Known | Forget | Move
+    | Watch | Known | Forget | Move | GivenBack | Reserved | AllReserved | AskBack
 )  # fmt: skip
 
 TAGS: dict[type[Any], int] = {
@@ -326,6 +337,7 @@ TAGS: dict[type[Any], int] = {
     Gone: 11,
     Moved: 12,
     Blind: 13,
+    GivenBack: 14,
     Welcome: 20,
     Assign: 21,
     Grant: 22,
@@ -341,6 +353,9 @@ TAGS: dict[type[Any], int] = {
     Known: 32,
     Move: 33,
     Forget: 34,
+    Reserved: 35,
+    AllReserved: 36,
+    AskBack: 37,
 }
 _FIELDS = {cls: tuple(f.name for f in dataclasses.fields(cls)) for cls in TAGS}
 _CLASSES = {tag: cls for cls, tag in TAGS.items()}
@@ -352,7 +367,7 @@ _LATER: dict[int, tuple[Any, ...]] = {
 """Fields that older ones do not know, and refuse, the last one first: what says nothing is not sent."""
 _TUPLES = {
     Hello: (13, 19), Welcome: (5,), Ack: (0,), Ran: (1, 3), Grant: (5,), Seen: (1,), Gone: (1,), Watch: (0,),
-    Known: (2,), Forget: (1,),
+    Known: (2,), Forget: (1,), GivenBack: (1,), AllReserved: (0,), AskBack: (0,),
 }  # fmt: skip
 
 _SAID_BY_NODES = {cls: check_of(cls) for cls, tag in TAGS.items() if tag >= TAGS[Welcome]}

@@ -51,6 +51,7 @@ class State:
     overload_late_ms: int
     overload_due: int
     changed_ticks: int
+    reserves: int
     closed_dates: int
     paused_through_ms: int
     restores: int
@@ -89,7 +90,7 @@ def create(store: Database, cluster: str) -> None:
         idx=0, stamp_ms=0, before_ms=0, epoch=0, leader="", leader_term=0,
         ledger_seq=0, ledger_head=LEDGER_START, hash=hashlib.sha256(cluster.encode()).digest(),
         tzdata="", zones="", retimed_ms=0, cluster=cluster, overload_ms=None, overload_late_ms=0,
-        overload_due=0, changed_ticks=0, closed_dates=0, paused_through_ms=0, restores=0,
+        overload_due=0, changed_ticks=0, reserves=0, closed_dates=0, paused_through_ms=0, restores=0,
         last_job=0, last_trigger=0, last_run=0, last_task=0, last_attempt=0, last_agent=0,
         last_effect=0, last_audit=0, last_unmet=0, outbox_waiting=0, stage=0, redates=0, delays=0, locks=0,
         refused=0,

@@ -31,6 +31,7 @@ from agent.trust import Trust
 from scheduler.protocol import (
     FRAME_BYTES_MAX,
     LEASE_MS,
+    RESERVES,
     Claim,
     Finished,
     Hello,
@@ -190,7 +191,8 @@ async def test_it_says_which_kinds_of_work_it_can_run(host: Host, node: FakeNode
     host.start()
     await node.connected()
     said = node.hellos[0].kinds
-    assert tuple(kind for kind in said if not kind.endswith(f".{CONTROL_GROUP}")) == KINDS
+    known = tuple(sorted((*KINDS, RESERVES)))
+    assert tuple(kind for kind in said if not kind.endswith(f".{CONTROL_GROUP}")) == known
     assert ("shell.cgroup" in said) is groups.are_possible()
 
 

@@ -27,6 +27,7 @@ from tests.golden.log import Recorder
 from tests.golden.outside import outside
 from tests.golden.overlaps import overlaps
 from tests.golden.plans import fills, plans
+from tests.golden.reservations import reservations
 from tests.golden.sources import owned
 from tests.golden.templates import templates_change
 from tests.golden.windows import windows
@@ -87,6 +88,7 @@ def every_command(story: Recorder) -> None:
     _locks(story)
     held(story)
     expected(story)
+    reservations(story)
 
 
 def _locks(story: Recorder) -> None:

@@ -36,7 +36,7 @@ from scheduler.model.compiled import CompiledJob, compile_job
 from scheduler.model.expected import AtLeast
 from scheduler.model.templates import KIND as TEMPLATE
 from scheduler.store.tables import asked as asked_rows
-from scheduler.store.tables import job_pauses, left_behind, namespaces, refs, template_changes
+from scheduler.store.tables import job_pauses, left_behind, namespaces, refs, reservations, template_changes
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables import runs as run_rows
@@ -73,6 +73,7 @@ class Judged(NamedTuple):
     last: int | None = None  #: the highest revision that the name ever had; None: nobody looked
     keys: tuple[str, ...] = ()  #: by which its runs are in each other's way (model.overlap_key)
     at_least: AtLeast | None = None  #: how many of its runs are to succeed in each period
+    autonomy_ms: int | None = None  #: so long ahead its ticks are reserved
 
 
 def judge(new: PreparedJob, job: Job | None, last: int | None = None) -> Judged | Outcome:
@@ -96,6 +97,7 @@ def judge(new: PreparedJob, job: Job | None, last: int | None = None) -> Judged 
         new, job, compiled.labels, compiled.retention_runs, compiled.criticality, compiled.priority,
         large=large, last=last, keys=compiled.overlap_key,
         at_least=compiled.expected.at_least if compiled.expected is not None and compiled.enabled else None,
+        autonomy_ms=compiled.autonomy_ms if compiled.enabled else None,
     )  # fmt: skip
 
 
@@ -111,7 +113,7 @@ def find_spent(ctx: Context, judged: Judged, after_ms: int) -> list[int]:
 
 def put(ctx: Context, edit: Edit, judged: Judged, last_revision: int) -> dict[str, object]:
     """`last_revision`: that the name of a new job ever had; 0: none."""
-    new, job, labels, retention_runs, criticality, _, is_same, large, _, _, _ = judged
+    new, job, labels, retention_runs, criticality, _, is_same, large, _, _, _, autonomy_ms = judged
     if job is not None and is_same:
         if edit.source and edit.source != job.source:
             job_rows.own(ctx.store, job.id, edit.source)
@@ -165,6 +167,9 @@ def put(ctx: Context, edit: Edit, judged: Judged, last_revision: int) -> dict[st
         before = job_rows.job_of(ctx.store, new.namespace, new.name, last) if last else None
     _set_triggers(ctx, edit, job_id, new, judged.priority, before=before)
     periods.set_of(ctx, job_id, new.namespace, judged.at_least)
+    if autonomy_ms is not None or ctx.state.reserves:
+        reservations.set_autonomy(ctx.store, job_id, autonomy_ms)
+        ctx.state.reserves = 1
     ctx.emit(e.JobPut(job_id, new.namespace, new.name, revision, job is None))
     was = None if job is None else job.revision
     ctx.changed("job", new.namespace, new.name, was, revision, reason=edit.source, verb="put")
@@ -223,6 +228,8 @@ def delete(ctx: Context, edit: Edit, job: Job, *, runs_max: int | None = None) -
     job_pauses.drop(ctx.store, job.id)
     periods.drop(ctx, job.id)
     left_behind.drop(ctx.store, job.id)
+    if ctx.state.reserves:
+        reservations.set_autonomy(ctx.store, job.id, None)
     job_rows.delete(ctx.store, job.id)
     namespaces.count_job(ctx.store, job.namespace, -1)
     refs.set_of(ctx.store, Named("job", job.namespace, job.name), ())

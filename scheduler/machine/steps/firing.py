@@ -44,7 +44,7 @@ from scheduler.machine.steps import (
 from scheduler.model.compiled import CompiledJob
 from scheduler.model.openings import Openings
 from scheduler.model.overlap_key import rendered
-from scheduler.store.tables import closed_dates, ledger, reruns, rests, run_vars
+from scheduler.store.tables import closed_dates, ledger, reruns, reservations, rests, run_vars
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables import runs as run_rows
@@ -95,6 +95,7 @@ def fire(
     rerun: Rerun | None = None,
     vars_of: int = 0,
     on_place: bool = False,
+    begun: int = 0,
 ) -> Outcome:
     """Make the run of this cause, or end the cause without one; the single root goes to `agent` when that can
     take it. `params`: all of them, as canonical JSON, where they came with it. `actor`: the person who asked
@@ -102,7 +103,8 @@ def fire(
     agent may take go to it and to no other. `plan_day`: its plan date, where somebody said it. `held`: it
     waits until it is released, for this reason. `any_time`: no admission window concerns it. `rerun`: what it
     repeats, as its row is to be. `vars_of`: it has the vars that this run began with; 0: those of now.
-    `on_place`: it has the place of another run among those that its namespace may have.
+    `on_place`: it has the place of another run among those that its namespace may have. `begun`: the id
+    by which its agent knows it, which may have begun it: no gate is asked; 0: it has a new one.
     """
     job, namespace = pinned.job, pinned.namespace
     assert namespace is not None, "a job that is no more fires nothing"
@@ -117,7 +119,9 @@ def fire(
     if outline.times:
         said = _dated(ctx, cause, pinned, key, params, plan_day)
         params = said.params
-    if cause.kind in LEDGERED:
+    if ctx.state.reserves and not bound:
+        bound = _reserved_for(ctx, job)
+    if cause.kind in LEDGERED and not begun:
         closed_day = plan_day if ctx.state.closed_dates and _is_closed(ctx, namespace, plan_day) else None
         if outline.openings is not None or closed_day is not None or said.undated:
             view = _fire_view(ctx, cause, outline.openings, due_ms, closed_day)
@@ -140,7 +144,7 @@ def fire(
             return done(full=True)
         if isinstance(verdict, Never):
             return _decide(ctx, cause, pinned, namespace, due_ms, verdict)
-    elif said.undated:
+    elif said.undated and not begun:
         return refused(Code.INVALID, said.undated)
     graph = ctx.graph(job, namespace, pinned.name, pinned.revision)
     compiled, state = graph.job, ctx.state
@@ -165,9 +169,10 @@ def fire(
         else:
             counts = quotas.count(ctx, state.last_run + 1, namespace)
     made_by = RunEvent.MADE if held is None else RunEvent.HELD
-    state.last_run += 1
+    if not begun:
+        state.last_run += 1
     run = Run(
-        id=state.last_run, job=job, namespace=namespace, name=pinned.name, revision=pinned.revision,
+        id=begun or state.last_run, job=job, namespace=namespace, name=pinned.name, revision=pinned.revision,
         trigger=cause.trigger, tick_ms=cause.tick_ms, due_ms=due_ms,
         cause=str(cause.kind), cause_key=cause.key, state=RUN.after(START, made_by),
         decided=int(cause.kind not in LEDGERED), waiting=waiting, counts=counts,
@@ -206,6 +211,26 @@ def fire(
         notifying.tell_waiting(ctx, run)
     starting.make(ctx, run, graph, range(made), agent=agent)
     return done(run=run.id)
+
+
+def would(ctx: Context, cause: Cause, pinned: Pinned, *, due_ms: int, plan_day: int) -> Verdict:
+    """What `fire` would say of a tick of a job that may have reserved ones; nothing is written. Such a job
+    has no windows, no key of overlap, and ends no run for another."""
+    assert pinned.namespace is not None
+    outline = ctx.graphs.outline(pinned.job, pinned.namespace, pinned.name, pinned.revision)
+    closed_day = plan_day if ctx.state.closed_dates and _is_closed(ctx, pinned.namespace, plan_day) else None
+    if closed_day is not None:
+        verdict = gates.judge(gates.FIRE, _fire_view(ctx, cause, None, due_ms, closed_day))
+        if verdict is not READY:
+            return verdict
+    policy = outline.overlap_of(_key(ctx, cause, outline))
+    return gates.judge(gates.RUN, _beside(ctx, pinned, outline, policy, None))
+
+
+def _reserved_for(ctx: Context, job: int) -> int:
+    """The agent that has ticks of the job, to which all its runs go meanwhile; 0: none has."""
+    first = reservations.of_job(ctx.store, job, 1)
+    return first[0].agent if first else 0
 
 
 def _key(ctx: Context, cause: Cause, outline: CompiledJob) -> str:

@@ -56,14 +56,19 @@ def _is_meant(row: Agent, wanted: selectors.Selector) -> bool:
     )
 
 
-def place(ctx: Context, *, task: int, run: int, number: int, agent: int, due_ms: int) -> int:
-    """A new attempt on an agent that can take it; returns its id. The task's row is the caller's."""
+def place(
+    ctx: Context, *, task: int, run: int, number: int, agent: int, due_ms: int, attempt: int = 0
+) -> int:
+    """A new attempt on an agent that can take it; returns its id. The task's row is the caller's. `attempt`:
+    the id that the agent knows it by already; 0: a new one."""
     state = ctx.state
-    state.last_attempt += 1
+    if not attempt:
+        state.last_attempt += 1
+        attempt = state.last_attempt
     attempt_rows.insert(
         ctx.store,
         Attempt(
-            id=state.last_attempt, task=task, run=run, number=number, agent=agent,
+            id=attempt, task=task, run=run, number=number, agent=agent,
             state=ATTEMPT.after(START, AttemptEvent.PLACED), live=1, unreachable=0,
             assigned_ms=state.stamp_ms, due_ms=due_ms, claim="", session="", fence=None, granted_ms=None,
             started_ms=None, finished_ms=None, exit_code=None, signal=None, reason="", tail=b"",
@@ -71,8 +76,8 @@ def place(ctx: Context, *, task: int, run: int, number: int, agent: int, due_ms:
         ),
     )  # fmt: skip
     agent_rows.occupy(ctx.store, agent)
-    ctx.emit(e.AttemptAssigned(state.last_attempt, task, run, agent, due_ms))
-    return state.last_attempt
+    ctx.emit(e.AttemptAssigned(attempt, task, run, agent, due_ms))
+    return attempt
 
 
 def goes_on(ctx: Context) -> int:

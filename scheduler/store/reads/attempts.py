@@ -78,6 +78,7 @@ class DispatchRow(NamedTuple):
     plan_day: int
     params: str
     terminated: int  #: 1: it is stopped without grace
+    claim: str
 
 
 _WHOLE = ", ".join("x''" if name == "tail" else f"a.{name}" for name in Attempt._fields)
@@ -99,7 +100,7 @@ _DISPATCH = (
     "SELECT a.id, a.agent, a.state, a.number, a.due_ms, t.name, t.member, CASE t.member WHEN '' THEN '' "
     "ELSE coalesce((SELECT item FROM member_items WHERE task = t.id), t.member) END, t.round, r.id, r.job, "
     "r.revision, r.namespace, r.name, r.tick_ms, r.plan_day, r.params, "
-    "EXISTS (SELECT 1 FROM terminated WHERE run = r.id) "
+    "EXISTS (SELECT 1 FROM terminated WHERE run = r.id), a.claim "
     "FROM attempts a JOIN tasks t ON t.id = a.task JOIN runs r ON r.id = a.run "
 )
 
@@ -218,10 +219,13 @@ def count(store: Store, run: int, most: int) -> int:
 
 
 def agents_of(store: Store, attempts: Iterable[int]) -> dict[int, int]:
-    """The agent of each of these attempts that has a row."""
+    """The agent of each of these attempts that has a row, or is reserved."""
     found: dict[int, int] = {}
     for attempt in attempts:
-        agent = store.value("SELECT agent FROM attempts WHERE id = ?", (attempt,))
+        agent = store.value(
+            "SELECT agent FROM attempts WHERE id = ?1"
+            " UNION ALL SELECT agent FROM reservations WHERE attempt = ?1 LIMIT 1", (attempt,)
+        )  # fmt: skip
         if agent is not None:
             found[attempt] = agent
     return found

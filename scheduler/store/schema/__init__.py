@@ -24,6 +24,7 @@ from scheduler.store.schema import (
     objects,
     outside,
     requires,
+    reservations,
     runs,
     sources,
     staging,
@@ -31,14 +32,14 @@ from scheduler.store.schema import (
     ticks,
 )
 
-SCHEMA_VERSION = 81
+SCHEMA_VERSION = 82
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """
 
 _NOUNS = (
-    cluster, jobs, objects, ticks, backfills, dependents, hooks, notices, files, gatherings, requires, runs,
-    expectations, agents, limits, locks, access, staging, outside, templates, sources,
+    cluster, jobs, objects, ticks, reservations, backfills, dependents, hooks, notices, files, gatherings,
+    requires, runs, expectations, agents, limits, locks, access, staging, outside, templates, sources,
 )  # fmt: skip
 
 STATEMENTS: tuple[str, ...] = tuple(statement for noun in _NOUNS for statement in noun.STATEMENTS)

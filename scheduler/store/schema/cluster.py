@@ -26,6 +26,7 @@ STATEMENTS: tuple[str, ...] = (
         overload_ms INTEGER,                -- since when more is due than can be started; NULL: it is not so
         overload_late_ms INTEGER NOT NULL, overload_due INTEGER NOT NULL, -- what showed it
         changed_ticks INTEGER NOT NULL,     -- 1: of some tick a person has said something
+        reserves INTEGER NOT NULL,          -- 1: some job has, or had, policies.autonomy
         closed_dates INTEGER NOT NULL,      -- 1: some plan date is closed
         paused_through_ms INTEGER NOT NULL, -- no pause is in the way of what is due from here on
         restores INTEGER NOT NULL,

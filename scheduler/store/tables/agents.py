@@ -206,7 +206,7 @@ def drop_former(store: Store, before_ms: int, limit: int) -> int:
     return store.write(
         "DELETE FROM agents WHERE id IN (SELECT id FROM agents WHERE name LIKE '%#%' AND busy = 0"
         " AND node = ''"
-        " AND disconnected_ms < ? ORDER BY id LIMIT ?)",
+        " AND disconnected_ms < ? AND id NOT IN (SELECT agent FROM reservations) ORDER BY id LIMIT ?)",
         (before_ms, limit),
     )
 

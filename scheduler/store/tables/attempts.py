@@ -175,6 +175,10 @@ def set_unreachable(store: Store, attempt: int, unreachable: int) -> None:
     store.kept.update(TABLE, attempt, (unreachable, attempt), unreachable=unreachable)
 
 
+def set_claim(store: Store, attempt: int, claim: str, session: str) -> None:
+    store.kept.update(TABLE, attempt, (claim, session, attempt), claim=claim, session=session)
+
+
 def set_late(store: Store, attempt: int, late: str) -> None:
     store.kept.update(TABLE, attempt, (late, attempt), late=late)
 

@@ -280,11 +280,12 @@ def behind(store: Store, job: int, trigger: int, limit: int) -> list[Trigger]:
 
 
 _CHANGED = frozenset({"changed_ticks"})  #: hardly any cluster has some
+_RESERVED = frozenset({"reservations"})  #: the same
 
 
 def last_decided(store: Store, trigger: int) -> int | None:
-    """The newest instant of a trigger that was fired, accounted for, or left behind for a person; None: none
-    yet."""
+    """The newest instant of a trigger that was fired, accounted for, left behind for a person, or given to an
+    agent in advance; None: none yet."""
     fired = store.value("SELECT max(tick_ms) FROM runs WHERE trigger = ? AND tick_ms IS NOT NULL", (trigger,))
     # Entries of one trigger do not overlap, so the one that begins last ends last.
     entered = store.value(
@@ -298,7 +299,10 @@ def last_decided(store: Store, trigger: int) -> int | None:
             " WHERE t.id = ?",
             (trigger,),
         )
-    return max((ms for ms in (fired, entered, left) if ms is not None), default=None)
+    reserved = None
+    if not store.kept.are_empty(_RESERVED):
+        reserved = store.value("SELECT max(at_ms) FROM reservations WHERE trigger = ?", (trigger,))
+    return max((ms for ms in (fired, entered, left, reserved) if ms is not None), default=None)
 
 
 def last_closed(store: Store, job: int) -> int | None:

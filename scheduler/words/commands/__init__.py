@@ -98,6 +98,12 @@ from scheduler.words.commands.plans import CloseDates as CloseDates
 from scheduler.words.commands.plans import ClosePlan as ClosePlan
 from scheduler.words.commands.plans import OpenPlan as OpenPlan
 from scheduler.words.commands.proofs import TellProof as TellProof
+from scheduler.words.commands.reservations import AskBack as AskBack
+from scheduler.words.commands.reservations import FireReserved as FireReserved
+from scheduler.words.commands.reservations import GiveBack as GiveBack
+from scheduler.words.commands.reservations import GiveUpReserved as GiveUpReserved
+from scheduler.words.commands.reservations import Reserve as Reserve
+from scheduler.words.commands.reservations import Unreserve as Unreserve
 from scheduler.words.commands.restores import Adopt as Adopt
 from scheduler.words.commands.restores import EndHold as EndHold
 from scheduler.words.commands.restores import EndRestore as EndRestore

@@ -71,6 +71,9 @@ from scheduler.words.events.plans import PlanDatesClosed as PlanDatesClosed
 from scheduler.words.events.plans import PlanOpened as PlanOpened
 from scheduler.words.events.proofs import DifferenceFound as DifferenceFound
 from scheduler.words.events.proofs import DifferenceGone as DifferenceGone
+from scheduler.words.events.reservations import ReservedAskedBack as ReservedAskedBack
+from scheduler.words.events.reservations import ReservedGivenBack as ReservedGivenBack
+from scheduler.words.events.reservations import TickReserved as TickReserved
 from scheduler.words.events.runs import FinallyBegun as FinallyBegun
 from scheduler.words.events.runs import RunCreated as RunCreated
 from scheduler.words.events.runs import RunEnded as RunEnded

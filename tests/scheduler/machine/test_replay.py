@@ -16,6 +16,7 @@ from scheduler.machine.context import ROOM, ROW
 from scheduler.machine.rules import selectors
 from scheduler.model import parse_job, prepare
 from scheduler.plan.passes.unfinished import go_on
+from scheduler.protocol import RESERVES
 from scheduler.store import schema
 from scheduler.store.tables import backfills, jobs, triggers
 from scheduler.verify import verify
@@ -90,6 +91,9 @@ STEPS = st.lists(
         st.tuples(st.just("silence"), SMALL, SMALL),
         st.tuples(st.just("silence"), SMALL, SMALL),
         st.tuples(st.just("acknowledge"), SMALL, SMALL),
+        st.tuples(st.just("alone"), SMALL),
+        st.tuples(st.just("reserved"), SMALL, SMALL),
+        st.tuples(st.just("reserved"), SMALL, SMALL),
     ),
     max_size=60,
 )
@@ -214,6 +218,25 @@ def _declares(story: Story, attempt: int) -> bool:
     return bool(story.store.value(sql, (attempt,)) == "e")
 
 
+def _of_reserved(story: Story, which: int, what: int) -> list[c.Command]:
+    """What an agent says of a tick that it has, or a person of all."""
+    row = nth(story, "SELECT attempt, agent, due_ms FROM reservations ORDER BY at_ms, attempt", which)
+    if row is None:
+        return []
+    attempt, agent, due_ms = row
+    if what < 2:
+        of = "SELECT attempt FROM reservations WHERE agent = ? ORDER BY at_ms DESC"
+        last = story.store.rows(of, (agent,))
+        return [c.GiveBack(agent, tuple(each[0] for each in last[: 1 + which]))]
+    if what == 2:
+        return [c.GiveBack(agent, (attempt,), "overlap", 1)]
+    if what < 5:
+        return [c.Finish(attempt, agent, due_ms, max(due_ms, story.now_ms), which % 2, "exit")]
+    if what == 5:
+        return [c.ReportRunning(attempt, agent, due_ms)]
+    return [(c.Unreserve if what == 6 else c.GiveUpReserved)("default", "alone")]
+
+
 NAMED = ("put", "delete", "pause", "resume", "run", "fill", "change_tick")
 """Steps of which the first value says of which job."""
 
@@ -317,9 +340,16 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
                 c.ConnectAgent(
                     who, f"{who}-{values[2] // 6}", f"s{values[1]}", f"boot-{values[2] // 7}", "zone-a",
                     "default", b"{}", 3, "1", f"node-{values[2] % 2}",
-                    KINDS if values[1] % 4 else ("exec",), held,
+                    (*KINDS, RESERVES) if values[1] % 4 else ("exec",), held,
                 )
             ]  # fmt: skip
+        case "alone":
+            policies = {"autonomy": {"window": "1m"}, "overlap": ("skip", "allow")[values[0] % 2]}
+            trigger = {"id": "t", **({"every": "1s"} if values[0] < 5 else {"cron": "* * * * * *"})}
+            made = prepare(parse_job(job("alone", trigger=trigger, policies=policies)), story.now_ms)
+            return [c.PutJobs((made,), story.now_ms) if values[0] else c.DeleteJob("default", "alone")]
+        case "reserved":
+            return _of_reserved(story, values[0], values[1])
         case "drain":
             who = f"agent-{values[0] % 2}"
             return [c.DrainAgent(who) if values[0] // 2 % 2 else c.ResumeAgent(who)]
@@ -713,7 +743,7 @@ WEIGHTS = {
     "unreachable": 2, "lead": 1, "node": 1, "plan": 24, "purge": 1, "effect": 3, "secret": 4, "quota": 1,
     "amount": 2, "hand": 2, "task": 2, "answer": 2, "fill": 2, "complete": 6, "silence": 3, "acknowledge": 1,
     "rerun": 2, "apply": 1, "pause_all": 1, "resume_all": 6, "close_plan": 1, "change_tick": 3, "drain": 1,
-    "split": 1,
+    "split": 1, "alone": 1, "reserved": 6,
 }  # fmt: skip
 
 

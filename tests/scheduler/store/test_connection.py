@@ -16,7 +16,7 @@ from scheduler.words import commands as c
 from tests.golden.log import tables
 from tests.scheduler.story import Story, job
 
-LAYOUT = (81, "ae66fac157f557e6")
+LAYOUT = (82, "6b6e5453039c1295")
 DEADLINE_S = 60.0
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 
 from cronclave.jobs.word import Duration, Instant, Word
 from cronclave.jobs.words.tasks import (
+    Autonomy,
     Lock,
     Placement,
 )
@@ -130,6 +131,8 @@ class Policies(Word):
 
     _: KW_ONLY
     admission: Admission | None = None  #: windows of the week in which its runs may start
+    #: an agent has its coming ticks, and starts them where it reaches no node
+    autonomy: Autonomy | None = None
     blackout: Sequence[Blackout] | None = None  #: spans in which nothing fires by itself: skipped(blackout)
     calendar: str | None = None  #: of triggers that ask for working days and name no calendar
     catchup: Catchup | None = None  #: what becomes of ticks that were missed, in an outage say

@@ -49,6 +49,14 @@ class Async(Word):
 
 
 @dataclass
+class Autonomy(Word):
+    """Autonomy."""
+
+    _: KW_ONLY
+    window: Duration  #: so far ahead an agent has its ticks; 1m to 1d
+
+
+@dataclass
 class Call(Word):
     """Call."""
 
