@@ -29,8 +29,11 @@ class ObjectStore:
             client_options={"allow_http": True},
         )  # fmt: skip
 
-    def put(self, key: str) -> None:
-        obstore.put(self._store, key, b"1")
+    def put(self, key: str, content: bytes = b"1") -> None:
+        obstore.put(self._store, key, content)
+
+    def delete(self, key: str) -> None:
+        obstore.delete(self._store, key)
 
 
 @contextlib.contextmanager

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,11 @@ import httpx2
 import pytest
 
 from api.app import Api
-from node.effects.sources.contract import Place
+from node.effects.sources.contract import Place, Snapshot, Wanted
 from node.effects.sources.folder import Folder
 from node.effects.sources.follower import Follower
 from node.effects.sources.git import Git
+from node.effects.sources.store import Store
 from scheduler.store.tables import stages
 from scheduler.words.events import SourceReported
 from tests.api.conftest import api as api
@@ -24,6 +27,7 @@ from tests.api.conftest import node as node
 from tests.api.planning import planning
 from tests.api.single_node import SingleNode
 from tests.api.test_namespaces import token
+from tests.object_store import BUCKET, KEY, SECRET, ObjectStore, serving
 
 NIGHTLY = 'job: nightly\ntriggers: [{cron: "0 2 * * *"}]\nrun: ./report\n'
 WEEKLY = "job: weekly\nvars: [shared]\nrun: ./week\n---\nvars: shared\nvalues: {A: one}\n"
@@ -53,7 +57,7 @@ class Sources:
             (self.folder / f"{name}.yaml").write_text(text)
 
     async def put(self, **fields: Any) -> None:
-        fields = fields if "git" in fields else {"folder": str(self.folder), **fields}
+        fields = fields if {"git", "store"} & fields.keys() else {"folder": str(self.folder), **fields}
         reply = await self.client.put("/v1/sources/prd", json=fields)
         assert reply.is_success, reply.text
 
@@ -372,3 +376,60 @@ async def test_what_cannot_be_reached_is_told(given: Sources) -> None:
     assert "couldn't find remote ref refs/heads/other" in told["detail"]
     await given.put(git={"url": "file:///etc"})
     assert "is not below sources.folders of this node's configuration" in (await given.look())["detail"]
+
+
+# -- an object store -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[ObjectStore]:
+    with serving() as found:
+        yield found
+
+
+async def test_a_bucket_is_read_below_its_prefix(given: Sources, bucket: ObjectStore) -> None:
+    url = bucket.variables["AWS_ENDPOINT_URL"]
+    given.places["store"] = Reading(KEY, SECRET)
+    store = {"url": f"s3://{BUCKET}/prd", "endpoint": url}
+    bucket.put("prd/jobs/nightly.yaml", NIGHTLY.encode())
+    bucket.put("prd/jobs/weekly.yaml", WEEKLY.encode())
+    bucket.put("dev/jobs/other.yaml", b"job: other\nrun: x\n")
+    bucket.put("prd/jobs/README", b"no job")
+    await given.put(store=store)
+    told = await given.look()
+    assert (told["state"], told["created"], told["from"]) == ("synced", 3, f"s3://{BUCKET}/prd")
+    bucket.put("prd/jobs/nightly.yaml", NIGHTLY.replace("./report", "./other").encode())
+    assert (await given.look())["changed"] == 1
+    bucket.put("prd/jobs/broken.yaml", b"job: [\n")
+    told = await given.look()
+    assert (told["state"], told["problems"]) == (
+        "refused", ["jobs/broken.yaml:2:1: not valid YAML: did not find expected node content"],
+    )  # fmt: skip
+    bucket.delete("prd/jobs/broken.yaml")
+    assert (await given.look())["state"] == "synced"
+
+
+async def test_a_bucket_that_is_not_there_says_nothing_of_what_was_in_it(
+    given: Sources, bucket: ObjectStore
+) -> None:
+    url = bucket.variables["AWS_ENDPOINT_URL"]
+    given.places["store"] = Reading(KEY, SECRET)
+    bucket.put("own/nightly.yaml", NIGHTLY.encode())
+    await given.put(store={"url": f"s3://{BUCKET}/own", "endpoint": url}, prune="100%")
+    assert (await given.look())["state"] == "synced"
+    await given.put(store={"url": "s3://no-such-bucket/own", "endpoint": url}, prune="100%")
+    assert (await given.look())["state"] == "unreachable"
+    await given.put(store={"url": f"s3://{BUCKET}/empty", "endpoint": url}, prune="100%")
+    assert (await given.look())["detail"] == "there is no document in it: what it owned stays"
+    assert await given.job("nightly") is not None
+
+
+class Reading(Store):
+    """With the keys of the tests' server, which no vault of this node holds."""
+
+    def __init__(self, key: str, secret: str) -> None:
+        super().__init__()
+        self._keys = {"access_key_id": key, "secret_access_key": secret}
+
+    async def look(self, wanted: Wanted) -> Snapshot:
+        return await super().look(replace(wanted, secrets=self._keys))
