@@ -17,7 +17,9 @@ from typing import Any
 PROJECT = Path(__file__).resolve().parents[1]
 SCHEMAS = PROJECT / "docs" / "reference"
 TARGET = PROJECT / "client" / "src" / "cronclave" / "jobs" / "words"
-KINDS = ("board", "calendar", "hook", "resource", "schedule", "template", "vars")
+#: Of jobs there is more to make; what administrators say is no part of a pipeline.
+OTHERS = {"job", "namespace"}
+KINDS = sorted({path.name.partition(".")[0] for path in SCHEMAS.glob("*.schema.json")} - OTHERS)
 #: Filled in by nodes: nobody writes them.
 LEFT_OUT = {"defaults", "inherited"}
 #: Objects that the schema writes where they are used, by the field.

@@ -31,6 +31,18 @@ class Board(Document):
 
 
 @dataclass
+class Bucket(Word):
+    """What is below a prefix of an S3 bucket."""
+
+    _: KW_ONLY
+    url: str  #: s3://BUCKET/PREFIX
+    access_key_id: str | None = None  #: a secret; without it what the node's host is allowed
+    endpoint: str | None = None  #: the address of a server that is not AWS's
+    region: str | None = None  #: of the bucket
+    secret_access_key: str | None = None  #: a secret
+
+
+@dataclass
 class Calendar(Document):
     """Which days are working days: weekend, public holidays, days of one's own."""
 
@@ -70,6 +82,20 @@ class DayRule(Word):
     of: Literal["month", "quarter", "year"] | None = None  #: of which period; default month
     weekday: Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"] | None = None  #: with nth: which
     workday: int | None = None  #: n-th working day by all else; -1: the last one
+
+
+@dataclass
+class Git(Word):
+    """A repository, read at a ref."""
+
+    _: KW_ONLY
+    url: str  #: https, ssh or file; without credentials
+    known_hosts: str | None = None  #: a secret: lines of known_hosts; without it the node's own
+    password: str | None = None  #: a secret, a token as well, for https
+    path: str | None = None  #: the folder within it; empty: all of it
+    ref: str | None = None  #: a full name, refs/heads/NAME or refs/tags/NAME, or a commit's id
+    ssh_key: str | None = None  #: a secret: the private key, for ssh
+    username: str | None = None  #: a secret, for https
 
 
 @dataclass
@@ -141,6 +167,31 @@ class Schedule(Document):
     valid: Substituted | None = None  #: of a substitute
 
     kind = "schedule"
+
+
+@dataclass
+class Source(Document):
+    """A folder, a git repository or a part of an object store that owns jobs and objects."""
+
+    source: str
+    _: KW_ONLY
+    description: str | None = None  #: for people
+    #: of edits by hand of what it owns: refused, undone at the next look, or shown
+    drift: Literal["refuse", "heal", "tell"] | None = None
+    enabled: bool | None = None  #: false: it is not looked at, and keeps what it owns
+    every: Duration | None = None  #: how often it is looked at
+    folder: str | None = None  #: on the host of whichever node leads
+    git: Git | None = None  #: a repository
+    labels: Mapping[str, str] | None = None  #: text to text, to find it by
+    namespace: str | None = None  #: where it is: roles, quotas and defaults are by namespace
+    namespaces: Sequence[str] | None = None  #: those beside its own that it may edit
+    owner: str | None = None  #: who answers for it
+    #: delete what it no longer names, at most this share of what it owns, or so many, at once; without it
+    #: that is shown and stays
+    prune: str | int | None = None
+    store: Bucket | None = None  #: what is below a prefix of an S3 bucket
+
+    kind = "source"
 
 
 @dataclass
