@@ -29,6 +29,7 @@ BASE_MS = 1_700_000_000_000
 FAR_MS = 4_000_000_000_000
 PAGE_MS_MAX = 10.0
 DIVIDED = 7  #: the run whose task is divided
+SELECTOR = """'["default",{},null,"noop"]'"""  #: which agents take the tasks
 MEMBERS = 10_000  #: into as many as one may have, at most
 
 #: What is asked for: filters that fit much, little and nothing, and each order.
@@ -96,6 +97,14 @@ PAGES = (
     "/v1/approvals?limit=100&namespace=ns-7",
     "/v1/approvals?limit=100&namespace=nowhere",
     "/v1/approvals?limit=100&mine=true",
+    "/v1/expectations?limit=100",
+    "/v1/expectations?limit=100&state=over",
+    "/v1/expectations?limit=100&namespace=ns-7",
+    "/v1/expectations?limit=100&namespace=nowhere",
+    "/v1/expectations?limit=100&acknowledged=true",
+    "/v1/expectations?limit=100&state=all&what=stalled",
+    "/v1/expectations?limit=100&state=all&job=job-0000007&namespace=ns-7",
+    "/v1/expectations?limit=100&state=all&run=7",
 )
 
 
@@ -110,7 +119,8 @@ def fill(node: SingleNode, rows: int, agents: int = AGENTS) -> None:
         node.apply(ConnectAgent(name, key, "s", "b", zone, "default", b"{}", 8, "1", "node-2", KINDS))
     store = node.store
     store.begin()
-    for table, columns in (*_jobs(), ("objects", _objects()), *_runs(rows), ("approvals", _approvals())):
+    others = (("objects", _objects()), ("approvals", _approvals()), ("unmet", _unmet()))
+    for table, columns in (*_jobs(), *_runs(rows), *others):
         _insert(node, table, columns, rows)
     for table, columns, count in _members(rows, min(rows, MEMBERS)):
         _insert(node, table, columns, count)
@@ -136,6 +146,18 @@ def _approvals() -> Columns:
     }  # fmt: skip
 
 
+def _unmet() -> Columns:
+    """One of each run. One in ten holds by now, of one in a hundred somebody has taken note."""
+    job = "1 + n / 1000"
+    return {
+        "id": "n", "job": job, "namespace": f"'ns-' || (({job}) % 20)", "name": f"printf('job-%07d', {job})",
+        "run": "n", "what": "'late_start'", "part": 0, "limit_ms": f"{BASE_MS} + n",
+        "at_ms": f"{BASE_MS} + n", "over_ms": f"CASE WHEN n % 10 THEN NULL ELSE {BASE_MS} + n END",
+        "found": 0, "wanted": 0, "actor": "''", "acknowledged_ms": "NULL",
+        "acknowledged_until_ms": f"CASE WHEN n % 100 = 7 THEN {FAR_MS} END", "reason": "''",
+    }  # fmt: skip
+
+
 def _members(rows: int, members: int) -> list[tuple[str, Columns, int]]:
     """Of one task, each with an item: one in a hundred failed."""
     first = rows + 1
@@ -147,7 +169,7 @@ def _members(rows: int, members: int) -> list[tuple[str, Columns, int]]:
     tasks: Columns = {
         "id": f"{rows} + n", "run": DIVIDED, "name": "'main'", "member": "CAST(n - 1 AS TEXT)", "round": 0,
         "state": "CASE WHEN n % 100 THEN 'succeeded' ELSE 'failed' END", "attempts": 1, "open_needs": 0,
-        "met_needs": 0, "may_fail": 0, "queued_ms": BASE_MS, "wake_ms": "NULL", "selector": "''",
+        "met_needs": 0, "may_fail": 0, "queued_ms": BASE_MS, "wake_ms": "NULL", "selector": SELECTOR,
         "rank_ms": 0, "started_ms": BASE_MS, "finished_ms": BASE_MS, "exit_code": 0, "reason": "''",
         "warned": 0, "of_group": DIVIDED,
     }  # fmt: skip
@@ -213,7 +235,7 @@ def _runs(rows: int) -> list[tuple[str, Columns]]:
     tasks: Columns = {
         "id": "n", "run": "n", "name": "'main'", "member": "''", "round": 0, "state": "'succeeded'",
         "attempts": 1, "open_needs": 0, "met_needs": 0, "may_fail": 0, "queued_ms": "NULL", "wake_ms": "NULL",
-        "selector": "''", "rank_ms": 0, "started_ms": at, "finished_ms": ended, "exit_code": 0,
+        "selector": SELECTOR, "rank_ms": 0, "started_ms": at, "finished_ms": ended, "exit_code": 0,
         "reason": "''", "warned": 0, "of_group": 0,
     }  # fmt: skip
     attempts: Columns = {

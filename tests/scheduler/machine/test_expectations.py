@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from scheduler.machine.renewal import Renewal, renew
 from scheduler.model.quantities import parse_instant_ms
 from scheduler.plan.planner import wake_ms
+from scheduler.store.connection import Store
 from scheduler.store.tables import periods, unmet, watches
 from scheduler.words import commands as c
 from scheduler.words import events as e
@@ -486,3 +488,25 @@ def test_what_is_told_of_a_run_goes_with_it(story: Story) -> None:
     story.tell_ok(c.Purge(story.epoch, story.job().id, 1, 10))
     assert told(story) == []
     assert watches.get(story.store, 1) is None
+
+
+def test_after_a_restore_what_is_expected_is_judged_once_by_the_clock_of_then(story: Story) -> None:
+    put(story, expect={"start_by": "10m", "end_by": "2h"})
+    at(story, DUE_MS)
+    story.store.close()
+    store = Store.open_alone(story.path)
+    renew(store, Renewal("restore", "restored", 1, 10_000, False, b""))
+    store.close()
+    story.cluster, story.cache = "restored", type(story.cache)()
+    story.open()
+    story.lead()
+    story.now_ms += 60 * MINUTE_MS
+    for _ in range(4):  # what ends its run judges it too: then the next command is late
+        story.tell(*story.plan())
+        story.now_ms += 10_000
+
+    assert [each for each, _, _ in told(story)].count("late_start") == 1
+    story.reopen()
+    story.lead()
+    story.tell(*story.plan())
+    assert [each for each, _, _ in told(story)].count("late_start") == 1
