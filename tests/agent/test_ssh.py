@@ -7,6 +7,7 @@
 | no environment by the protocol, none in a process list | `finds_its_variables`, `no_process_there` |
 | bytes, standard input empty unless given | `output_is_bytes`, `finds_its_variables` |
 | ten log in at once, others are dropped at random | `no_more_than_ten` |
+| a peer that says nothing is no end either | `says_nothing_is_given_up` |
 | a host's key is known, or nothing is begun | `what_never_began`, `another_key` |
 """
 
@@ -32,8 +33,8 @@ from agent.executors.suite import Bench, Sample, hold, launch
 from agent.exits import LINK_DIED, Exit
 from agent.spool.wire import Secret
 from agent.ssh import __main__ as program
-from agent.ssh import there, turns
-from agent.ssh.session import Unbegun, code_of
+from agent.ssh import session, there, turns
+from agent.ssh.session import Remote, Unbegun, Unseen, code_of
 from scheduler.model import remote as model
 from scheduler.model import request
 from scheduler.model.work import ssh as kind
@@ -171,6 +172,25 @@ async def test_a_link_that_dies_is_no_end(served: Served, bench: Bench, tmp_path
     assert b"the connection broke off: how it ended there is not known" in end.tail
 
 
+@pytest.mark.skipif(SSHD is None, reason="this machine has no sshd: apt-get install openssh-server")
+async def test_a_peer_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As one whose host has lost its power: no packet says that it is gone."""
+    monkeypatch.setattr(session, "SILENT_S", 0.3)  # it is 15 s, three times
+    async with serving("openssh", tmp_path) as served:
+        pids = tmp_path / "pids"
+        asked = served.asked(f"echo $PPID >{pids}; exec sleep 600", send=[], grace_ms=1_000)
+        running = asyncio.create_task(Remote(program.asked_of(asked, {"KEY": served.keys.private})).run())
+        (server,) = await noted_pids(pids)
+        os.kill(server, signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                with pytest.raises(Unseen, match="the connection broke off"):
+                    await running
+        finally:
+            for pid in (*children(server), server):
+                os.kill(pid, signal.SIGKILL)
+
+
 async def test_what_held_the_link_dies(served: Served, bench: Bench, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     begin(bench, served, f"echo $$ >{pids}; sleep 60")
@@ -290,6 +310,10 @@ def test_what_powershell_gets_holds_nothing_of_the_job() -> None:
 )
 def test_no_odd_end_is_a_success(status: int, by: str, code: int) -> None:
     assert code_of(status, by) == code
+
+
+def children(pid: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def of_module(name: str, folder: Path) -> list[int]:
