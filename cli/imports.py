@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -40,9 +40,10 @@ for _command in commands().values():
         "crontab -l | cronclave import crontab - --source alice@db1  # see what it would become",
         "crontab -l | cronclave import crontab - --source alice@db1 --dry-run  # compare with the cluster",
         "cronclave import crontab /etc/crontab --tz Europe/Berlin --apply",
+        "cronclave import crontab /etc/cron.d --source cron.d@db1",
     ),
 )
-@click.argument("file", metavar="FILE|-", type=FILE_OR_FOLDER)
+@click.argument("file", metavar="FILE|DIR|-", type=FILE_OR_FOLDER)
 @click.option("--apply", "do_apply", is_flag=True, help="Create or change the jobs in the cluster.")
 @click.option("--dry-run", is_flag=True, help="Ask the cluster what --apply would change.")
 @click.option(
@@ -111,7 +112,7 @@ def _read(
     file: str, name: str, tz: str | None, *, user_column: bool | None, dialect: str, source: str
 ) -> CrontabImport:
     """The crontab, its remarks printed. Raises Failure."""
-    from cli.importing.formats.crontab import parse_crontab
+    from cli.importing.formats.crontab import parse_crontab, parse_folder
 
     said = []
     if tz is None:
@@ -120,11 +121,14 @@ def _read(
             f"{name}: note: times were taken to be in {tz}, the zone of this host: --tz says otherwise"
         )
     try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        found = parse_crontab(
-            data.decode("utf-8", "surrogateescape"),
-            user_column=user_column, filename=name, tz=tz, dialect=dialect, source=source,
-        )  # fmt: skip
+        told: dict[str, Any] = {"user_column": user_column, "tz": tz, "dialect": dialect, "source": source}
+        if file != "-" and Path(file).is_dir():
+            inside = [each for each in Path(file).iterdir() if each.is_file()]
+            texts = {str(each): _decoded(each.read_bytes()) for each in inside}
+            found = parse_folder(texts, **told)
+        else:
+            data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+            found = parse_crontab(_decoded(data), filename=name, **told)
     except OSError as error:
         raise Failure(f"{file} cannot be read: {error.strerror}", code=USAGE) from None
     except ValueError as error:
@@ -133,6 +137,10 @@ def _read(
     for text in said:
         click.echo(text, err=True)
     return found
+
+
+def _decoded(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
 
 
 def _zone_of_this_host() -> str:

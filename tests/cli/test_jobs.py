@@ -220,6 +220,22 @@ async def test_a_crontab_goes_in(cronclave: Command) -> None:
     assert "1 unchanged" in round_trip.out
 
 
+async def test_a_folder_of_crontabs_goes_in_as_one(offline: Command) -> None:
+    folder = offline.folder / "cron.d"
+    folder.mkdir()
+    for name in ("one", "two", "left.bak"):
+        (folder / name).write_text("MAILTO=\"\"\n0 1 * * * root /opt/x\n@reboot root /opt/y\n")
+    result = await offline("import", "crontab", "cron.d", "--tz", "UTC", "--source", "db1", "-o", "json")
+
+    jobs = json.loads(result.out)
+    assert [job["run"] for job in jobs] == ["/opt/x", "/opt/x"]
+    assert len({job["job"] for job in jobs}) == 2
+    assert {job["labels"]["user"] for job in jobs} == {"root"}
+    assert "cron.d/one:3: not taken: @reboot" in result.err
+    assert "cron.d/left.bak: note: cron reads no file" in result.err
+    assert "2 jobs, 2 lines not taken" in result.err
+
+
 async def test_verify_counts(cronclave: Command) -> None:
     result = await cronclave("verify", "--from", "-1h", "-o", "json")
 

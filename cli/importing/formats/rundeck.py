@@ -16,6 +16,8 @@ from cli.importing.items import Item, read_items
 from cli.importing.schedules.quartz import DST_NOTE, quartz
 
 _OPTION = re.compile(r"\$\{option\.([A-Za-z0-9_-]+)\}")
+_VARIABLE = re.compile(r"\bRD_OPTION_([A-Z0-9_]+)")
+_OTHER = re.compile(r"@(?:option|job|node)\.[^@\s]+@|\$\{(?:job|node|globals|data)\.[^}]+\}")
 _SPAN = re.compile(r"(?:([0-9]+)d)?\s*(?:([0-9]+)h)?\s*(?:([0-9]+)m)?\s*(?:([0-9]+)s?)?")
 _PASSED = (
     "id", "uuid", "loglevel", "defaultTab", "nodesSelectedByDefault", "nodeFilterEditable", "project",
@@ -87,6 +89,8 @@ def _triggers(gathering: Gathering, item: Item) -> list[dict[str, Any]]:
     if text:
         words = text.split(" ")[:7]
     else:
+        if "time" not in schedule:
+            raise NotTaken("a schedule without crontab and time: nobody can say when it was due", place)
         time = schedule.item("time")
         day = schedule.item("dayofmonth").text("day", "?")
         weekday = schedule.item("weekday").text("day", "?")
@@ -247,20 +251,27 @@ def _task(gathering: Gathering, step: Item, params: dict[str, Any]) -> dict[str,
     )
 
 
-def _without_options(gathering: Gathering, step: Item, key: str, text: str, params: dict[str, Any]) -> str:
-    """Options as the variables of parameters."""
-    names = set(_OPTION.findall(text))
-    for name in names:
-        if re.sub("[^A-Za-z0-9_]", "_", name) not in params:
-            raise NotTaken(f"${{option.{name}}}: there is no such option", step.place(key))
-    if other := re.search(r"@(?:option|job|node)\.[^@\s]+@|\$\{(?:job|node|globals|data)\.[^}]+\}", text):
+def _without_options(
+    gathering: Gathering, step: Item, key: str, text: str, params: dict[str, Any]
+) -> str:
+    """Options as the variables of parameters. Rundeck writes them into commands, and hands them to both as
+    RD_OPTION_…; of a script it replaces @option.x@ alone."""
+    found = set(_VARIABLE.findall(text)) | (set(_OPTION.findall(text)) if key == "exec" else set())
+    known = {param.upper() for param in params}
+    if unknown := next((name for name in sorted(found) if _variable(name) not in known), None):
+        raise NotTaken(f"option {unknown}: there is no such option", step.place(key))
+    if other := _OTHER.search(text):
         raise NotTaken(f"{other[0]}: only options are taken over", step.place(key))
-    if names:
-        gathering.note(
-            step.place(key),
-            text,
-            "options become variables: put them in double quotes where they may hold blanks",
-        )
-    return _OPTION.sub(
-        lambda m: "${CRONCLAVE_PARAM_" + re.sub("[^A-Za-z0-9_]", "_", m[1]).upper() + "}", text
-    )
+    if key != "exec" and _OPTION.search(text):
+        gathering.note(step.place(key), text, "Rundeck replaces ${option…} in commands, not in scripts")
+    elif found:
+        reason = "options become variables: put them in double quotes where they may hold blanks"
+        gathering.note(step.place(key), text, reason)
+    text = _VARIABLE.sub(lambda match: f"CRONCLAVE_PARAM_{match[1]}", text)
+    if key != "exec":
+        return text
+    return _OPTION.sub(lambda match: "${CRONCLAVE_PARAM_" + _variable(match[1]) + "}", text)
+
+
+def _variable(option: str) -> str:
+    return re.sub("[^A-Za-z0-9_]", "_", option).upper()

@@ -52,7 +52,7 @@ def test_steps_of_rundeck_are_tasks_and_options_parameters() -> None:
     [
         ("'2'", "'${option.n}'", "4: retry: ${option.n}"),
         ("2h", "'${option.t}'", "5: timeout"),
-        ("${option.region}", "${option.gone}", "12: ${option.gone}: there is no such option"),
+        ("${option.region}", "${option.gone}", "12: option gone: there is no such option"),
         ("${option.region}", "@node.name@", "12: @node.name@: only options"),
         ("value: eu", "value: eu, secure: true", "7: option region is secret"),
         ("'2-6'", "'8'", "8: '8' is no weekday of Quartz, where Sunday is 1"),
@@ -61,6 +61,21 @@ def test_steps_of_rundeck_are_tasks_and_options_parameters() -> None:
 )
 def test_what_of_rundeck_cannot_be_kept_is_told_by_line(text: str, by: str, said: str) -> None:
     assert refused(read("rundeck", RUNDECK.replace(text, by))).startswith(said)
+
+
+def test_of_a_script_variables_alone_are_options() -> None:
+    text = RUNDECK.replace('"echo hi"', "'echo \"$RD_OPTION_REGION ${option.region}\"'")
+    found = read("rundeck", text)
+    script = one(found)["tasks"]["step-2"]["script"]["text"]
+    assert script == 'echo "$CRONCLAVE_PARAM_REGION ${option.region}"'
+    assert any("not in scripts" in reason for _, reason in notes(found))
+    assert "there is no such option" in refused(read("rundeck", RUNDECK.replace("echo hi", "$RD_OPTION_X")))
+    assert "only options" in refused(read("rundeck", RUNDECK.replace("echo hi", "@option.region@")))
+
+
+def test_a_schedule_that_says_no_time_is_not_taken() -> None:
+    text = RUNDECK.replace("time: {hour: '02', minute: '30'}", "hour: '2', minute: '0'")
+    assert refused(read("rundeck", text)).startswith("8: a schedule without crontab and time")
 
 
 def test_a_weekday_beside_a_day_of_month_and_what_is_switched_off() -> None:

@@ -12,10 +12,12 @@ Rules of this package:
 4. Environment lines hold for the lines below them, as in cron. Cron expands no variables in them, and
    neither does this.
 
-Reading order: reading (lines), dialects (how crons differ), users (the sixth word), names (jobs).
+Reading order: reading (lines), dialects (how crons differ), users (the sixth word), names (jobs), folder
+(/etc/cron.d).
 """
 
 from cli.importing.formats.crontab.dialects import DIALECTS as DIALECTS
+from cli.importing.formats.crontab.folder import parse_folder as parse_folder
 from cli.importing.formats.crontab.names import family as family
 from cli.importing.formats.crontab.reading import CrontabImport as CrontabImport
 from cli.importing.formats.crontab.reading import parse_crontab as parse_crontab
