@@ -16,6 +16,7 @@ from scheduler.explain import (
     RunExplained,
     TickExplained,
 )
+from scheduler.store.tables.files import SeenFile
 from scheduler.ticks import plan_days
 
 MaySee = Callable[[str], bool]
@@ -148,6 +149,17 @@ def _awaited_json(told: Awaited, may_see: MaySee) -> dict[str, Any]:
         "said": told.said,
         "verdict": told.verdict,
         "gates": [finding_json(each) for each in told.gates],
+        "files": [_file_json(each) for each in told.files],
+    }
+
+
+def _file_json(file: SeenFile) -> dict[str, Any]:
+    return {
+        "path": file.path,
+        "seen": rfc3339(file.seen_ms),
+        "state": file.state,
+        "run": file.run or None,
+        "why": file.why or None,
     }
 
 

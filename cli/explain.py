@@ -71,6 +71,10 @@ def _show_awaited(awaited: dict[str, Any]) -> None:
             *((each["gate"], each["reason"]) for each in awaited["gates"] if each["state"] != "ready"),
         ]
     )
+    if awaited.get("files"):
+        click.echo()
+        rows = [[each[name] for name in ("path", "seen", "state", "run", "why")] for each in awaited["files"]]
+        table(("file", "seen", "state", "run", "why"), rows)
 
 
 def _show_condition(condition: dict[str, Any]) -> None:

@@ -144,6 +144,17 @@ class TickExplained(Reply):
     help: Help = None
 
 
+class SeenFile(Reply):
+    path: str = Field(examples=["/incoming/a.csv"])
+    seen: Instant
+    state: str = Field(
+        description="waiting for its run, fired, done: to be moved or deleted, or left where it is",
+        examples=["left"],
+    )
+    run: int | None
+    why: str | None = Field(examples=["its run ended as failed"])
+
+
 class Awaited(Reply):
     trigger: str = Field(examples=["on-push"])
     hook: str | None = Field(examples=["default/deploys"])
@@ -157,6 +168,7 @@ class Awaited(Reply):
     said: str = Field(examples=["each delivery to the hook makes a run"])
     verdict: str = Field(examples=["ready"])
     gates: list[Finding]
+    files: list[SeenFile] = Field(default_factory=list, description="known in the folder, the newest 20")
 
 
 class InstantExplained(Reply):

@@ -18,11 +18,13 @@ from scheduler.store.connection import Store
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import blind, deliveries, files, folders, hearers, notices, objects, pauses
 from scheduler.store.tables import triggers as trigger_rows
+from scheduler.store.tables.files import SeenFile
 from scheduler.store.tables.folders import Folder
 from scheduler.store.tables.refs import Named
 from scheduler.store.tables.triggers import FiringTrigger, Trigger
 
 NOTICES_MAX = 1_000
+FILES_SHOWN = 20
 REFUSED = "no delivery is taken for any job of the hook"
 
 
@@ -38,6 +40,7 @@ class Awaited:
     said: str
     verdict: str
     gates: tuple[Finding, ...]
+    files: tuple[SeenFile, ...] = ()  #: that are known of its folder, the newest first, some
 
 
 def of_job(store: Store, job: int, cluster: Cluster, compiled: Compiled) -> tuple[Awaited, ...]:
@@ -121,10 +124,10 @@ def _of_folder(store: Store, era: Trigger, told: tuple[Finding, ...], room: str)
     if looked.state == NEVER_WORD:
         said = f"{looked.reason}: no file is seen"
     left = files.count_waiting(store, folder.job, folder.key, NOTICES_MAX)
-    newest = files.get(store, folder.job, folder.key, folder.last)
-    last, last_ms = (newest.path, newest.seen_ms) if newest is not None else (None, None)
+    newest = tuple(files.newest(store, folder.job, folder.key, FILES_SHOWN))
+    last, last_ms = (newest[0].path, newest[0].seen_ms) if newest else (None, None)
     where = f"{asked.dir} on pool {asked.pool}"
-    return Awaited(era.key, "", "", where, last, last_ms, left, said, verdict_of(told), told)
+    return Awaited(era.key, "", "", where, last, last_ms, left, said, verdict_of(told), told, newest)
 
 
 def _looked(store: Store, asked: Watched, folder: Folder) -> Finding:

@@ -102,13 +102,10 @@ def page(store: Store, after: tuple[int, str, int], limit: int) -> list[SeenFile
     return [SeenFile._make(row) for row in rows]
 
 
-def newest(store: Store, job: int, before: tuple[str, int] | None, limit: int) -> list[SeenFile]:
-    """Of a job, by trigger, the newest first."""
-    key, serial = before or ("\U0010ffff", 0)
+def newest(store: Store, job: int, key: str, limit: int) -> list[SeenFile]:
+    """Of a trigger, the newest first."""
     rows = store.rows(
-        f"SELECT {COLUMNS} FROM files WHERE job = ? AND (key < ? OR (key = ? AND serial < ?))"
-        " ORDER BY key DESC, serial DESC LIMIT ?",
-        (job, key, key, serial, limit),
+        f"SELECT {COLUMNS} FROM files WHERE {_OF} ORDER BY serial DESC LIMIT ?", (job, key, limit)
     )
     return [SeenFile._make(row) for row in rows]
 
