@@ -16,7 +16,7 @@ RUNS_MAX = 50_000  #: whose namespace is remembered
 OF_THE_CLUSTER = frozenset({
     e.Led, e.FormatActivated, e.FormatRaised, e.NodeLost, e.OverloadBegan, e.OverloadEnded,
     e.AgentConnected, e.AgentDisconnected, e.AgentReleased, e.AgentDrained, e.AgentResumed,
-    e.ZonesKept, e.Retimed, e.ZoneMoved, e.DifferenceFound, e.DifferenceGone,
+    e.ZonesKept, e.Retimed, e.ZoneMoved, e.DifferenceFound, e.DifferenceGone, e.FoldersChanged,
 })  # fmt: skip
 """Of no namespace, and for everybody who reads at all."""
 FOR_ALL_ALONE = frozenset({e.TokenWithdrawn, e.SessionClosed, e.StageMoved})
