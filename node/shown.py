@@ -33,6 +33,7 @@ def shown(path: Path, environment: Mapping[str, str]) -> list[Shown]:
 def _values(config: NodeConfig) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Table and key as in the file, with what the node makes of them."""
     yield ("", "cluster"), config.cluster
+    yield ("", "environment"), config.environment or None
     yield ("", "demonstration"), _file(config.demonstration)
     yield ("", "insecure"), config.insecure
     yield ("", "join"), config.join
@@ -56,6 +57,13 @@ def _values(config: NodeConfig) -> Iterator[tuple[tuple[str, ...], Any]]:
     yield ("auth", "bootstrap_token_sha256"), HIDDEN if config.bootstrap_token_sha256 else None
     yield ("webhooks", "signing_key"), _file(config.webhook_signing_key)
     yield ("webhooks", "loopback"), config.webhook_loopback
+    server = config.mail
+    yield ("mail", "server"), f"{server.host}:{server.port}" if server else None
+    yield ("mail", "from"), server.sender if server else None
+    yield ("mail", "tls"), server.tls if server else None
+    yield ("mail", "username"), server.username or None if server else None
+    yield ("mail", "password_file"), _file(server.password_file if server else None)
+    yield ("sources", "folders"), [str(folder) for folder in config.source_folders] or None
     yield ("secrets", "key_file"), _file(config.secret_key_file)
     yield ("secrets", "key_command"), list(config.secret_key_command) or None
     for name, member in config.members.items():
