@@ -361,7 +361,8 @@ def _task(
     if async_ms is not None:  # which is for all of it, its process too
         timeout_ms = async_ms if timeout_ms is None else min(timeout_ms, async_ms)
     again, delays_ms = _again(retry) if retry else _NEVER_AGAIN
-    pool, zone = place["pool"], compiled_zone(place)
+    pool = place["pool"]
+    zone = compiled_zone(place) if "zone" in place or "strategy" in place else None  # of most: neither
     needs, rule, when = tuple(task["needs"]), task["rule"], task.get("when", "")
     wanted = len(needs)
     if rule != "all_success":
