@@ -57,6 +57,7 @@ from api.routes import (
     members,
     namespaces,
     notices,
+    notifications,
     objects,
     outbox,
     overview,
@@ -85,9 +86,9 @@ from scheduler.store.tables import runs as run_rows
 from scheduler.ticks import SpecError
 
 NOUNS = (
-    jobs, namespaces, plan, tick_changes, backfills, hooks, notices, resources, approvals, objects,
-    definitions, schema, past, apply, stages, bulk, runs, attempts, logs, ticks, ledger, audit, explain,
-    overview, agents, cluster, formats, tick_limits, pauses, backup, events, outbox, secrets, tokens,
+    jobs, namespaces, plan, tick_changes, backfills, hooks, notices, resources, approvals, notifications,
+    objects, definitions, schema, past, apply, stages, bulk, runs, attempts, logs, ticks, ledger, audit,
+    explain, overview, agents, cluster, formats, tick_limits, pauses, backup, events, outbox, secrets, tokens,
     join, sources, session, health, demonstration, zones, pages, hands, completions, reruns, members,
     expectations, reservations,
 )  # fmt: skip

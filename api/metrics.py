@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from api.failures import Failures
 from api.ports import Committed, Proved, Scheduler, UnavailableError
+from scheduler.machine.effects import FAILING
 from scheduler.model.expected import WORDS
 from scheduler.store.reads import expectations as expectation_reads
 from scheduler.store.reads import outbox as outbox_reads
@@ -153,6 +154,7 @@ class _NodeCollector(Collector):
         try:
             with self._scheduler.read() as store:
                 depth, overloaded = outbox_reads.depth(store), overload(store) is not None
+                failing = outbox_reads.failing(store, None, FAILING, LOOKED_MAX)
                 difference = differences.get(store)
                 first_ms = triggers.next_fire_ms(store)
                 unmet = expectation_reads.counts(store, LOOKED_MAX)
@@ -187,6 +189,11 @@ class _NodeCollector(Collector):
         rows.add_metric([outbox.WAITING], depth.waiting)
         rows.add_metric([outbox.GIVEN_UP], depth.given_up)
         yield rows
+        yield GaugeMetricFamily(
+            "cronclave_receivers_failing",
+            "Receivers of notices that take nothing: of whom several tries in a row arrived nowhere.",
+            value=len(failing),
+        )
         lacking = GaugeMetricFamily(
             "cronclave_expectations_unmet",
             f"Expectations that do not hold now, by what does not, among {LOOKED_MAX}.",
@@ -236,7 +243,7 @@ class Metrics:
         )
         self._effects = Counter(
             "cronclave_effects",
-            "Effects that left the outbox: sent, given up, dropped by a person.",
+            "Effects that left the outbox: sent, given up, dropped by a person; and that a person muted.",
             ["kind", "outcome"],
             registry=self._registry,
         )
@@ -270,7 +277,8 @@ class Metrics:
         for left, word in _LEFT.items():
             for event in commit.of(left):
                 self._effects.labels(event.kind, word).inc()
-
+        if muted := len(commit.of(e.EffectMuted)):
+            self._effects.labels("", "muted").inc(muted)
         for unmet in commit.of(e.ExpectationUnmet):
             self._child(self._unmet, unmet.what).inc()
 

@@ -52,7 +52,7 @@ RIGHTS: Mapping[str, Right] = {
             READ, Of.LISTED,
             "listNamespaces listJobs listObjects listRuns listAttempts listLedger listOutbox listWork"
             " listSecrets"
-            " getOverview streamEvents listApprovals listExpectations",
+            " getOverview streamEvents listApprovals listExpectations listMutes listReceivers",
         ),
         (READ, Of.CLUSTER, "listProofs verifyLedger exportLedger getTickLimits"),
         (READ, Of.ANY, "getJobSchema getObjectSchema getCluster listAgents getAgent getMetrics getPause"),
@@ -62,13 +62,13 @@ RIGHTS: Mapping[str, Right] = {
         (RUN, Of.LOADED, "cancelRun rerunRun"),
         (APPROVE, Of.LOADED, "approveTask rejectTask"),
         (OPERATE, Of.NAMED, "pauseJob resumeJob pauseNamespace resumeNamespace closePlan openPlan"
-            " changeTick releaseReserved"),
+            " changeTick releaseReserved addMute sendTest"),
         (OPERATE, Of.LISTED, "changeJobs"),  # to run them: RUN
         (
             OPERATE, Of.LOADED,
             "resolveRun suspendRun resumeRun releaseRun overrideRun holdTask releaseTask skipTask retryTask"
             " stopTask completeTask reportProgress"
-            " resendEffect dropEffect acknowledgeExpectation",
+            " resendEffect dropEffect acknowledgeEffect acknowledgeExpectation removeMute",
         ),
         (OPERATE, Of.CLUSTER, "pauseAll resumeAll drainAgent resumeAgent"),
         (ADMIN, Of.NAMED, "createToken putSecret grantSecret deleteSecret syncSource"),

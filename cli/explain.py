@@ -180,6 +180,15 @@ def run_explain(
     if found["expected"]:
         click.echo()
         table(("expected",), [(said,) for said in found["expected"]])
+    if found.get("told"):
+        click.echo()
+        table(
+            ("told of", "to", "state", "at", "seen by", "reason"),
+            [
+                (i["about"], i["to"], i["state"], i["at"], i["acknowledged"], i["reason"])
+                for i in found["told"]
+            ],
+        )
     rows = [row for task in found["tasks"] for row in _task_rows(task)]
     if rows:
         click.echo()

@@ -132,7 +132,7 @@ class Front:
             bootstrap_token=config.bootstrap_token_sha256,
         )
         self._runner = Runner(
-            effects(config),
+            effects(config, settings.vault, self._link.reader),
             holds_office=lambda: self._planner.epoch_held() is not None,
             open_store=self._link.reader,
             propose=self._link.propose,

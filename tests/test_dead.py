@@ -46,7 +46,6 @@ CONSTANT = {
     "required.looked": "where more than 50 wait for one: tests/scheduler/machine/test_requires.py",
     "gatherings.missed": "of an end that the cluster before a restore may have seen: test_all_of.py",
     "stages.referrer": "where 2,000 refer to what is deleted: tests/scheduler/machine/test_stage_prune.py",
-    "outbox.kind": "there is one kind of effect",
 }
 SELDOM = 32  #: entries between two looks at those
 

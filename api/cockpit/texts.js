@@ -98,6 +98,7 @@ export const TEXTS = {
   "needs.node": ["does not answer this node, silent for {span}", "antwortet diesem Knoten nicht, still seit {span}"],
   "needs.none": ["Nothing needs you.", "Nichts braucht Aufmerksamkeit."],
   "needs.noneWhat": ["Nothing is late, failing, waiting or out of reach.", "Nichts ist verspätet, schlägt fehl, wartet oder ist außer Reichweite."],
+  "notify.title": ["Notifications", "Benachrichtigungen"],
   "needs.notices": ["notices", "Nachrichten"],
   "needs.queue": ["{n} tasks for {what}", "{n} Aufgaben für {what}"],
   "needs.queue.one": ["{n} task for {what}", "{n} Aufgabe für {what}"],

@@ -24,7 +24,7 @@ from api.threads import BODIES, in_thread, judge_body, write_of
 from api.zone_data import need_zones
 from scheduler.model import JobError
 from scheduler.model.objects import kind_of
-from scheduler.model.objects.parsing import parse_object, prepare_object
+from scheduler.model.objects.parsing import Definition, parse_object, prepare_object
 from scheduler.model.server_facts import definition_of
 from scheduler.model.templates import KIND
 from scheduler.store.tables import objects as object_rows
@@ -47,6 +47,8 @@ async def put_object(services: Services, call: Call, plural: str, name: str) -> 
     need_capable(call, item.parsed)
     what = item.what
     need_nameable(call, what, item.parsed.refers)
+    if isinstance(item.parsed, Definition) and item.parsed.given.is_of_all:
+        call.need(access.EDIT, namespace=access.Reach.ALL)
     with services.scheduler.read() as store:
         need_serving(store, services.settings.vault, [item])
     await need_zones(services.scheduler, item.parsed, trial=call.flag("dry_run"))

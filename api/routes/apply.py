@@ -252,6 +252,8 @@ def _items(call: Call, given: Sequence[tuple[str, Any]], now_ms: int) -> list[It
                 FieldError(f"{pointer}/{item.what.kind}", f"{item.what} is in it twice: also at {before}")
             )
         need_nameable(call, item.what, parsed.refers, pointer)
+        if isinstance(parsed, Definition) and parsed.given.is_of_all:
+            call.need(access.EDIT, namespace=access.Reach.ALL)
         items.append(item)
     errors += _unmet(call, items)
     if errors:

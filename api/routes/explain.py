@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from api.call import call_of
 from api.compiled import compiled_by, graph_of
 from api.consistency import settle
 from api.explained import instant_explained, run_explained
-from api.instants import parse_instant
+from api.instants import parse_instant, rfc3339
 from api.jobs.reading import need_run, never_was
 from api.jobs.tasks import task_hint
 from api.parameters import EACH
@@ -26,10 +27,14 @@ from scheduler.explain.runs import Compiled
 from scheduler.machine.rules import meant
 from scheduler.store.connection import Store
 from scheduler.store.reads import jobs as job_reads
+from scheduler.store.reads import outbox as outbox_reads
+from scheduler.store.tables.outbox import Effect
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.tasks import Task
 
 router = APIRouter(tags=["runs"], dependencies=EACH)
+
+TOLD_MAX = 100  #: notices of a run that are shown beside it
 
 
 @router.get(
@@ -91,9 +96,21 @@ async def explain_one_run(
             compiled = compiled_by(services, store)
             one = None if task is None else _meant(store, row, task, member or "", compiled)
             told = explain_run(store, row, _cluster(services), compiled, one)
-            return run_explained(told, partial(call.principal.may, access.READ))
+            whom = outbox_reads.of_run(store, number, TOLD_MAX)
+            return {**run_explained(told, partial(call.principal.may, access.READ)), "told": told_json(whom)}
 
     return await read_reply(read)
+
+
+def told_json(rows: Sequence[Effect]) -> list[dict[str, Any]]:
+    """Was anybody told?"""
+    return [
+        {
+            "effect": row.id, "about": row.about, "to": row.target, "state": row.state,
+            "at": rfc3339(row.created_ms), "acknowledged": row.actor or None, "reason": row.reason or None,
+        }
+        for row in rows
+    ]  # fmt: skip
 
 
 def _meant(store: Store, run: Run, name: str, member: str, compiled: Compiled) -> Task:

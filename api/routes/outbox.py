@@ -12,26 +12,30 @@ from api import access, schemas
 from api.call import Call, call_of, json_response
 from api.consistency import settle
 from api.cursors import make_cursor, read_cursor
-from api.instants import rfc3339, written
+from api.instants import end_ms, rfc3339, written
 from api.jobs.reading import need_seen
-from api.outcomes import expect_ok
+from api.outcomes import expect_ok, need_proposable
 from api.parameters import EACH, NUMBER_MAX
 from api.problems import Problem, query_problem
+from api.reasons import need_fields, reason_of
+from api.schemas import notifications
 from api.services import services_of
 from scheduler.machine.rules.sending import LIVES_MS
 from scheduler.store.connection import Store
 from scheduler.store.reads import outbox as outbox_reads
 from scheduler.store.tables import outbox
-from scheduler.store.tables.outbox import GIVEN_UP, WAITING, Effect
-from scheduler.words.commands import DropEffect, ResendEffect
+from scheduler.store.tables.outbox import OPEN, STATES, Effect
+from scheduler.words.commands import AcknowledgeEffect, DropEffect, ResendEffect
 
 router = APIRouter(tags=["outbox"], dependencies=EACH)
 
-STATES = (WAITING, GIVEN_UP)
+SHOWN = {**{state: (state,) for state in STATES}, "open": OPEN, "all": STATES}
+FIELDS = ("until", "reason")
+HINT = 'Send {"until": INSTANT} where nobody is to be told the same until then, {"reason": TEXT} as you like.'
 
 
 def effect_json(row: Effect) -> dict[str, Any]:
-    waits = row.state == WAITING
+    waits = row.state in outbox.TO_SEND
     return {
         "id": row.id,
         "kind": row.kind,
@@ -46,7 +50,13 @@ def effect_json(row: Effect) -> dict[str, Any]:
         "next": rfc3339(row.next_ms) if waits else None,
         "until": rfc3339(row.until_ms),
         "reason": row.reason or None,
-        "facts": written(json.loads(row.payload)),
+        "channel": row.channel or None,
+        "route": row.route or None,
+        "escalates": rfc3339(row.escalate_ms),
+        "acknowledged": None
+        if row.acknowledged_ms is None
+        else {"by": row.actor or None, "at": rfc3339(row.acknowledged_ms)},
+        "facts": written(json.loads(row.payload)) or None,
     }
 
 
@@ -55,21 +65,26 @@ def effect_json(row: Effect) -> dict[str, Any]:
 )
 async def list_outbox(
     request: Request,
-    state: Annotated[str | None, Query(description="waiting or given_up.")] = None,
+    state: Annotated[
+        str, Query(description="One of them, open (to be sent, or given up), or all.")
+    ] = "open",
+    run: Annotated[int | None, Query(ge=1, le=NUMBER_MAX, description="Of this run.")] = None,
+    newest: Annotated[bool, Query(description="The newest first.")] = False,
     cursor: Annotated[str | None, Query(description="next_cursor of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=1_000, description="Items on one page.")] = 100,
 ) -> Response:
-    """What waits to be sent and what was given up, oldest first. What was sent is here no more."""
+    """What waits to be sent and what was given up, oldest first; with `state=all` also what was sent, muted
+    or told together, of the newest 10,000 and for a week."""
     services, call = services_of(request), call_of(request)
     namespaces = call.need_listed(access.READ)
-    if state is not None and state not in STATES:
-        raise query_problem("state", f"{state[:64]!r} is not one of {', '.join(STATES)}")
-    key = read_cursor("outbox", cursor, int)
+    if state not in SHOWN:
+        raise query_problem("state", f"{state[:64]!r} is not one of {', '.join(SHOWN)}")
+    key, first = read_cursor("outbox", cursor, int), NUMBER_MAX if newest else 0
     await settle(call, services.commits)
     with services.scheduler.read() as store:
         rows = outbox_reads.page(
-            store, after=0 if key is None else int(key[0]), limit=limit + 1, state=state,
-            namespaces=namespaces,
+            store, after=first if key is None else int(key[0]), limit=limit + 1, states=SHOWN[state],
+            namespaces=namespaces, run=run, newest=newest,
         )  # fmt: skip
     shown = rows[:limit]
     more = make_cursor("outbox", shown[-1].id) if len(rows) > limit else None
@@ -92,6 +107,32 @@ async def resend_effect(request: Request, effect: str) -> Response:
         return json_response(effect_json(row))
     outcome = await services.scheduler.propose(ResendEffect(number, call.actor))
     expect_ok(outcome, what=f"effect {number}")
+    with services.scheduler.read() as store:
+        row = outbox.get(store, number) or row
+    return json_response(effect_json(row))
+
+
+@router.post(
+    "/v1/outbox/{effect}/acknowledge", operation_id="acknowledgeEffect",
+    openapi_extra=notifications.acknowledge_effect, responses=schemas.effect_replies,
+)  # fmt: skip
+async def acknowledge_effect(request: Request, effect: str) -> Response:
+    """Somebody saw what it tells of: nobody else is told by escalation, and with `until` nobody of the same
+    of that job until then."""
+    services, call = services_of(request), call_of(request)
+    number = effect_number(effect)
+    with services.scheduler.read() as store:
+        row = need_effect(store, call, number)
+    said = call.json_object() if call.body else {}
+    need_fields(said, FIELDS, HINT)
+    now_ms = services.scheduler.now_ms()
+    reason = reason_of(said, HINT) if "reason" in said else ""
+    command = AcknowledgeEffect(number, end_ms(said, now_ms, HINT), reason, call.actor)
+    if call.flag("dry_run"):
+        need_proposable(command, what=f"effect {number}")
+        row = row._replace(escalate_ms=None, acknowledged_ms=now_ms, actor=call.actor.name)
+        return json_response(effect_json(row))
+    expect_ok(await services.scheduler.propose(command), what=f"effect {number}")
     with services.scheduler.read() as store:
         row = outbox.get(store, number) or row
     return json_response(effect_json(row))

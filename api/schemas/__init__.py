@@ -11,12 +11,21 @@ from __future__ import annotations
 from typing import Any
 
 from api.schemas.approvals import ApprovalList
+from api.schemas.asked import DRY_RUN as _DRY_RUN
+from api.schemas.asked import FLAG as _FLAG
+from api.schemas.asked import body as _body
+from api.schemas.asked import fields as _fields
+from api.schemas.asked import header as _header
+from api.schemas.asked import query as _query
+from api.schemas.asked import text as _text
+from api.schemas.asked import whole as _whole
 from api.schemas.audit import AuditEntryList
 from api.schemas.backfills import Backfill, BackfillList
 from api.schemas.examples import JOB, PARAMS, VARS
 from api.schemas.expectations import Expectation, ExpectationList
 from api.schemas.explained import InstantExplained, RunExplained
 from api.schemas.namespaces import Namespace, NamespaceList
+from api.schemas.notifications import ChannelTold, Effect, EffectList, Mute, MuteList, ReceiverList
 from api.schemas.overview import Bulk, Overview, Table
 from api.schemas.plan import Plan, PlanDate, TickChange
 from api.schemas.proving import ProofList
@@ -25,8 +34,6 @@ from api.schemas.replies import (
     AgentList,
     AttemptList,
     Cluster,
-    Effect,
-    EffectList,
     Job,
     JobList,
     LedgerEntryList,
@@ -48,48 +55,6 @@ from scheduler.model.secret_uses import GRANTS_MAX
 NODE_NAME = "^[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$"
 
 
-def _query(name: str, text: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:
-    shape = schema or {"type": "string"}
-    return {"name": name, "in": "query", "required": False, "description": text, "schema": shape}
-
-
-def _header(name: str, text: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "in": "header",
-        "required": False,
-        "description": text,
-        "schema": {"type": "string"},
-    }
-
-
-def _body(
-    example: object, *, required: bool = True, yaml: bool = False, schema: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    shape = schema or {"type": "object"}
-    content: dict[str, Any] = {"application/json": {"schema": shape, "example": example}}
-    if yaml:
-        content["application/yaml"] = {"schema": {"type": "string"}}
-    return {"required": required, "content": content}
-
-
-def _fields(required: str = "", **fields: dict[str, Any]) -> dict[str, Any]:
-    """An object with these fields and no others. `required`: names, apart by spaces."""
-    return {
-        "type": "object", "properties": fields, "required": required.split(), "additionalProperties": False,
-    }  # fmt: skip
-
-
-def _text(most: int, **more: Any) -> dict[str, Any]:
-    return {"type": "string", "minLength": 1, "maxLength": most, **more}
-
-
-def _whole(most: int) -> dict[str, Any]:
-    return {"type": "integer", "minimum": 1, "maximum": most}
-
-
-#: as Call.flag reads it: the bare name means true
-_FLAG = {"anyOf": [{"type": "boolean"}, {"enum": ["", "yes", "no", "1", "0"]}]}
 _NAMESPACE = _query("namespace", "Namespace; `default` where one is needed.")
 _INDEX = {"type": "integer", "minimum": 0, "maximum": 1 << 62}
 _WAIT = {"type": "string", "examples": ["10ms"], "maxLength": 40}
@@ -103,7 +68,6 @@ _FRESHNESS = [
     ),
     _query("wait", "How long at most, such as 30s.", _WAIT),
 ]
-_DRY_RUN = _query("dry_run", "Say what would happen, change nothing.", _FLAG)
 _PRUNE = _query("prune", "Delete what the source owns and does not name any more.", _FLAG)
 _PRUNE_MAX = _query(
     "prune_max", "How many that may be; without it half of them, or 5.",
@@ -338,6 +302,7 @@ acknowledge: dict[str, Any] = {
     ),
 }
 change_effect: dict[str, Any] = {"parameters": [_DRY_RUN]}
+test_channel = change_effect
 delete_token: dict[str, Any] = {"parameters": [_DRY_RUN]}
 join: dict[str, Any] = {
     "parameters": [_UNASKED],
@@ -486,6 +451,10 @@ agents_replies = _replies(AgentList)
 work_replies = _replies(WorkList)
 proofs_replies = _replies(ProofList)
 effect_replies = _replies(Effect)
+mutes_replies = _replies(MuteList)
+mute_replies: dict[int | str, dict[str, Any]] = {201: {"model": Mute, "description": "Created"}}
+receivers_replies = _replies(ReceiverList)
+channel_replies: dict[int | str, dict[str, Any]] = {201: {"model": ChannelTold, "description": "Created"}}
 secret_replies = _replies(Secret)
 secrets_replies = _replies(SecretList)
 outbox_replies = _replies(EffectList)

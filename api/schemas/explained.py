@@ -95,6 +95,18 @@ class TaskWhen(Reply):
     parts: list[ConditionPart]
 
 
+class Told(Reply):
+    """Of what is in the outbox of a run: as long as it is there."""
+
+    effect: int
+    about: str = Field(examples=["failed"])
+    to: str = Field(examples=["ops@example.org"])
+    state: str = Field(examples=["sent"])
+    at: Instant
+    acknowledged: str | None = Field(description="who saw it")
+    reason: str | None
+
+
 class RunExplained(Reply):
     run: int = Field(examples=[17])
     job: str = Field(examples=["nightly-report"])
@@ -114,6 +126,7 @@ class RunExplained(Reply):
         description="what is still expected of it, and what did not hold",
         examples=[["it is to succeed by 2026-12-31T06:00:00Z"]],
     )
+    told: list[Told] = Field(default_factory=list, description="who was told of it, is to be, or is not")
 
 
 class Era(Reply):

@@ -391,25 +391,6 @@ class Cluster(Reply):
     peers: list[Peer]
 
 
-class Effect(Reply):
-    """Something that is to leave the cluster."""
-
-    id: int = Field(examples=[17])
-    kind: str = Field(examples=["webhook"])
-    target: str = Field(examples=["https://hooks.example.org/cronclave"])
-    about: str = Field(examples=["failed"])
-    namespace: str
-    job: str = Field(examples=["nightly-report"])
-    run: int | None
-    state: str = Field(description="waiting or given_up", examples=["waiting"])
-    created: Instant
-    attempts: int = Field(description="Tries that failed.")
-    next: Instant | None = Field(description="Not before; null: it was given up.")
-    until: Instant = Field(description="Waiting: it is given up then; given up: it is kept until then.")
-    reason: str | None
-    facts: dict[str, Any]
-
-
 class Secret(Reply):
     """A secret, without its value."""
 
@@ -435,11 +416,6 @@ class RunList(Reply):
 
 class TickList(Reply):
     items: list[Tick]
-    next_cursor: str | None
-
-
-class EffectList(Reply):
-    items: list[Effect]
     next_cursor: str | None
 
 

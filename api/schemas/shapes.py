@@ -14,13 +14,15 @@ from api.schemas import (
     dry_runs,
     holders,
     namespaces,
+    notifications,
     reservations,
     sources,
 )
 from api.schemas.replies import Reply
 
 MODULES = (
-    answers, approvals, backfills, completions, dry_runs, holders, namespaces, reservations, sources
+    answers, approvals, backfills, completions, dry_runs, holders, namespaces, notifications, reservations,
+    sources,
 )  # fmt: skip
 
 

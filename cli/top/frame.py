@@ -80,7 +80,7 @@ def _head(look: Look, old_s: float) -> Iterator[RenderableType]:
         yield Text(said, style="red")
     outbox = overview.get("outbox") or {}
     if outbox.get("given_up"):
-        said = f"{outbox['given_up']} notices were given up: cronclave outbox list --given-up"
+        said = f"{outbox['given_up']} notices were given up: cronclave notify list --state given_up"
         yield Text(said, style="yellow")
 
 

@@ -25,6 +25,7 @@ class Parcel:
     cluster: str
     created_ms: int
     facts: dict[str, Any]  #: the payload; the same at each try
+    channel: str = ""  #: namespace/name that it goes by; empty: its job says where it goes
 
 
 class Effect(Protocol):

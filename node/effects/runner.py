@@ -127,7 +127,7 @@ class Runner:
                         continue
                     parcel = Parcel(
                         f"{source}-{row.id}", row.target, row.about, cluster, row.created_ms,
-                        json.loads(row.payload),
+                        json.loads(row.payload), row.channel,
                     )  # fmt: skip
                     target.sending += 1
                     task = self._send(row, parcel, target, is_over=row.until_ms <= now_ms)

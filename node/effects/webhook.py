@@ -28,7 +28,7 @@ import logging
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +52,13 @@ class Webhook:
     kind = "webhook"
 
     def __init__(
-        self, *, signing_key: Path | None = None, loopback: bool = False, trust: ssl.SSLContext | None = None
-    ) -> None:
+        self, *, signing_key: Path | None = None, loopback: bool = False, trust: ssl.SSLContext | None = None,
+        secret_of: Callable[[str], bytes | None] = lambda channel: None,
+    ) -> None:  # fmt: skip
         """`signing_key`: the file with the keys; None: nothing is signed. `trust`: whose certificates are
-        good; None: those that this host trusts."""
+        good; None: those that this host trusts. `secret_of`: what a channel signs with instead; it raises
+        UnsentError where that cannot be had."""
+        self._secret_of = secret_of
         self._signing_key = signing_key
         self._loopback = loopback
         self._trust = trust
@@ -65,7 +68,7 @@ class Webhook:
         headers = {
             "content-type": "application/cloudevents+json; charset=utf-8",
             "user-agent": f"cronclave/{software_version()}",
-            **self._signed(parcel.id, int(time.time()), body),
+            **self._signed(parcel, int(time.time()), body),
         }
         try:
             url = httpx2.URL(parcel.target)
@@ -121,10 +124,14 @@ class Webhook:
             return self._loopback
         return not (ip.is_link_local or ip.is_multicast or ip.is_unspecified or ip.is_reserved)
 
-    def _signed(self, id: str, at_s: int, body: bytes) -> dict[str, str]:
+    def _signed(self, parcel: Parcel, at_s: int, body: bytes) -> dict[str, str]:
         """The headers of Standard Webhooks. Raises UnsentError when there are keys that cannot be read."""
+        id = parcel.id
         headers = {"webhook-id": id, "webhook-timestamp": str(at_s)}
-        if self._signing_key is not None:
+        own = self._secret_of(parcel.channel) if parcel.channel else None
+        if own is not None:
+            headers["webhook-signature"] = signature(own, id, at_s, body)
+        elif self._signing_key is not None:
             try:
                 keys = read_keys(self._signing_key)
             except (OSError, ValueError) as error:
@@ -166,7 +173,7 @@ def cloud_event(parcel: Parcel) -> bytes:
     event: dict[str, Any] = {
         "specversion": "1.0",
         "id": parcel.id,
-        "source": f"/clusters/{parcel.cluster}/namespaces/{facts['namespace']}/jobs/{facts['job']}",
+        "source": f"/clusters/{parcel.cluster}/namespaces/{facts['namespace']}{_job(facts)}",
         "type": f"cronclave.{of}.{parcel.about}",
         "subject": _subject(of, facts, data),
         "time": rfc3339(parcel.created_ms),
@@ -176,10 +183,16 @@ def cloud_event(parcel: Parcel) -> bytes:
     return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+def _job(facts: Mapping[str, Any]) -> str:
+    return f"/jobs/{facts['job']}" if facts["job"] else ""
+
+
 def _subject(of: str, facts: Mapping[str, Any], data: Mapping[str, Any]) -> str:
     if of == "job":
         return f"jobs/{facts['job']}"
-    return f"runs/{facts['run']}" if of == "run" else f"ticks/{data['tick']}"
+    if of == "tick":
+        return f"ticks/{data['tick']}"
+    return f"runs/{facts['run']}" if facts["run"] else of
 
 
 def signature(key: bytes, id: str, at_s: int, body: bytes) -> str:

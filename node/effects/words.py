@@ -33,19 +33,29 @@ _HAPPENED: Mapping[str, Callable[[Facts], str]] = {
     "short": lambda facts: "was short",
     "stalled": lambda facts: "writes nothing",
     "too_few": lambda facts: "succeeded too few times",
+    "digest": lambda facts: f"{facts['count']} notices: {_counts(facts)}",
+    "test": lambda facts: f"a test of channel {facts['namespace']}/{facts['channel']}",
+    "report": lambda facts: f"report {facts['title']}",
 }
 
 
 def subject(parcel: Parcel) -> str:
     facts = parcel.facts
     mark = "" if facts["criticality"] == "normal" else f"[{facts['criticality']}] "
-    return f"{mark}{facts['namespace']}/{facts['job']} {_HAPPENED[parcel.about](facts)}"
+    silent = "Nobody saw: " if "escalated" in facts else ""
+    return f"{mark}{silent}{_whose(facts)}{_HAPPENED[parcel.about](facts)}"
 
 
 def text(parcel: Parcel, public_url: str = "") -> str:
     """`public_url`: of the cockpit; empty: nobody said."""
     facts = parcel.facts
-    lines = [f"{facts['namespace']}/{facts['job']} {_HAPPENED[parcel.about](facts)}.", ""]
+    end = ["", "-- ", f"Cronclave, cluster {parcel.cluster}, notice {parcel.id}", ""]
+    if parcel.about in _OF_NO_JOB:
+        return "\n".join([*_OF_NO_JOB[parcel.about](facts), *end])
+    lines = [f"{_whose(facts)}{_HAPPENED[parcel.about](facts)}.", ""]
+    if "escalated" in facts:
+        waited = format_duration(facts["silent_ms"] // 1_000 * 1_000)
+        lines += [f"Others were told {waited} ago, and nobody said that they saw it.", ""]
     if why := _why(parcel.about, facts):
         lines += [f"Why: {why}", ""]
     lines += [f"{name + ':':<12}{value}" for name, value in _known(facts)]
@@ -59,7 +69,38 @@ def text(parcel: Parcel, public_url: str = "") -> str:
         lines.append(f"      {public_url}/cockpit/{place}")
     if facts["owner"]:
         lines += ["", f"{facts['owner']} answers for this job."]
-    return "\n".join([*lines, "", "-- ", f"Cronclave, cluster {parcel.cluster}, notice {parcel.id}", ""])
+    return "\n".join([*lines, *end])
+
+
+def _digest(facts: Facts) -> list[str]:
+    lines = [f"{facts['count']} notices since {rfc3339(facts['first_ms'])}: {_counts(facts)}.", ""]
+    for item in facts["items"]:
+        run = f", run {item['run']}" if item["run"] else ""
+        why = f": {item['reason']}" if item["reason"] else ""
+        lines.append(f"{rfc3339(item['at_ms'])}  {item['namespace']}/{item['job']} {item['about']}{run}{why}")
+    return [*lines, "", "More: cronclave notify list --state all"]
+
+
+def _test(facts: Facts) -> list[str]:
+    who = facts["actor"] or "Somebody"
+    return [f"{who} tries channel {facts['namespace']}/{facts['channel']}. It arrives."]
+
+
+def _report(facts: Facts) -> list[str]:
+    return [facts["title"], "", *facts["lines"]]
+
+
+_OF_NO_JOB: Mapping[str, Callable[[Facts], list[str]]] = {
+    "digest": _digest, "test": _test, "report": _report
+}  # fmt: skip
+
+
+def _whose(facts: Facts) -> str:
+    return f"{facts['namespace']}/{facts['job']} " if facts["job"] else ""
+
+
+def _counts(facts: Facts) -> str:
+    return ", ".join(f"{count} {about}" for about, count in facts["by"].items())
 
 
 def _job(facts: Facts) -> str:

@@ -1,19 +1,48 @@
-"""Effects: what the leader's runner says of its tries, and what a person decides of them.
+"""Effects: what the leader's runner says of its tries, and what people say of what is told.
 
 Rules of this file:
 
-1. A report is a fact. It counts whoever leads by now, once: a row that is gone was sent, or dropped.
-2. A failure is of one try. A late word of an earlier one changes nothing."""
+1. A report is a fact. It counts whoever leads by now, once: what was sent is sent, a row that is gone was
+   dropped.
+2. A failure is of one try. A late word of an earlier one changes nothing.
+3. A receiver that failed FAILING tries in a row is told to be failing, once, until it takes something.
+4. Who acknowledges an effect saw what it tells of: whoever else was told of the same need not see it too.
+5. Of what is over by itself (the job succeeded again, the expectation holds) nobody is told by escalation."""
 
 from __future__ import annotations
 
+import json
+
 from scheduler.machine.context import OK, Context, done, refused
-from scheduler.machine.rules import sending
+from scheduler.machine.rules import hands, routing, sending, verdicts
 from scheduler.machine.steps import outbox as outbox_steps
-from scheduler.store.tables import outbox
+from scheduler.model.notify import ABOUT, FAILED
+from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import mutes, outbox, receivers, unmet
+from scheduler.store.tables.mutes import Mute as MuteRow
+from scheduler.store.tables.outbox import Effect
+from scheduler.store.tables.receivers import Receiver
 from scheduler.words import events as e
-from scheduler.words.commands import DropEffect, ReportSent, ReportUnsent, ResendEffect
+from scheduler.words.commands import (
+    AcknowledgeEffect,
+    DropEffect,
+    Escalate,
+    Mute,
+    ReportSent,
+    ReportUnsent,
+    ResendEffect,
+    TellChannel,
+    TellTogether,
+    Unmute,
+)
 from scheduler.words.outcomes import Code, Outcome
+
+FAILING = 5
+MUTES_MAX = 1_000
+MUTE_MS_MAX = 366 * 86_400_000
+FACTS_BYTES_MAX = 256 * 1024
+TOLD_BY_PERSONS = ("test", "report")
+_TOGETHER = 200  #: ids that effects of one thing lie apart at most
 
 
 def _unknown(effect: int) -> Outcome:
@@ -24,8 +53,17 @@ def report_sent(ctx: Context, command: ReportSent) -> Outcome:
     effect = outbox.get(ctx.store, command.effect)
     if effect is None:
         return _unknown(command.effect)
-    outbox_steps.forget(ctx, effect)
+    if effect.state == outbox.SENT:
+        return refused(Code.SUPERSEDED, "it was sent, and that is known")
+    outbox_steps.sent(ctx, effect)
     ctx.emit(e.EffectSent(effect.id, effect.kind, effect.namespace, effect.name, effect.run, effect.attempts))
+    failing = receivers.get(ctx.store, effect.target)
+    if failing is not None:
+        receivers.drop(ctx.store, effect.target)
+        if failing.failures >= FAILING:
+            ctx.emit(
+                e.ReceiverRecovered(effect.id, effect.kind, effect.namespace, effect.name, effect.channel)
+            )
     return OK
 
 
@@ -36,6 +74,7 @@ def report_unsent(ctx: Context, command: ReportUnsent) -> Outcome:
     if effect.state != outbox.WAITING or command.attempt != effect.attempts + 1:
         return refused(Code.SUPERSEDED, f"{effect.attempts} tries of it failed, it is {effect.state}")
     reason = command.reason[: outbox_steps.REASON_LETTERS_MAX]
+    _fail(ctx, effect, reason)
     next_ms = sending.next_ms(
         effect.id, command.attempt, now_ms=ctx.stamp_ms, until_ms=effect.until_ms,
         wait_ms=command.wait_ms, is_final=command.is_final,
@@ -50,10 +89,31 @@ def report_unsent(ctx: Context, command: ReportUnsent) -> Outcome:
     return done(next_ms=next_ms)
 
 
+def _fail(ctx: Context, effect: Effect, reason: str) -> None:
+    before = receivers.get(ctx.store, effect.target)
+    failures = 1 if before is None else before.failures + 1
+    since_ms = ctx.stamp_ms if before is None else before.since_ms
+    receivers.put(
+        ctx.store,
+        Receiver(
+            effect.target, effect.kind, effect.channel, effect.namespace, effect.name, failures, since_ms,
+            ctx.stamp_ms, reason,
+        ),
+    )  # fmt: skip
+    if failures == FAILING:
+        ctx.emit(
+            e.ReceiverFailing(
+                effect.id, effect.kind, effect.namespace, effect.name, effect.channel, failures, reason
+            )
+        )
+
+
 def resend(ctx: Context, command: ResendEffect) -> Outcome:
     effect = outbox.get(ctx.store, command.effect)
     if effect is None:
         return _unknown(command.effect)
+    if effect.state not in (outbox.WAITING, outbox.GIVEN_UP):
+        return refused(Code.CONFLICT, f"effect {effect.id} is {effect.state}: there is nothing to send again")
     if effect.state == outbox.GIVEN_UP:
         full = sending.why_full(ctx.state.outbox_waiting, outbox.waiting_for(ctx.store, effect.target))
         if full:
@@ -79,3 +139,126 @@ def drop(ctx: Context, command: DropEffect) -> Outcome:
     )
     ctx.changed("effect", effect.namespace, str(effect.id), effect.state, None, run=effect.run)
     return OK
+
+
+def acknowledge(ctx: Context, command: AcknowledgeEffect) -> Outcome:
+    effect = outbox.get(ctx.store, command.effect)
+    if effect is None:
+        return _unknown(command.effect)
+    if refusal := hands.of_reason(command.reason):
+        return refusal
+    if command.until_ms is not None:
+        mute = Mute(
+            effect.namespace, effect.name, effect.about, command.until_ms, command.reason, command.actor
+        )
+        outcome = _mute(ctx, mute)
+        if not outcome.ok:
+            return outcome
+    actor = command.actor.name
+    for same in outbox.of_same(ctx.store, effect, _TOGETHER):
+        outbox.see(ctx.store, same, at_ms=ctx.stamp_ms, actor=actor)
+    ctx.emit(
+        e.EffectAcknowledged(
+            effect.id, effect.namespace, effect.name, effect.run, effect.about, actor, command.reason
+        )
+    )  # fmt: skip
+    ctx.changed(
+        "effect", effect.namespace, str(effect.id), effect.about, "acknowledged", run=effect.run,
+        reason=command.reason,
+    )  # fmt: skip
+    return done(effect=effect.id)
+
+
+def mute(ctx: Context, command: Mute) -> Outcome:
+    return hands.of_reason(command.reason) or _mute(ctx, command)
+
+
+def _mute(ctx: Context, command: Mute) -> Outcome:
+    if command.until_ms <= ctx.stamp_ms:
+        return refused(Code.INVALID, "it would be over before it begins")
+    if command.until_ms > ctx.stamp_ms + MUTE_MS_MAX:
+        return refused(Code.INVALID, "for 366 days at most: what is never to be told is left out of `on`")
+    if command.about and command.about not in ABOUT:
+        return refused(Code.INVALID, f"{command.about!r} is nothing that is told of")
+    if command.job and not command.namespace:
+        return refused(Code.INVALID, "a job is one of a namespace")
+    if mutes.count(ctx.store) >= MUTES_MAX:
+        return refused(Code.LIMIT, f"{MUTES_MAX} mutes stand already")
+    row = MuteRow(
+        ctx.state.idx, command.namespace, command.job, command.about, ctx.stamp_ms, command.until_ms,
+        command.actor.name, command.reason,
+    )  # fmt: skip
+    mutes.insert(ctx.store, row)
+    ctx.emit(
+        e.Muted(row.id, row.namespace, row.job, row.about, row.until_ms, row.actor, row.reason)
+    )
+    ctx.changed("mute", row.namespace, row.job or str(row.id), None, row.about or "all", reason=row.reason)
+    return done(mute=row.id)
+
+
+def unmute(ctx: Context, command: Unmute) -> Outcome:
+    row = mutes.get(ctx.store, command.mute)
+    if row is None:
+        return refused(Code.NOT_FOUND, f"no mute {command.mute}")
+    mutes.drop(ctx.store, row.id)
+    ctx.emit(e.Unmuted(row.id, row.namespace, row.job, row.about, command.actor.name))
+    ctx.changed("mute", row.namespace, row.job or str(row.id), row.about or "all", None)
+    return OK
+
+
+def tell_together(ctx: Context, command: TellTogether) -> Outcome:
+    effect = outbox.get(ctx.store, command.effect)
+    if effect is None or effect.state != outbox.GATHERED or effect.next_ms > ctx.stamp_ms:
+        return refused(Code.SUPERSEDED, f"effect {command.effect} waits for nothing now")
+    return done(told=outbox_steps.tell_together(ctx, effect))
+
+
+def escalate(ctx: Context, command: Escalate) -> Outcome:
+    effect = outbox.get(ctx.store, command.effect)
+    if effect is None or effect.escalate_ms is None or effect.escalate_ms > ctx.stamp_ms:
+        return refused(Code.SUPERSEDED, f"nobody else is to be told of effect {command.effect} now")
+    outbox.escalate(ctx.store, effect.id)
+    facts = json.loads(effect.payload)
+    if _is_over(ctx, effect, facts):
+        return done(told=0)
+    others = routing.escalated(ctx.store, effect.route)
+    facts |= {"escalated": effect.id, "silent_ms": ctx.stamp_ms - effect.created_ms}
+    for other in others:
+        outbox_steps.put(
+            ctx, other, about=effect.about, namespace=effect.namespace, name=effect.name, run=effect.run,
+            facts=facts,
+        )  # fmt: skip
+    ctx.emit(
+        e.EffectEscalated(
+            effect.id, effect.namespace, effect.name, effect.run, effect.about, len(others)
+        )
+    )
+    return done(told=len(others))
+
+
+def _is_over(ctx: Context, effect: Effect, facts: dict[str, object]) -> bool:
+    number = facts.get("unmet")
+    if isinstance(number, int):
+        row = unmet.get(ctx.store, number)
+        return row is None or row.over_ms is not None or row.is_acknowledged(ctx.stamp_ms)
+    if effect.about == FAILED:
+        job = job_rows.find(ctx.store, effect.namespace, effect.name)
+        return job is None or not job_rows.is_failing(ctx.store, job.id, verdicts.RUN_FAILURES)
+    return False
+
+
+def tell_channel(ctx: Context, command: TellChannel) -> Outcome:
+    if command.about not in TOLD_BY_PERSONS or len(command.facts) > FACTS_BYTES_MAX:
+        return refused(Code.INVALID, f"{command.about!r} is nothing that a person has told")
+    ways = routing.of_channel(ctx.store, command.namespace, command.channel)
+    if not ways:
+        return refused(Code.NOT_FOUND, f"no channel {command.namespace}/{command.channel}")
+    facts = json.loads(command.facts)
+    for way in ways:
+        outbox_steps.put(
+            ctx, way, about=command.about, namespace=command.namespace, name="", run=0, facts=facts,
+            alone=True,
+        )  # fmt: skip
+    ctx.changed("channel", command.namespace, command.channel, None, command.about, verb="tell")
+    last = ctx.state.last_effect
+    return done(effects=list(range(last - len(ways) + 1, last + 1)))

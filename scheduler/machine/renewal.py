@@ -121,9 +121,11 @@ def _take_out_ungranted(store: Store, state: State) -> None:
 
 def _give_up_effects(store: Store, state: State) -> None:
     store.execute(
-        "UPDATE outbox SET state = 'given_up', until_ms = ?, reason = ? WHERE state = 'waiting'",
+        "UPDATE outbox SET state = 'given_up', until_ms = ?, reason = ?, escalate_ms = NULL"
+        " WHERE state IN ('waiting', 'gathered')",
         (state.stamp_ms + sending.KEPT_MS, MAY_BE_SENT),
     )
+    store.execute("UPDATE outbox SET escalate_ms = NULL WHERE escalate_ms IS NOT NULL")
     state.outbox_waiting = 0
     outbox.drop_given_up(store, max(0, outbox.given_up(store) - sending.GIVEN_UP_MAX))
 

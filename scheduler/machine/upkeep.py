@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scheduler.machine.context import OK, Context, done, refused
+from scheduler.machine.rules import sending
 from scheduler.store.connection import Store
 from scheduler.store.tables import agents as agent_rows
 from scheduler.store.tables import (
@@ -27,8 +28,10 @@ from scheduler.store.tables import files as file_rows
 from scheduler.store.tables import fronts as front_rows
 from scheduler.store.tables import idempotency as idempotency_rows
 from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import mutes as mute_rows
 from scheduler.store.tables import notices as notice_rows
 from scheduler.store.tables import outbox as outbox_rows
+from scheduler.store.tables import receivers as receiver_rows
 from scheduler.store.tables import runs as run_rows
 from scheduler.store.tables import sessions as session_rows
 from scheduler.store.tables import tasks as task_rows
@@ -97,6 +100,9 @@ def sweep(ctx: Context, command: Sweep) -> Outcome:
         required.forget_swept(ctx.store)
     files = file_rows.sweep(ctx.store, limit) + blind.sweep(ctx.store, limit)
     effects = outbox_rows.drop_given_up(ctx.store, limit, ctx.stamp_ms)
+    effects += outbox_rows.drop_told(ctx.store, limit, ctx.stamp_ms)
+    mute_rows.sweep(ctx.store, ctx.stamp_ms, limit)
+    receiver_rows.sweep(ctx.store, ctx.stamp_ms - sending.KEPT_MS, limit)
     entries = audit_rows.drop_surplus(ctx.store, ctx.state.last_audit, ctx.stamp_ms, limit)
     return done(
         keys=keys, fronts=len(fronts), agents=agents, sessions=sessions, effects=effects, audit=entries,

@@ -83,8 +83,6 @@ class CompiledNotice(NamedTuple):
     on: tuple[str, ...]  #: what it tells of
     kind: str  #: of node/effects
     target: str
-    owner: str  #: of the job
-    criticality: str  #: of the job
 
 
 class OfTrigger(NamedTuple):
@@ -125,6 +123,7 @@ class CompiledJob(msgspec.Struct, frozen=True):
     calendar: tuple[str, str] | None  #: namespace and name of that by which dates among them are counted
     of_triggers: dict[str, OfTrigger]  #: by key, of those alone that have words of their own
     labels: str  #: of the job, as canonical JSON
+    owner: str
     criticality: str
     notify: tuple[CompiledNotice, ...]
     vars: tuple[tuple[str, str], ...]  #: namespace and name of each, in its order
@@ -286,6 +285,7 @@ def _job(shape: dict[str, Any], spec_bytes: int) -> CompiledJob:
         calendar=resolved(policies["calendar"], namespace) if "calendar" in policies else None,
         of_triggers=_of_triggers(shape["triggers"], defaults) if shape.get("triggers") else {},
         labels=_text(shape.get("labels") or {}),
+        owner=shape["owner"],
         criticality=shape["criticality"],
         notify=_notices(shape) if shape.get("notify") else (),
         vars=tuple([resolved(text, namespace) for text in shape["vars"]]) if shape.get("vars") else (),
@@ -452,10 +452,10 @@ def _ends(entries: list[int | str]) -> frozenset[int | str]:
 
 
 def _notices(shape: dict[str, Any]) -> tuple[CompiledNotice, ...]:
-    criticality, owner = shape["criticality"], shape["owner"]
+    criticality = shape["criticality"]
     return tuple(
         [
-            CompiledNotice(tuple(each["on"]), kind, target, owner, criticality)
+            CompiledNotice(tuple(each["on"]), kind, target)
             for each in shape["notify"]
             if criticality in each.get("criticality", (criticality,))
             for kind, target in compiled_targets(each)

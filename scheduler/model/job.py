@@ -211,6 +211,11 @@ class Job(Model):
             for each in () if does.refers is None else does.refers(getattr(task, does.name)):
                 pointer = pointer_of("tasks", name, does.name, each.field)
                 found.append(Target(each.kind, *resolved(each.text, self.namespace), pointer, each.needs))
+        found += [
+            Target("channel", *resolved(said, self.namespace), pointer_of("notify", place, "channel"))
+            for place, notice in enumerate(self.notify)
+            if (said := notice.in_channel) is not None
+        ]
         found += [target for target, _ in self.wants]
         for place, trigger in enumerate(self.triggers):
             for kind, namespace, name, field in trigger.refers(self.namespace):

@@ -21,7 +21,7 @@ else:  # a field for each kind, without a value by default
     )
 
 
-def _about(value: Any) -> Any:
+def about(value: Any) -> Any:
     if not isinstance(value, list | tuple):
         raise Refused(f"on must be a list, not {type_name(value)}", f"such as on: [{', '.join(ABOUT)}]")
     if not value:
@@ -34,7 +34,7 @@ def _about(value: Any) -> Any:
     return as_tuple(value)
 
 
-_ON_SCHEMA = {
+ABOUT_SCHEMA = {
     "type": "array",
     "items": {"type": "string", "enum": list(ABOUT)},
     "minItems": 1,
@@ -49,7 +49,7 @@ _ON_SCHEMA = {
 class Notice(Way):
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [name]} for name in NAMES]})
 
-    on: Annotated[tuple[str, ...], BeforeValidator(_about), WithJsonSchema(_ON_SCHEMA)]
+    on: Annotated[tuple[str, ...], BeforeValidator(about), WithJsonSchema(ABOUT_SCHEMA)]
 
     criticality: Annotated[
         tuple[Criticality, ...] | None,
@@ -61,6 +61,12 @@ class Notice(Way):
     def way(self) -> str:
         """The kind that it goes by."""
         return next(kind.name for kind in KINDS if getattr(self, kind.name) is not None)
+
+    @property
+    def in_channel(self) -> str | None:
+        """The channel that it goes by; None: it says itself where it goes."""
+        found: str | None = getattr(self, "channel", None)
+        return found
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

@@ -45,6 +45,7 @@ SENT: Mapping[str, dict[str, Any]] = {
     "putNamespace": {"json": {"quotas": {"jobs": 5}}},
     "pauseAll": {"json": {"reason": "why"}},
     "createToken": {"json": {"name": "more", "role": "viewer", "namespaces": [OURS]}},
+    "addMute": {"json": {"namespace": OURS, "until": "2199-01-31T23:00:00Z"}},
     "acknowledgeExpectation": {"json": {"until": "2199-01-31T23:00:00Z"}},
     "addMember": {"json": {}},
     "joinCluster": {"json": {}},
@@ -77,6 +78,8 @@ async def run(client: httpx2.AsyncClient, node: SingleNode) -> int:
     assert sealed.ok, sealed
     given = {"secret": JOB, "namespace": OURS}
     assert (await client.put(f"/v1/hooks/{JOB}", json=given)).status_code == 201
+    given = {"email": ["ops@example.org"], "namespace": OURS}
+    assert (await client.put(f"/v1/channels/{JOB}", json=given)).status_code == 201
     made = await client.post(f"/v1/jobs/{JOB}/runs", params={"namespace": OURS}, json={})
     assert made.status_code == 201, made.text
     assert (await client.put(f"/v1/namespaces/{OURS}", json={})).status_code == 201
@@ -111,7 +114,7 @@ def request_of(operation: str, run: int) -> tuple[str, str, dict[str, Any]]:
     path = path.replace("{name}", "ours" if operation == "deleteToken" else JOB).replace("{namespace}", OURS)
     path = path.replace("{kind}", "vars")
     path = path.replace("{run}", str(run)).replace("{effect}", "1").replace("{node}", "node-9")
-    path = path.replace("{expectation}", "1")
+    path = path.replace("{expectation}", "1").replace("{mute}", "1")
     path = path.replace("{backfill}", "1").replace("{serial}", "1").replace("{task}", "main")
     sent = {**SENT.get(operation, {})}
     sent["params"] = {"namespace": OURS, **sent.get("params", {})}
@@ -171,7 +174,7 @@ async def test_every_route_refuses_whom_it_says(
 MAY_BE_UNKNOWN = {
     "getAgent", "listWork", "drainAgent", "resumeAgent", "releaseAgent", "removeMember", "getSecret",
     "listScheduleTicks",
-    "grantSecret", "deleteSecret", "getBackfill", "cancelBackfill",
+    "grantSecret", "deleteSecret", "getBackfill", "cancelBackfill", "removeMute",
 }  # fmt: skip
 """Of what is not there in this test."""
 

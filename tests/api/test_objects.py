@@ -42,6 +42,8 @@ async def test_an_object_of_each_kind_goes_there_and_back(
     example = {**kind_of(name).example, "owner": "ann", "labels": {"team": "data"}}
     if "secret" in example:
         assert (await node.propose(PutSecret("default", example["secret"], 1, "k", b"sealed"))).ok
+    for channel in example.get("to", ()):
+        await applied(client, {"channel": channel, "email": ["ops@example.org"]})
     path = f"/v1/{NAMES[name]}/{example[name]}"
     put = await client.put(path, json=example)
     assert (put.status_code, put.headers["ETag"]) == (201, '"1"')
@@ -64,6 +66,8 @@ async def test_its_text_is_what_a_person_wrote(
     example = {**kind_of(name).example, "owner": "ann"}
     if "secret" in example:
         assert (await node.propose(PutSecret("default", example["secret"], 1, "k", b"sealed"))).ok
+    for channel in example.get("to", ()):
+        await applied(client, {"channel": channel, "email": ["ops@example.org"]})
     path = f"/v1/{NAMES[name]}/{example[name]}"
     await client.put(path, json=example)
     told = await client.get(f"{path}/definition")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 
-from scheduler.words.commands import ReportSent, ReportUnsent
+from api.instants import rfc3339
+from scheduler.machine.effects import FAILING
+from scheduler.words.commands import DropEffect, Granted, PutToken, ReportSent, ReportUnsent
 from tests.node.effects.parts import Telling, url
 
 
@@ -58,7 +62,7 @@ async def test_lists_go_on_and_may_be_of_one_state_or_namespace(client: httpx2.A
     assert await listed(client, state="waiting") == [2, 3]
     assert await listed(client, namespace="default") == [1, 2, 3]
     assert await listed(client, namespace="other") == []
-    wrong = await client.get("/v1/outbox", params={"state": "sent"})
+    wrong = await client.get("/v1/outbox", params={"state": "gone"})
     assert (wrong.status_code, wrong.json()["type"]) == (422, "/problems/validation")
 
 
@@ -81,9 +85,10 @@ async def test_a_person_drops_one(client: httpx2.AsyncClient, node: Telling) -> 
 
 @pytest.mark.parametrize("effect", ["2", "99", "x", "-1", "9" * 30])
 async def test_what_is_not_there_is_said(client: httpx2.AsyncClient, node: Telling, effect: str) -> None:
-    node.apply(ReportSent(2))
+    node.apply(DropEffect(2))
     for answer in (
         await client.post(f"/v1/outbox/{effect}/resend"),
+        await client.post(f"/v1/outbox/{effect}/acknowledge"),
         await client.delete(f"/v1/outbox/{effect}"),
     ):
         assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found")
@@ -102,3 +107,93 @@ async def test_the_metrics_say_how_many_wait_and_how_long(client: httpx2.AsyncCl
     assert lines['cronclave_outbox{state="given_up"}'] == "2.0"
     assert 90 <= float(lines["cronclave_outbox_oldest_seconds"]) < 300
     assert lines['cronclave_effects_total{kind="webhook",outcome="given_up"}'] == "1.0"
+
+
+async def test_what_was_sent_is_listed_for_a_while_and_may_be_of_one_run(
+    client: httpx2.AsyncClient, node: Telling
+) -> None:
+    node.apply(ReportSent(2))
+
+    assert await listed(client) == [1, 3]
+    assert await listed(client, state="all") == [1, 2, 3]
+    assert await listed(client, state="all", newest="true") == [3, 2, 1]
+    assert await listed(client, state="all", run="2") == [2]
+    first = (await client.get("/v1/outbox", params={"limit": 1, "newest": "true"})).json()
+    rest = await listed(client, cursor=first["next_cursor"], newest="true")
+    assert [*(item["id"] for item in first["items"]), *rest] == [3, 1]
+    (sent,) = (await client.get("/v1/outbox", params={"state": "sent"})).json()["items"]
+    assert (sent["facts"], sent["next"]) == (None, None)
+    again = await client.post("/v1/outbox/2/resend")
+    assert (again.status_code, again.json()["type"]) == (409, "/problems/conflict")
+    told = (await client.get("/v1/runs/2/explain")).json()["told"]
+    assert [(each["about"], each["state"], each["to"]) for each in told] == [("failed", "sent", url("a"))]
+
+
+async def test_a_person_saw_it_and_may_have_the_same_muted(client: httpx2.AsyncClient, node: Telling) -> None:
+    path, until = "/v1/outbox/3/acknowledge", "2199-01-31T23:00:00Z"
+    far = await client.post(path, json={"until": until})
+    assert (far.status_code, far.json()["type"]) == (422, "/problems/validation")
+    soon = rfc3339(node.now_ms() + 3_600_000)
+    dry = await client.post(path, json={"until": soon}, params={"dry_run": "true"})
+    assert dry.json()["acknowledged"]["by"] is not None
+    seen = await client.post(path, json={"until": soon, "reason": "on it"})
+
+    assert seen.json()["acknowledged"]["by"] == dry.json()["acknowledged"]["by"]
+    (mute,) = (await client.get("/v1/mutes")).json()["items"]
+    assert (mute["job"], mute["about"], mute["until"], mute["reason"]) == ("j", "failed", soon, "on it")
+    node.fail("j")
+    assert await listed(client, state="muted") == [4]
+    assert (await client.delete(f"/v1/mutes/{mute['id']}")).status_code == 204
+    node.fail("j")
+    assert await listed(client) == [1, 2, 3, 5]
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({}, "/until"), ({"until": "tomorrow"}, "/until"), ({"until": "2020-01-01T00:00:00Z"}, "/until"),
+        ({"job": "j"}, "/namespace"), ({"about": "nothing"}, "/about"), ({"namespace": 7}, "/namespace"),
+        ({"until": "2199-01-31T23:00:00Z", "reason": " "}, "/reason"), ({"for": "ever"}, ""),
+    ],
+)  # fmt: skip
+async def test_a_mute_that_cannot_be_is_refused_with_its_place(
+    client: httpx2.AsyncClient, body: dict[str, Any], place: str
+) -> None:
+    answer = await client.post("/v1/mutes", json=body)
+
+    assert answer.status_code == 422, answer.text
+    assert place in answer.text
+    assert (await client.get("/v1/mutes")).json()["items"] == []
+
+
+async def test_a_channel_is_tried_and_a_receiver_that_fails_is_named(
+    client: httpx2.AsyncClient, node: Telling
+) -> None:
+    assert (await client.put("/v1/channels/ops", json={"email": ["ops@example.org"]})).status_code == 201
+    assert (await client.post("/v1/channels/none/test")).status_code == 404
+    dry = await client.post("/v1/channels/ops/test", params={"dry_run": "true"})
+    assert dry.json()["change"] == "told"
+    (number,) = (await client.post("/v1/channels/ops/test")).json()["effects"]
+    for attempt in range(1, FAILING + 1):
+        node.apply(ReportUnsent(number, attempt, "connection refused"))
+
+    (failing,) = (await client.get("/v1/receivers")).json()["items"]
+    assert (failing["target"], failing["channel"]) == ("ops@example.org", "default/ops")
+    assert (failing["failures"], failing["reason"]) == (FAILING, "connection refused")
+    assert "cronclave_receivers_failing 1.0" in (await client.get("/metrics")).text
+
+
+async def test_a_route_of_all_needs_the_right_in_all(client: httpx2.AsyncClient, node: Telling) -> None:
+    roles = (Granted("default", "submitter"),)
+    (made,) = node.apply(PutToken("ed", hashlib.sha256(b"ed").digest(), "", roles=roles))
+    assert made.ok, made
+    ed = {"Authorization": "Bearer ed"}
+    channel = await client.put("/v1/channels/c", json={"email": ["c@example.org"]}, headers=ed)
+    assert channel.status_code == 201
+    body = {"on": ["failed"], "to": ["c"]}
+    assert (await client.put("/v1/routes/r", json=body, headers=ed)).status_code == 201
+    whole = {**body, "everywhere": True}
+    assert (await client.put("/v1/routes/r", json=whole, headers=ed)).status_code == 403
+    applied = await client.post("/v1/apply", json={"objects": [{"route": "r", **whole}]}, headers=ed)
+    assert applied.status_code == 403
+    assert (await client.put("/v1/routes/r", json=whole)).status_code == 200

@@ -30,7 +30,7 @@ FIRST = ("index.html", "icon.svg", "style.css", "parts/look.js", "app.js", "part
 FIRST_BYTES_MAX = 60_000
 TABLES = ("texts.js", "texts_later.js", "texts_problems.js")
 OF_KINDS = ("parts/objects.js", "pages/objects.js", "pages/object.js")
-BYTES_MAX = 240_000  #: with all that is fetched when it is first shown: pages, charts, graphs
+BYTES_MAX = 244_000  #: with all that is fetched when it is first shown: pages, charts, graphs
 IMPORT = re.compile(r"""(?:^|\n)(?:import|export)\b[^;"]*"(\.[^"]+)";""")
 LINES_MAX = 500
 

@@ -28,6 +28,7 @@ from tests.golden.outside import outside
 from tests.golden.overlaps import overlaps
 from tests.golden.plans import fills, plans
 from tests.golden.reservations import reservations
+from tests.golden.routes import routing
 from tests.golden.sources import owned
 from tests.golden.templates import templates_change
 from tests.golden.windows import windows
@@ -68,6 +69,7 @@ def every_command(story: Recorder) -> None:
     groups(story)
     divided(story)
     _effects(story)
+    routing(story)
     _upkeep(story)
     _other_values(story)
     _format(story)

@@ -34,6 +34,7 @@ const newNamespace = { path: "/cockpit/namespaces/new", title: "namespaces.title
 const namespace = { path: "/cockpit/namespaces/:namespace", title: "namespaces.title", view: later(() => import("./namespace.js")) };
 const editNamespace = { path: "/cockpit/namespaces/:namespace/edit", title: "job.edit", view: later(() => import("./namespace.js").then(({ Edit }) => ({ default: Edit }))) };
 const audit = { path: "/cockpit/audit", title: "audit.title", key: "w", view: later(() => import("./audit.js")) };
+const notifications = { path: "/cockpit/notifications", title: "notify.title", key: "m", view: later(() => import("./notifications.js")), icon: "M4 5h12v9H4zM4 5.5l6 5 6-5" };
 
-export const PAGES = [overview, jobs, runs, plan, objects, namespaces, agents, cluster, ledger, access, audit, create, job, why, backfills, backfill, edit, run,
+export const PAGES = [overview, jobs, runs, plan, objects, namespaces, agents, cluster, ledger, notifications, access, audit, create, job, why, backfills, backfill, edit, run,
   secrets, kind, newObject, object, editObject, newNamespace, namespace, editNamespace];

@@ -25,6 +25,8 @@ const FACTS = {
     [t("sources.namespaces"), (one.namespaces || []).join(", ")]],
   boards: (one) => [[t("objects.expires"), one.expires]],
   templates: (one) => [[t("objects.gives"), Object.keys(one.gives).join(", ")]],
+  channels: (one) => [[t("notify.to"), one.webhook || one.email.join(", ")], [t("objects.secret"), one.secret && html`<a href=${secretAt(one)}>${one.secret}</a>`]],
+  routes: (one) => [[t("notify.about"), one.on.join(", ")], [t("notify.to"), one.to.join(", ")], [t("notify.digest"), one.digest], [t("notify.escalate"), one.escalate && `${one.escalate.after}: ${one.escalate.to.join(", ")}`]],
   hooks: (one) => [[t("objects.scheme"), one.scheme], [t("objects.secret"), html`<a href=${secretAt(one)}>${one.secret}</a>`], [t("objects.tolerance"), one.tolerance]],
 };
 

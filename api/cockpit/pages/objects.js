@@ -17,6 +17,8 @@ const SAYS = {
   resources: (one) => one.rate || (one.count === 1 ? t("objects.lock") : t("objects.amount", { n: one.count })),
   templates: (one) => Object.keys(one.gives).join(", "),
   sources: (one) => one.git ? `${one.git.url} ${one.git.ref} ${one.git.path}` : one.folder || one.store.url,
+  channels: (one) => one.webhook || one.email.join(", "),
+  routes: (one) => `${one.on.join(", ")} → ${one.to.join(", ")}`,
   boards: (one) => t("objects.stays", { span: one.expires }),
   hooks: (one) => t("objects.signed", { scheme: one.scheme, secret: one.secret }),
 };

@@ -77,7 +77,7 @@ function Needs({ told, known, agents }) {
           ${drained.length === 1 && drained[0].drain_until ? html` <span class="note"><${Until} at=${drained[0].drain_until} /></span>` : null}</p>
         <p class="note">${tn("needs.drained", drained.length)} ${drained.length === 1 ? drained[0].drain_reason : ""}</p></div><${Copy} text=${command("agents", "resume", drained[0].name)}>CLI</${Copy}></li>` : null}
       ${shown.map(([kind, item]) => html`<${Need} key=${`${kind} ${item.run} ${item.job} ${item.attempt} ${item.at} ${item.id}`} kind=${kind} item=${item} />`)}
-      ${gaveUp ? html`<li><${Status} state="failed">${t("needs.notices")}</${Status}><div><p class="who">${tn("needs.gaveUp", gaveUp)}</p></div><${Copy} text="cronclave outbox list">CLI</${Copy}></li>` : null}
+      ${gaveUp ? html`<li><${Status} state="failed">${t("needs.notices")}</${Status}><div><p><a class="who" href=${`${at("notifications")}?state=given_up`}>${tn("needs.gaveUp", gaveUp)}</a></p></div><${Copy} text="cronclave notify list">CLI</${Copy}></li>` : null}
     </ul>${all.length > FEW ? html`<p><button type="button" class="small" aria-expanded=${String(whole)} onClick=${() => open(!whole)}>${whole ? t("needs.fewer") : t("needs.more", { n: all.length - FEW })}</button></p>` : null}</section>`;
 }
 

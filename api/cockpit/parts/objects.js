@@ -7,7 +7,7 @@ import { nameOf } from "./jobs.js";
 import { t } from "./words.js";
 
 // By the segment of a path: the kind, as a document says at its top.
-export const KINDS = { vars: "vars", calendars: "calendar", schedules: "schedule", resources: "resource", boards: "board", hooks: "hook", templates: "template", sources: "source" };
+export const KINDS = { vars: "vars", calendars: "calendar", schedules: "schedule", resources: "resource", boards: "board", hooks: "hook", templates: "template", channels: "channel", routes: "route", sources: "source" };
 export const FIRST = {
   vars: "vars: warehouse\nvalues:\n  host: db1.example.org\n  port: 5432\n",
   calendars: "calendar: berlin\nholidays: {country: DE, subdivision: BE}\nexclude: [12-24, 12-31]\n",
@@ -16,6 +16,8 @@ export const FIRST = {
   boards: "board: stock\nexpires: 7d\n",
   hooks: "hook: deploys\nsecret: deploy-key\nscheme: github\n",
   sources: "source: prd\ngit: {url: ssh://git@git.example.org/jobs.git, ref: refs/heads/main, path: prd}\nprune: 10%\n",
+  channels: "channel: ops\nemail: [ops@example.org]\n",
+  routes: "route: failures\non: [failed, missed]\nto: [ops]\n",
   templates: "template: reports\ngives:\n  policies: {timeout: 1h}\n  retry: {max: 3}\n",
 };
 

@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 from scheduler.machine.context import Context
 from scheduler.machine.rules import owning, revisions
+from scheduler.machine.rules.routing import ROUTE, compiled_route
 from scheduler.machine.steps import redating
 from scheduler.machine.steps.editing import Edit
 from scheduler.model.known_schedules import KIND as SCHEDULE
 from scheduler.model.templates import KIND as TEMPLATE
-from scheduler.store.tables import notices, refs, sources, template_changes
+from scheduler.store.tables import notices, refs, routes, sources, template_changes
 from scheduler.store.tables import objects as object_rows
 from scheduler.store.tables.objects import Object, ObjectRevision
 from scheduler.store.tables.refs import Named
@@ -74,6 +75,9 @@ def put(ctx: Context, edit: Edit, judged: Judged) -> dict[str, object]:
     was = None if stored is None else stored.revision
     ctx.changed(*what, was, last + 1, reason=edit.source, verb="put")
     ctx.emit(e.ObjectPut(*what, last + 1, stored is None))
+    if what.kind == ROUTE:
+        everywhere = compiled_route(new.spec).everywhere
+        routes.put(ctx.store, what.namespace, what.name, everywhere=everywhere)
     if what.kind == TEMPLATE:
         if stored is not None and stored.pin != new.pin:
             template_changes.begin(ctx.store, what.namespace, what.name, ctx.state.idx)
@@ -96,6 +100,8 @@ def delete(ctx: Context, edit: Edit, stored: Object) -> int:
         template_changes.drop(ctx.store, what.namespace, what.name)
     elif what.kind == sources.KIND:
         sources.drop(ctx.store, what.namespace, what.name)
+    elif what.kind == ROUTE:
+        routes.drop(ctx.store, what.namespace, what.name)
     refs.set_of(ctx.store, what, ())
     redating.follow(ctx, moved, edit.at_ms)
     if what.kind == notices.KIND:  # one of that name that comes later shows none of these

@@ -207,7 +207,7 @@ def fire(
         _pin(ctx, run.id, compiled.vars)
     if compiled.expected is not None:
         expecting.watch(ctx, run, compiled)
-    if waiting and outline.notify:
+    if waiting:
         notifying.tell_waiting(ctx, run)
     starting.make(ctx, run, graph, range(made), agent=agent)
     return done(run=run.id)

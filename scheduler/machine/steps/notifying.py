@@ -2,8 +2,9 @@
 
 Rules of this file:
 
-1. A job says whom it tells of what (`notify`). An effect is written with the end itself: whoever sees the
-   run ended sees the effect, on every node, and a run whose end was never committed told nobody.
+1. A job says whom it tells of what (`notify`), and routes do so of many (`rules.routing`). An effect is
+   written with the end itself: whoever sees the run ended sees the effect, on every node, and a run whose end
+   was never committed told nobody.
 2. `failed`: it failed, timed out or was lost. `recovered`: it succeeded, and the job's last one that ended
    had not. `warned`: it succeeded with a warning. `output`: it wrote something, whatever became of it: the
    end of that is told. A run tells whom its own revision names.
@@ -17,13 +18,13 @@ Rules of this file:
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from scheduler.machine.context import Context
-from scheduler.machine.rules import verdicts
+from scheduler.machine.rules import routing, verdicts
+from scheduler.machine.rules.routing import ROUTED, Receiver
 from scheduler.machine.steps import outbox
-from scheduler.model.compiled import CompiledNotice
+from scheduler.model.compiled import CompiledJob
 from scheduler.model.expected import LATE_END, LATE_START
 from scheduler.model.notify import (
     ABOUT,
@@ -51,30 +52,40 @@ WAITS_FOR = {
     FOR_TIME: "its job lets runs start at other times", FOR_NAMESPACE: "its namespace has as many as it may",
 }  # fmt: skip
 
-Told = list[tuple[str, CompiledNotice]]
+Told = list[tuple[str, list[Receiver]]]
 """What happened, and whom that is told."""
 
 
 def of_end(ctx: Context, run: Run, state: str, *, warned: bool) -> Told:
     """Whom the end of this run is told: to be asked before it is counted for its job."""
-    notices = ctx.graphs.outline(run.job, run.namespace, run.name, run.revision).notify
-    if not notices:
+    outline = ctx.graphs.outline(run.job, run.namespace, run.name, run.revision)
+    if not outline.notify and ctx.store.kept.are_empty(ROUTED):  # of each run that ends: no call more
         return []
-    abouts: list[str] = []
+
+    def receivers(about: str) -> list[Receiver]:
+        return routing.receivers(ctx.store, outline, run.namespace, run.name, about)
+
+    told: Told = []
     if state in verdicts.RUN_FAILURES:
-        abouts.append(FAILED)
+        told.append((FAILED, receivers(FAILED)))
     elif state == "succeeded":
-        if job_rows.is_failing(ctx.store, run.job, verdicts.RUN_FAILURES):
-            abouts.append(RECOVERED)
+        found = receivers(RECOVERED)
+        if found and job_rows.is_failing(ctx.store, run.job, verdicts.RUN_FAILURES):
+            told.append((RECOVERED, found))
         if warned:
-            abouts.append(WARNED)
-    if any(OUTPUT in notice.on for notice in notices) and attempt_rows.written_of_run(ctx.store, run.id, 1):
-        abouts.append(OUTPUT)
-    return [(about, notice) for about in abouts for notice in notices if about in notice.on]
+            told.append((WARNED, receivers(WARNED)))
+    found = receivers(OUTPUT)
+    if found and attempt_rows.written_of_run(ctx.store, run.id, 1):
+        told.append((OUTPUT, found))
+    return told
+
+
+def tells_nobody(ctx: Context, job: CompiledJob) -> bool:
+    return not job.notify and ctx.store.kept.are_empty(ROUTED)
 
 
 def tell(ctx: Context, run: Run, told: Told, *, state: str, exit_code: int | None, reason: str) -> None:
-    for about, notice in told:
+    for about, receivers in told:
         facts = {
             "revision": run.revision, "cause": run.cause, "tick_ms": run.tick_ms, "due_ms": run.due_ms,
             "state": state, "exit_code": exit_code, "reason": reason[:REASON_LETTERS_MAX],
@@ -82,7 +93,8 @@ def tell(ctx: Context, run: Run, told: Told, *, state: str, exit_code: int | Non
         }  # fmt: skip
         if about == OUTPUT:
             facts["output"] = _output(ctx, run)
-        _put(ctx, notice, about, run.namespace, run.name, run.id, facts)
+        outline = ctx.graphs.outline(run.job, run.namespace, run.name, run.revision)
+        _put(ctx, receivers, about, outline, run.namespace, run.name, run.id, facts)
 
 
 def _output(ctx: Context, run: Run) -> list[dict[str, Any]]:
@@ -109,14 +121,16 @@ def tell_held(ctx: Context, run: Run, *, task: str, actor: str, reason: str) -> 
 
 
 def _tell_of_run(ctx: Context, run: Run, about: str, more: dict[str, Any]) -> None:
-    for notice in ctx.graphs.outline(run.job, run.namespace, run.name, run.revision).notify:
-        if about in notice.on:
-            facts = {
-                "revision": run.revision, "cause": run.cause, "tick_ms": run.tick_ms, "due_ms": run.due_ms,
-                "created_ms": run.created_ms, "at_ms": ctx.stamp_ms, **more,
-            }  # fmt: skip
-            facts["reason"] = facts["reason"][:REASON_LETTERS_MAX]
-            _put(ctx, notice, about, run.namespace, run.name, run.id, facts)
+    outline = ctx.graphs.outline(run.job, run.namespace, run.name, run.revision)
+    if tells_nobody(ctx, outline):
+        return
+    facts = {
+        "revision": run.revision, "cause": run.cause, "tick_ms": run.tick_ms, "due_ms": run.due_ms,
+        "created_ms": run.created_ms, "at_ms": ctx.stamp_ms, **more,
+    }  # fmt: skip
+    facts["reason"] = facts["reason"][:REASON_LETTERS_MAX]
+    receivers = routing.receivers(ctx.store, outline, run.namespace, run.name, about)
+    _put(ctx, receivers, about, outline, run.namespace, run.name, run.id, facts)
 
 
 def tell_of_ticks(
@@ -127,36 +141,37 @@ def tell_of_ticks(
     revision = job_rows.revision_of(ctx.store, job) if outcome in (MISSED, SKIPPED) else None
     if revision is None:
         return
-    for notice in ctx.graphs.outline(job, namespace, name, revision).notify:
-        if outcome in notice.on:
-            facts = {
-                "revision": revision, "cause": cause, "tick_ms": first_ms, "last_ms": last_ms,
-                "count": count, "reason": reason, "decided_ms": ctx.stamp_ms,
-            }  # fmt: skip
-            _put(ctx, notice, outcome, namespace, name, run, facts)
+    outline = ctx.graphs.outline(job, namespace, name, revision)
+    if tells_nobody(ctx, outline):
+        return
+    facts = {
+        "revision": revision, "cause": cause, "tick_ms": first_ms, "last_ms": last_ms,
+        "count": count, "reason": reason, "decided_ms": ctx.stamp_ms,
+    }  # fmt: skip
+    receivers = routing.receivers(ctx.store, outline, namespace, name, outcome)
+    _put(ctx, receivers, outcome, outline, namespace, name, run, facts)
 
 
 def tell_unmet(ctx: Context, row: Unmet, revision: int) -> None:
     about = LATE if row.what in (LATE_START, LATE_END) else row.what
-    for notice in ctx.graphs.outline(row.job, row.namespace, row.name, revision).notify:
-        if about in notice.on:
-            facts = {
-                "revision": revision, "unmet": row.id, "what": row.what, "limit_ms": row.limit_ms,
-                "at_ms": row.at_ms, "found": row.found, "wanted": row.wanted,
-            }  # fmt: skip
-            _put(ctx, notice, about, row.namespace, row.name, row.run, facts)
+    outline = ctx.graphs.outline(row.job, row.namespace, row.name, revision)
+    facts = {
+        "revision": revision, "unmet": row.id, "what": row.what, "limit_ms": row.limit_ms,
+        "at_ms": row.at_ms, "found": row.found, "wanted": row.wanted, "part": row.part,
+    }  # fmt: skip
+    receivers = routing.receivers(ctx.store, outline, row.namespace, row.name, about)
+    _put(ctx, receivers, about, outline, row.namespace, row.name, row.run, facts)
 
 
 def _put(
-    ctx: Context, notice: CompiledNotice, about: str, namespace: str, name: str, run: int,
-    facts: dict[str, Any],
+    ctx: Context, receivers: list[Receiver], about: str, job: CompiledJob, namespace: str, name: str,
+    run: int, facts: dict[str, Any],
 ) -> None:  # fmt: skip
     whose = {
         "about": about, "of": ABOUT[about], "namespace": namespace, "job": name,
-        "owner": notice.owner or None, "criticality": notice.criticality, "run": run or None,
+        "owner": job.owner or None, "criticality": job.criticality, "run": run or None,
     }  # fmt: skip
-    payload = json.dumps({**whose, **facts}, sort_keys=True, separators=(",", ":")).encode()
-    outbox.put(
-        ctx, kind=notice.kind, target=notice.target, about=about, namespace=namespace, name=name, run=run,
-        payload=payload,
-    )  # fmt: skip
+    for receiver in receivers:
+        outbox.put(
+            ctx, receiver, about=about, namespace=namespace, name=name, run=run, facts={**whose, **facts}
+        )

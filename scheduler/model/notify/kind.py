@@ -17,4 +17,5 @@ class Kind:
     targets: Callable[[Mapping[str, Any]], tuple[str, ...]]
     """Where it goes, of a notice of the canonical job, as the outbox keeps it: a row for each. It must not
     fail for one."""
+    is_signed: bool = False  #: what it says can be signed, so that its receiver knows whose it is
     other_words: tuple[str, ...] = ()  #: what people write who know it from elsewhere

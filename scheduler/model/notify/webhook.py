@@ -57,5 +57,6 @@ WEBHOOK = Kind(
     example="https://hooks.example.org/cronclave",
     value=_value,
     targets=_targets,
+    is_signed=True,
     other_words=("url", "http", "hook", "slack", "teams"),
 )

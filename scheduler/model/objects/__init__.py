@@ -7,8 +7,8 @@ documents, the JSON Schemas, paths and commands go through them; nothing else de
 machine knows no kind at all: it stores what was prepared, and what refers to what.
 
 Reading order: kind.py (what a kind says of itself, and what all objects have), vars.py, resource.py,
-board.py, hook.py, schedule.py, calendar.py, template.py, source.py, parsing.py (the check, and what goes to
-the log).
+board.py, hook.py, schedule.py, calendar.py, template.py, channel.py, route.py, source.py, parsing.py (the
+check, and what goes to the log).
 
 Nothing here loads pydantic, or a kind's file, before `kind_of` is called: the command line knows the names.
 """
@@ -29,6 +29,8 @@ NAMES = {
     "board": "boards",
     "hook": "hooks",
     "template": "templates",
+    "channel": "channels",
+    "route": "routes",
     "source": "sources",
 }
 """Each kind, and how paths and lists call many of it."""

@@ -26,6 +26,11 @@ class Described(Model):
         """The public shape, defaults filled in, as JSON values."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
+    @property
+    def is_of_all(self) -> bool:
+        """It concerns all namespaces: whoever puts it must be allowed to in all of them."""
+        return False
+
     def refers(self) -> list[Target]:
         """To which objects."""
         return []

@@ -27,6 +27,7 @@ from scheduler.plan.passes import (
     delays,
     dependents,
     drains,
+    effects,
     expectations,
     files,
     gatherings,
@@ -97,6 +98,7 @@ DUE: tuple[Pass, ...] = (
     timeouts,
     deadlines,
     expectations,
+    effects,
     wakes,
     returns,
     holds,
@@ -143,6 +145,7 @@ WORKS_ON: dict[Pass, frozenset[str]] = {
     expectations: frozenset({"watches", "periods"}),
     defaults: frozenset({"namespaces"}),
     templates: frozenset({"template_changes"}),
+    effects: frozenset({"outbox"}),
 }
 """Passes that have nothing to propose, and wake nobody, while none of these tables has a row."""
 

@@ -15,8 +15,10 @@ from scheduler.store.tables import (
     files,
     fronts,
     idempotency,
+    mutes,
     notices,
     outbox,
+    receivers,
     sessions,
 )
 from scheduler.store.tables import jobs as job_rows
@@ -30,6 +32,7 @@ SEARCHED_RUNS = 500
 COMPILED_MAX = 20  #: jobs that one search reads for the first time
 KEPT_MS = 24 * 3_600_000
 SWEPT_ROWS = 1_000
+KEPT_MS_OF_RECEIVERS = 7 * KEPT_MS
 JOBLESS_KEPT_MS = 30 * 24 * 3_600_000  #: runs that were adopted after a restore, of jobs that it lacks
 
 
@@ -94,6 +97,9 @@ def _sweep(store: Store, now_ms: int, epoch: int) -> list[Sweep]:
     given_up_ms = outbox.first_end_ms(store)
     due = given_up_ms is not None and given_up_ms < now_ms
     due = due or audit.has_surplus(store, now_ms) or files.any_over(store) or blind.any_over(store)
+    unmuted_ms, failing_ms = mutes.first_end_ms(store), receivers.oldest_ms(store)
+    due = due or (unmuted_ms is not None and unmuted_ms <= now_ms)
+    due = due or (failing_ms is not None and failing_ms < now_ms - KEPT_MS_OF_RECEIVERS)
     if due or any(ms is not None and ms < before_ms for ms in oldest):
         return [Sweep(epoch, before_ms, SWEPT_ROWS)]
     return []

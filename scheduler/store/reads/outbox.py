@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from scheduler.store.connection import Store
-from scheduler.store.reads.bounds import among
+from scheduler.store.reads.bounds import among, asked
+from scheduler.store.tables.mutes import COLUMNS as MUTE
+from scheduler.store.tables.mutes import Mute
 from scheduler.store.tables.outbox import COLUMNS, Effect, given_up
+from scheduler.store.tables.receivers import COLUMNS as RECEIVER
+from scheduler.store.tables.receivers import Receiver
 
 
 def due(store: Store, now_ms: int, limit: int, *, except_for: Sequence[str] = ()) -> list[Effect]:
@@ -37,7 +41,8 @@ def depth(store: Store, namespaces: Sequence[str] | None = None) -> Depth:
         )
         counts = {state: count for state, count, _ in rows}
         oldest = {state: oldest_ms for state, _, oldest_ms in rows}
-        return Depth(counts.get("waiting", 0), counts.get("given_up", 0), oldest.get("waiting"))
+        waits = counts.get("waiting", 0) + counts.get("gathered", 0)
+        return Depth(waits, counts.get("given_up", 0), oldest.get("waiting"))
     waiting: int = store.value("SELECT outbox_waiting FROM state WHERE id = 1")
     # Ids go up with the time of writing.
     oldest = store.value(
@@ -47,13 +52,44 @@ def depth(store: Store, namespaces: Sequence[str] | None = None) -> Depth:
 
 
 def page(
-    store: Store, *, after: int, limit: int, state: str | None, namespaces: Sequence[str] | None
-) -> list[Effect]:
-    """The oldest first, from behind the id `after`."""
-    of_state, states = among("state", None if state is None else (state,))
+    store: Store, *, after: int, limit: int, states: Sequence[str] | None = None,
+    namespaces: Sequence[str] | None, run: int | None = None, newest: bool = False,
+) -> list[Effect]:  # fmt: skip
+    """The oldest first, from behind the id `after`; `newest`: those first, from before it."""
+    of_state, wanted = among("state", states)
+    of_run, runs = asked(("run = ? AND run > 0", run))
     of_namespaces, names = among("namespace", namespaces)
     rows = store.rows(
-        f"SELECT {COLUMNS} FROM outbox WHERE id > ?{of_state}{of_namespaces} ORDER BY id LIMIT ?",
-        (after, *states, *names, limit),
+        f"SELECT {COLUMNS} FROM outbox WHERE id {'<' if newest else '>'} ?{of_state}{of_run}{of_namespaces}"
+        f" ORDER BY id{' DESC' if newest else ''} LIMIT ?",
+        (after, *wanted, *runs, *names, limit),
+    )
+    return [Effect._make(row) for row in rows]
+
+
+def failing(store: Store, namespaces: Sequence[str] | None, least: int, limit: int) -> list[Receiver]:
+    """Receivers of which so many tries in a row failed; those of others' notices are not shown."""
+    where, names = among("namespace", namespaces)
+    rows = store.rows(
+        f"SELECT {RECEIVER} FROM receivers WHERE failures >= ?{where} ORDER BY since_ms, target LIMIT ?",
+        (least, *names, limit),
+    )
+    return [Receiver._make(row) for row in rows]
+
+
+def muted(store: Store, namespaces: Sequence[str] | None, now_ms: int, limit: int) -> list[Mute]:
+    """Mutes that stand, those of everything too."""
+    where, names = among("namespace", namespaces if namespaces is None else (*namespaces, ""))
+    rows = store.rows(
+        f"SELECT {MUTE} FROM mutes WHERE until_ms > ?{where} ORDER BY until_ms, id LIMIT ?",
+        (now_ms, *names, limit),
+    )
+    return [Mute._make(row) for row in rows]
+
+
+def of_run(store: Store, run: int, limit: int) -> list[Effect]:
+    """Who was told of it, or is to be, or is not."""
+    rows = store.rows(
+        f"SELECT {COLUMNS} FROM outbox WHERE run = ? AND run > 0 ORDER BY id LIMIT ?", (run, limit)
     )
     return [Effect._make(row) for row in rows]

@@ -48,10 +48,16 @@ from scheduler.words.commands.cluster import Note as Note
 from scheduler.words.commands.cluster import Sweep as Sweep
 from scheduler.words.commands.completions import CompleteTask as CompleteTask
 from scheduler.words.commands.completions import ReportProgress as ReportProgress
+from scheduler.words.commands.effects import AcknowledgeEffect as AcknowledgeEffect
 from scheduler.words.commands.effects import DropEffect as DropEffect
+from scheduler.words.commands.effects import Escalate as Escalate
+from scheduler.words.commands.effects import Mute as Mute
 from scheduler.words.commands.effects import ReportSent as ReportSent
 from scheduler.words.commands.effects import ReportUnsent as ReportUnsent
 from scheduler.words.commands.effects import ResendEffect as ResendEffect
+from scheduler.words.commands.effects import TellChannel as TellChannel
+from scheduler.words.commands.effects import TellTogether as TellTogether
+from scheduler.words.commands.effects import Unmute as Unmute
 from scheduler.words.commands.expectations import Acknowledge as Acknowledge
 from scheduler.words.commands.expectations import JudgePeriod as JudgePeriod
 from scheduler.words.commands.expectations import JudgeWatch as JudgeWatch

@@ -1,13 +1,14 @@
-"""Effects: what leaves the cluster. Sent, not sent; sent again or given up by a person."""
+"""Effects: what leaves the cluster. Sent, not sent; told together or to others; seen, muted, sent again or
+given up by a person."""
 
 from __future__ import annotations
 
-from scheduler.words.record import NOBODY, Actor, ByPerson, ByRunner, command
+from scheduler.words.record import NOBODY, Actor, ByPerson, ByPlanner, ByRunner, command
 
 
 @command(70)
 class ReportSent(ByRunner):
-    """The world outside has it: its row goes. Idempotent."""
+    """The world outside has it. Idempotent."""
 
     effect: int
 
@@ -36,4 +37,58 @@ class DropEffect(ByPerson):
     """It shall not be sent (again)."""
 
     effect: int
+    actor: Actor = NOBODY
+
+
+@command(222)
+class AcknowledgeEffect(ByPerson):
+    """Somebody saw what it tells of: nobody else is told of that by escalation. `until_ms`: nor is anybody of
+    the same of that job until then; None: of the next one all are."""
+
+    effect: int
+    until_ms: int | None = None
+    reason: str = ""
+    actor: Actor = NOBODY
+
+
+@command(220)
+class Mute(ByPerson):
+    """Until then nobody is told. An empty field means all."""
+
+    namespace: str
+    job: str
+    about: str
+    until_ms: int
+    reason: str = ""
+    actor: Actor = NOBODY
+
+
+@command(221)
+class Unmute(ByPerson):
+    mute: int
+    actor: Actor = NOBODY
+
+
+@command(223)
+class TellTogether(ByPlanner):
+    """The time has come of what was gathered: compare-and-set of the oldest of it."""
+
+    effect: int
+
+
+@command(224)
+class Escalate(ByPlanner):
+    """Nobody said that they saw it: others are told."""
+
+    effect: int
+
+
+@command(225)
+class TellChannel(ByPerson):
+    """Something that nobody waited for: a person wants a channel told. `facts`: as JSON."""
+
+    namespace: str
+    channel: str
+    about: str  #: test | report
+    facts: bytes
     actor: Actor = NOBODY

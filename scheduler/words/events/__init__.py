@@ -34,10 +34,17 @@ from scheduler.words.events.cluster import Led as Led
 from scheduler.words.events.completions import AttemptAwaiting as AttemptAwaiting
 from scheduler.words.events.completions import AttemptCompleted as AttemptCompleted
 from scheduler.words.events.completions import AttemptProgressed as AttemptProgressed
+from scheduler.words.events.effects import EffectAcknowledged as EffectAcknowledged
 from scheduler.words.events.effects import EffectDropped as EffectDropped
+from scheduler.words.events.effects import EffectEscalated as EffectEscalated
 from scheduler.words.events.effects import EffectGivenUp as EffectGivenUp
+from scheduler.words.events.effects import EffectMuted as EffectMuted
 from scheduler.words.events.effects import EffectQueued as EffectQueued
 from scheduler.words.events.effects import EffectSent as EffectSent
+from scheduler.words.events.effects import Muted as Muted
+from scheduler.words.events.effects import ReceiverFailing as ReceiverFailing
+from scheduler.words.events.effects import ReceiverRecovered as ReceiverRecovered
+from scheduler.words.events.effects import Unmuted as Unmuted
 from scheduler.words.events.expectations import ExpectationAcknowledged as ExpectationAcknowledged
 from scheduler.words.events.expectations import ExpectationMet as ExpectationMet
 from scheduler.words.events.expectations import ExpectationUnmet as ExpectationUnmet

@@ -11,6 +11,7 @@ from node.effects.contract import Parcel, UnsentError
 from scheduler.model import parse_job, prepare
 from scheduler.store.reads import outbox as outbox_reads
 from scheduler.store.tables import outbox as outbox_rows
+from scheduler.store.tables.outbox import OPEN
 from scheduler.words import commands as c
 from tests.api.single_node import SingleNode
 from tests.scheduler.story import KINDS
@@ -92,7 +93,7 @@ class Telling(SingleNode):
         fail_last(self)
 
     def outbox(self) -> list[outbox_rows.Effect]:
-        return outbox_reads.page(self.store, after=0, limit=10_000, state=None, namespaces=None)
+        return outbox_reads.page(self.store, after=0, limit=10_000, states=OPEN, namespaces=None)
 
     def row(self, effect: int) -> outbox_rows.Effect:
         found = outbox_rows.get(self.store, effect)

@@ -13,6 +13,7 @@ from scheduler.machine.rules import sending
 from scheduler.store.connection import Store
 from scheduler.store.reads import outbox as outbox_reads
 from scheduler.store.tables import outbox
+from scheduler.store.tables.outbox import OPEN
 from scheduler.store.tables.restores import SPAN
 from scheduler.words import commands as c
 from scheduler.words import events as e
@@ -24,7 +25,7 @@ BOTH = {"on": ["failed", "recovered"], "webhook": URL}
 
 
 def rows(story: Story) -> list[outbox.Effect]:
-    return outbox_reads.page(story.store, after=0, limit=100_000, state=None, namespaces=None)
+    return outbox_reads.page(story.store, after=0, limit=100_000, states=OPEN, namespaces=None)
 
 
 def run(story: Story, exit_code: int, name: str = "j") -> int:
@@ -148,13 +149,13 @@ def test_a_tick_tells_whom_the_job_names_now(told: Story) -> None:
     assert [row.target for row in rows(told)] == [f"{URL}/new"]
 
 
-def test_what_was_sent_is_gone_whoever_leads_and_however_often_it_is_said(told: Story) -> None:
+def test_what_was_sent_is_told_once_whoever_leads_and_however_often_it_is_said(told: Story) -> None:
     run(told, exit_code=1)
     told.lead()  # the report is of the leadership before
 
     assert told.one(c.ReportSent(1)).ok
     assert [event.effect for event in told.told(e.EffectSent)] == [1]
-    assert told.one(c.ReportSent(1)).code == Code.NOT_FOUND
+    assert told.one(c.ReportSent(1)).code == Code.SUPERSEDED
     assert told.events == []
     assert waits(told) == 0
 

@@ -12,7 +12,7 @@ import pytest
 from scheduler.store.reads import outbox
 from scheduler.store.reads import runs as run_reads
 from scheduler.store.tables import tasks as task_rows
-from scheduler.store.tables.outbox import Effect
+from scheduler.store.tables.outbox import OPEN, Effect
 from scheduler.verify import verify
 from scheduler.words import commands as c
 from scheduler.words import events as e
@@ -45,7 +45,7 @@ def granted(story: Story) -> int:
 
 
 def effects(story: Story) -> list[Effect]:
-    return outbox.page(story.store, after=0, limit=9, state=None, namespaces=None)
+    return outbox.page(story.store, after=0, limit=9, states=OPEN, namespaces=None)
 
 
 def task(story: Story, name: str = "a") -> task_rows.Task:

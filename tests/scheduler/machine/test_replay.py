@@ -77,6 +77,8 @@ STEPS = st.lists(
         st.tuples(st.just("split"), SMALL, SMALL),
         st.tuples(st.just("purge"), SMALL),
         st.tuples(st.just("effect"), SMALL, SMALL, SMALL),
+        st.tuples(st.just("mute"), SMALL, SMALL, SMALL),
+        st.tuples(st.just("route"), SMALL, SMALL),
         st.tuples(st.just("secret"), SMALL, SMALL, SMALL),
         st.tuples(st.just("files"), SMALL, SMALL, SMALL),
         st.tuples(st.just("files"), SMALL, SMALL, SMALL),
@@ -442,8 +444,22 @@ def command(story: Story, step: tuple[Any, ...]) -> list[c.Command]:
             if row is None:
                 return []
             tried = c.ReportUnsent(row[0], row[1] + 1, "refused", values[2] == 0, values[2] * 1_000)
-            decided = c.ResendEffect(row[0]) if values[2] % 2 else c.DropEffect(row[0])
+            until_ms = story.now_ms + 2_000 if values[2] % 2 else None
+            noticed = c.AcknowledgeEffect(row[0], until_ms)
+            decided = (c.ResendEffect(row[0]), c.DropEffect(row[0]), noticed)[values[2] % 3]
             return [(c.ReportSent(row[0]), tried, tried, decided)[values[1] % 4]]
+        case "route":
+            escalate = {"escalate": {"after": "1m", "to": ["c"]}}
+            way = ({"digest": "1m"}, {"most": {"n": 1, "per": "1m"}}, escalate)
+            told = {"route": "r", "on": ["failed", "held", "waiting"], "to": ["c"], "enabled": values[1] < 6}
+            channel = {"channel": "c", "email": [f"a{values[1]}@example.org"]}
+            story.apply(channel, {**told, "everywhere": values[0] > 4, **way[values[0] % 3]})
+            return []
+        case "mute":
+            row = nth(story, "SELECT id FROM mutes ORDER BY id", values[0])
+            if row is not None and values[1] % 2:
+                return [c.Unmute(row[0])]
+            return [c.Mute("default" * (values[0] % 2), "", "failed" * (values[2] % 2), story.now_ms + 3_000)]
         case "silence":
             row = nth(story, live, values[0])
             since_ms = story.now_ms - 1_000 * (values[1] // 2)
@@ -559,7 +575,7 @@ def check_invariants(story: Story) -> None:
     check_completions(story)
     check_expectations(story)
     # What waits to be sent is counted.
-    waiting = store.value("SELECT count(*) FROM outbox WHERE state = 'waiting'")
+    waiting = store.value("SELECT count(*) FROM outbox WHERE state IN ('waiting', 'gathered')")
     assert story.machine.state.outbox_waiting == waiting
     # A finished run has its tick decided; a tick that ran was granted.
     assert store.rows("SELECT id FROM runs WHERE finished_ms IS NOT NULL AND decided = 0") == []
@@ -743,7 +759,7 @@ WEIGHTS = {
     "unreachable": 2, "lead": 1, "node": 1, "plan": 24, "purge": 1, "effect": 3, "secret": 4, "quota": 1,
     "amount": 2, "hand": 2, "task": 2, "answer": 2, "fill": 2, "complete": 6, "silence": 3, "acknowledge": 1,
     "rerun": 2, "apply": 1, "pause_all": 1, "resume_all": 6, "close_plan": 1, "change_tick": 3, "drain": 1,
-    "split": 1, "alone": 1, "reserved": 6,
+    "split": 1, "alone": 1, "reserved": 6, "mute": 1, "route": 1,
 }  # fmt: skip
 
 

@@ -33,7 +33,7 @@ def test_its_example_is_a_notice_that_compiles(kind: Kind) -> None:
     assert json.loads(text)["notify"] == [notice]
     assert canonical(parse_job(json.loads(text))) == text
     expected = tuple(
-        CompiledNotice(("failed", "recovered"), kind.name, target, "", "normal")
+        CompiledNotice(("failed", "recovered"), kind.name, target)
         for target in kind.targets(notice)
     )
     compiled = compile_job(text)
@@ -75,7 +75,7 @@ def test_nobody_is_told_of_the_same_twice() -> None:
 
 def test_what_is_missing_is_named() -> None:
     assert said({"webhook": URL}) == {"/notify/0/on": "on is required | "}
-    assert said({"on": ["failed"]}) == {"/notify/0": "it tells nobody | give one of webhook, email"}
+    assert said({"on": ["failed"]}) == {"/notify/0": "it tells nobody | give one of webhook, email, channel"}
     assert said("x")["/notify/0"].startswith("item 0 must be an object, not text")
 
 
@@ -207,9 +207,9 @@ print(json.dumps({
 
 def test_a_way_is_a_file_and_a_word_in_the_list(tmp_path: Path) -> None:
     """In a copy of scheduler/: what the checklist in CONTRIBUTING says of the model is all that it needs."""
-    assert told(tmp_path, "notify", "shout", NEW, after="WEBHOOK, EMAIL", use=USE) == {
-        "compiled": [[["failed"], "shout", "yard", "", "normal"]],
-        "none": ["/notify/0: it tells nobody (give one of webhook, email, shout)"],
+    assert told(tmp_path, "notify", "shout", NEW, after="*WAYS, CHANNEL", use=USE) == {
+        "compiled": [[["failed"], "shout", "yard"]],
+        "none": ["/notify/0: it tells nobody (give one of webhook, email, channel, shout)"],
         "two": ["/notify/0: webhook and shout exclude each other (make a notice for each)"],
         "word": ["/notify/0/yell: unknown field 'yell' (did you mean shout?)"],
         "schema": "out of a window",

@@ -16,7 +16,7 @@ from scheduler.words import commands as c
 from tests.golden.log import tables
 from tests.scheduler.story import Story, job
 
-LAYOUT = (82, "6b6e5453039c1295")
+LAYOUT = (83, "f913db6713d7b13f")
 DEADLINE_S = 60.0
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal
 
-from cronclave.jobs.word import Document, Duration, Instant, Word
+from cronclave.jobs.word import Condition, Document, Duration, Instant, Word
 from cronclave.jobs.words.triggers import (
     Trigger,
 )
@@ -67,6 +67,24 @@ class Calendar(Document):
 
 
 @dataclass
+class Channel(Document):
+    """Whom to tell and how, under a name that jobs and routes use."""
+
+    channel: str
+    _: KW_ONLY
+    description: str | None = None  #: for people
+    email: Sequence[str] | None = None  #: a mail to each of these addresses
+    labels: Mapping[str, str] | None = None  #: text to text, to find it by
+    namespace: str | None = None  #: where it is: roles, quotas and defaults are by namespace
+    owner: str | None = None  #: who answers for it
+    #: name of the secret that its webhook is signed with, in place of the nodes' key
+    secret: str | None = None
+    webhook: str | None = None  #: POST to this URL
+
+    kind = "channel"
+
+
+@dataclass
 class DayRule(Word):
     """Exactly one of weekday, day, easter, workday and every."""
 
@@ -82,6 +100,15 @@ class DayRule(Word):
     of: Literal["month", "quarter", "year"] | None = None  #: of which period; default month
     weekday: Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"] | None = None  #: with nth: which
     workday: int | None = None  #: n-th working day by all else; -1: the last one
+
+
+@dataclass
+class Escalate(Word):
+    """Escalate."""
+
+    _: KW_ONLY
+    after: Condition  #: so long after it was told, if nobody acknowledged it
+    to: Sequence[str]  #: channels that are told then
 
 
 @dataclass
@@ -136,6 +163,27 @@ class Ical(Word):
 
 
 @dataclass
+class Match(Word):
+    """Of which jobs: all that is said must fit."""
+
+    _: KW_ONLY
+    #: how bad it is where they fail: one of these
+    criticality: Sequence[Literal["minor", "normal", "major", "critical"]] | None = None
+    jobs: Sequence[str] | None = None  #: their names: globs, or regex:…
+    labels: Mapping[str, str] | None = None  #: that they have, all of them; values are patterns
+    owners: Sequence[str] | None = None  #: who answers for them
+
+
+@dataclass
+class Most(Word):
+    """Most."""
+
+    _: KW_ONLY
+    n: int  #: so many one by one
+    per: Duration  #: within so long; what is beyond that comes together
+
+
+@dataclass
 class Resource(Document):
     """A named amount of which jobs take some: a lock, a count, or so many in a time."""
 
@@ -149,6 +197,35 @@ class Resource(Document):
     rate: str | None = None  #: how much may be taken in a time, such as 100 per 1m
 
     kind = "resource"
+
+
+@dataclass
+class Route(Document):
+    """Who is told of what becomes of many jobs, without a word in them."""
+
+    route: str
+    _: KW_ONLY
+    #: failed: a run failed, timed out or was lost; warned: one succeeded with a warning; recovered: the
+    #: first that succeeded after; missed, skipped: ticks that ended so; late, at_risk, long, short,
+    #: stalled, too_few: what `expect` says does not hold; waiting: a run was made that waits; held: a run
+    #: or a task waits for a person; output: a run ended that wrote something, with the end of it
+    on: Sequence[Literal[
+        "failed", "warned", "recovered", "missed", "skipped", "late", "at_risk", "long", "short",
+        "stalled", "too_few", "waiting", "held", "output"
+    ]]
+    to: Sequence[str]  #: channels that are told
+    description: str | None = None  #: for people
+    digest: Duration | None = None  #: what comes within so long is told together
+    enabled: bool | None = None  #: false: it tells nobody
+    escalate: Escalate | None = None  #: who is told where nobody says that they saw it
+    everywhere: bool | None = None  #: of the jobs of all namespaces; who puts it may edit in all of them
+    labels: Mapping[str, str] | None = None  #: text to text, to find it by
+    match: Match | None = None  #: of which jobs; without it of all
+    most: Most | None = None  #: a limit for floods
+    namespace: str | None = None  #: where it is: roles, quotas and defaults are by namespace
+    owner: str | None = None  #: who answers for it
+
+    kind = "route"
 
 
 @dataclass

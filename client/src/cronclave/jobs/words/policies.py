@@ -108,6 +108,7 @@ class Notice(Word):
         "failed", "warned", "recovered", "missed", "skipped", "late", "at_risk", "long", "short",
         "stalled", "too_few", "waiting", "held", "output"
     ]]
+    channel: str | None = None  #: the channel of this name, or of `other/name` in another namespace
     #: it is for jobs of these alone; default any
     criticality: Sequence[Literal["minor", "normal", "major", "critical"]] | None = None
     email: Sequence[str] | None = None  #: a mail to each of these addresses
