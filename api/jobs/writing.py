@@ -23,7 +23,7 @@ from api.outcomes import expect_ok, need_proposable
 from api.parameters import need_known
 from api.problems import Problem
 from api.references import Place, Places, need_references, need_targets
-from api.reserving import give_back
+from api.reserving import give_back_of
 from api.services import Services
 from api.threads import beside, judge_body, write_of
 from api.zone_data import keep_zones
@@ -88,7 +88,7 @@ async def write_job(services: Services, call: Call, job: Job, if_revision: int |
     for _ in range(TRIES):
         command = await judge_body(len(call.body), lambda: _command(call, job, if_revision))
         (made,), after_ms = command.jobs, command.after_ms
-        await give_back(scheduler, job.namespace, job.name, call.actor)
+        await give_back_of(scheduler, command.jobs, (), call.actor)
         async with write_of(len(made.spec)):
             outcome = await propose_edit(scheduler, command)
         if outcome.code != Code.SUPERSEDED:  # else a calendar, or the zone data, is another meanwhile

@@ -23,6 +23,7 @@ from api.outcomes import expect_ok
 from api.parameters import EACH, need_no_body
 from api.problems import FieldError, Problem, from_job_problems
 from api.references import need_nameable, need_references
+from api.reserving import give_back_of
 from api.services import Services, services_of
 from api.templates import need_followers, templates_of
 from api.threads import LARGE_BYTES, in_thread, judge_body, write_of
@@ -122,6 +123,7 @@ async def applied(services: Services, call: Call) -> Response:
     await in_thread(need_followers, call, command)
     if "stage" in call.query:
         return await staging.lay(services, call, command, _warnings(services, asked, items))
+    await give_back_of(services.scheduler, command.jobs, command.deletions, call.actor)
     for left in reversed(range(TRIES)):
         async with write_of(sum(len(item.prepared.spec) for item in items)):
             outcome = await propose_edit(services.scheduler, command, timeout_s=30.0)

@@ -2,8 +2,7 @@
 documentation only.
 
 Nothing is validated with these at run time: bodies are judged by `scheduler.model`, replies are made by
-`api.views`, and a test compares real replies with these models. Reading order: `replies` (shapes), then the
-fragments of operations below.
+`api.views`, and a test compares real replies with these models. Reading order: `replies`, then the rest.
 """
 
 from __future__ import annotations
@@ -372,9 +371,8 @@ pause_job: dict[str, Any] = {
         ),
     ),
 }
-unreserve: dict[str, Any] = {
-    **change, "requestBody": _body({"gone": True}, required=False, schema=_fields(gone={"type": "boolean"})),
-}  # fmt: skip
+_GONE = _body({"gone": True}, required=False, schema=_fields(gone={"type": "boolean"}))
+unreserve: dict[str, Any] = {**change, "requestBody": _GONE}
 resume: dict[str, Any] = {"parameters": [_DRY_RUN]}
 close_plan: dict[str, Any] = {
     "parameters": [_NAMESPACE, _DRY_RUN],

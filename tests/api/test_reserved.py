@@ -86,3 +86,23 @@ async def test_an_edit_of_a_job_whose_agent_is_away_is_taken(
         assert reservations.count_of(store, 1) == 3, "what it has stays its own"
         (era,) = triggers.live(store, 1)
         assert era.from_ms == reservations.last_of(store, 1), "and the new words begin behind it"
+
+
+@pytest.mark.parametrize("way", ["put", "apply"])
+async def test_an_edit_asks_for_what_is_reserved_first(
+    client: httpx2.AsyncClient, node: SingleNode, agent: int, way: str
+) -> None:
+    """Here the agent gives nothing back: the edit waits, and is made. What changes nothing asks not."""
+
+    async def write(every: str) -> None:
+        document = {**JOB, "job": "readings", "triggers": {"every": every, "id": "t"}}
+        if way == "put":
+            reply = await client.put(PATH, json=document)
+        else:
+            reply = await client.post("/v1/apply", json=[document])
+        assert reply.status_code == 200, reply.text
+
+    await write("1h")
+    assert (await client.get(f"{PATH}/reserved")).json()["asked_back"] == 0
+    await write("30m")
+    assert (await client.get(f"{PATH}/reserved")).json()["asked_back"] == 3

@@ -71,9 +71,13 @@ def of_job(store: Store, job: int) -> OfJob | None:
     return None if row is None else OfJob(row[0], bool(row[1]), *row[2:])
 
 
+def any_of_all(store: Store) -> bool:
+    return store.value("SELECT 1 FROM reservations LIMIT 1") is not None
+
+
 def of_named(store: Store, namespace: str, name: str) -> OfJob | None:
     """None as well where there is no such job."""
-    if store.value("SELECT 1 FROM reservations LIMIT 1") is None:
+    if not any_of_all(store):
         return None
     job = store.value("SELECT id FROM jobs WHERE namespace = ? AND name = ?", (namespace, name))
     return None if job is None else of_job(store, job)
