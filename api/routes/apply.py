@@ -85,6 +85,7 @@ async def applied(services: Services, call: Call) -> Response:
     now_ms = services.scheduler.now_ms()
     weight = size if not any(computes(data) for _, data in asked.given) else LARGE_BYTES
     items = await judge_body(weight, lambda: _items(call, asked.given, now_ms))
+    _need_ownable(asked, items)
     with services.scheduler.read() as store:
         need_serving(store, services.settings.vault, items)
     zoned = not asked.dry_run and any(_names_zone(item) for item in items)
@@ -140,6 +141,17 @@ async def applied(services: Services, call: Call) -> Response:
     value = expect_ok(outcome, what="apply", places=places(items))
     warnings = _warnings(services, asked, items)
     return json_response({"dry_run": False, **committed(value), "warnings": warnings})
+
+
+def _need_ownable(asked: _Asked, items: Sequence[Item]) -> None:
+    """Who may edit prunes what a label owns: nothing that takes more than that to put."""
+    for item in items if asked.source else ():
+        if not isinstance(item.parsed, Job) and item.parsed.kind.capability != access.EDIT:
+            detail = f"{item.what.kind} {item.what.name} is an administrator's, and no label owns it"
+            raise Problem(
+                "validation", detail, hint="apply it without a source",
+                errors=[FieldError(item.pointer, detail)],
+            )  # fmt: skip
 
 
 def _warnings(services: Services, asked: _Asked, items: Sequence[Item]) -> list[dict[str, Any]]:

@@ -226,6 +226,16 @@ async def test_prune_deletes_what_the_source_owns_and_no_more(client: httpx2.Asy
     assert problem(await client.post("/v1/apply", json={"objects": [VARS], "prune": True}), 422)
 
 
+async def test_what_an_administrator_puts_is_owned_by_no_label(client: httpx2.AsyncClient) -> None:
+    """Else whoever may edit would delete it by leaving it out."""
+    source = {"source": "prd", "folder": "/srv/jobs"}
+    told = problem(await client.post("/v1/apply", json={"objects": [source], "source": "git"}), 422)
+    (error,) = told["errors"]
+    assert error["pointer"] == "/objects/0"
+    assert error["detail"] == "source prd is an administrator's, and no label owns it"
+    assert (await client.get("/v1/sources")).json()["items"] == []
+
+
 async def test_prune_knows_what_the_source_was_told_elsewhere(
     client: httpx2.AsyncClient, node: SingleNode
 ) -> None:
