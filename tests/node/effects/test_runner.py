@@ -11,6 +11,7 @@ import pytest
 
 from api.ports import NoLeaderError
 from node.effects import runner as runner_module
+from node.effects.contract import Parcel, UnsentError
 from node.effects.runner import EXPIRED, SENDING_MAX, TARGET_MAX, Runner
 from scheduler.machine.rules import sending
 from scheduler.words.commands import Command, ResendEffect
@@ -248,3 +249,33 @@ async def test_what_waited_for_a_day_is_given_up_untried(node: Telling) -> None:
         await until(lambda: node.row(1).state == "given_up", "it is given up")
 
     assert (node.row(1).reason, effect.given) == (EXPIRED, [])
+
+
+class Flaky(Noop):
+    """Of each parcel the first try fails."""
+
+    async def send(self, parcel: Parcel) -> None:
+        if parcel.id not in {each.id for each in self.given}:
+            self.given.append(parcel)
+            raise UnsentError("not now")
+        await super().send(parcel)
+
+
+async def test_nothing_is_lost_where_half_of_all_tries_fail_and_a_leader_dies(node: Telling) -> None:
+    targets = [f"t{place}" for place in range(8)]
+    node.put("many", *targets)
+    for _ in range(5):
+        node.fail("many")
+    effect, whole = Flaky(), len(node.outbox())
+    assert whole == 40
+    async with running(node, effect):
+        await until(lambda: len(effect.given) >= 8, "some were tried")
+    node.skew_ms += 60_000
+    async with running(node, effect) as runner:
+        while node.outbox():
+            tried = len(effect.given)
+            node.skew_ms += 5_000
+            runner.poke()
+            await until(lambda tried=tried: len(effect.given) > tried or not node.outbox(), "another try")
+
+    assert {parcel.id for parcel in effect.heard} == {f"{CLUSTER}-{number}" for number in range(1, whole + 1)}

@@ -9,10 +9,13 @@ import hmac
 import json
 import socket
 import ssl
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from standardwebhooks.webhooks import Webhook as StandardWebhook
+from standardwebhooks.webhooks import WebhookVerificationError
 
 from node.effects import webhook as webhook_module
 from node.effects.contract import Parcel, UnsentError
@@ -235,3 +238,23 @@ async def test_the_certificate_must_be_the_name_s_not_the_address_s(
     assert heard.headers["host"] == f"hooks.example.org:{receiver.port}"
     assert "cannot connect" in wrong.reason
     assert "cannot connect" in unknown.reason
+
+
+@pytest.mark.parametrize("is_of_channel", [False, True])
+async def test_receivers_check_it_with_the_library_of_standard_webhooks(
+    tmp_path: Path, is_of_channel: bool
+) -> None:
+    (tmp_path / "keys").write_text("whsec_" + base64.b64encode(b"o" * 32).decode() + "\n" + KEY_LINE)
+    own = base64.b64encode(b"c" * 24).decode()
+    webhook = Webhook(
+        loopback=True, signing_key=tmp_path / "keys", secret_of=lambda channel: b"c" * 24
+    )
+    async with receiving() as receiver:
+        told = parcel(receiver.url())
+        await webhook.send(replace(told, channel="default/ops") if is_of_channel else told)
+
+    (heard,) = receiver.heard
+    checked = StandardWebhook(own if is_of_channel else KEY_LINE).verify(heard.body, heard.headers)
+    assert checked == json.loads(heard.body)
+    with pytest.raises(WebhookVerificationError):
+        StandardWebhook(base64.b64encode(b"x" * 24).decode()).verify(heard.body, heard.headers)
