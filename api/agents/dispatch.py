@@ -172,8 +172,9 @@ class Dispatch:
         return reservation_reads.of_agent(store, agent, p.RESERVED_HELD_MAX)
 
     def _reserve(self, store: Store, rows: Iterable[ReservedRow]) -> None:
-        """Tell agents here what they have in advance, or are to give back."""
-        for row in rows:
+        """Tell agents here what they have in advance, or are to give back: that the last first, so that each
+        goes back to the end of what is left."""
+        for row in sorted(rows, key=lambda each: -each.due_ms if each.asked_back else each.due_ms):
             socket = self._registry.here.get(row.agent)
             if socket is None or not socket.conversation.reserves:
                 continue
