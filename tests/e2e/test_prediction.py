@@ -2,8 +2,9 @@
 
 A slice of a day in real time, on a cluster whose hosts' clocks stand right before the clocks of Berlin go
 forward: windows open, a blackout begins and ends, runs are in each other's way, nothing takes a task. What
-tasks take is fixed and seen by the cluster first. Where a run's end and a tick lie close the two may differ,
-and say so; none lies closer than `APART_S`.
+tasks take is fixed and seen by the cluster first, hours before; then it is started again shortly before that
+instant, as far from it as this machine takes to start. Where a run's end and a tick lie close the two may
+differ, and say so; none lies closer than `APART_S`.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from tests.e2e.cluster import DEADLINE_S, NewCluster, command_line, start_run, w
 pytestmark = [pytest.mark.cluster, pytest.mark.alone]
 
 GAP_MS = 1_806_195_600_000  #: 2027-03-28T01:00:00Z
-BEFORE_S = 100  #: the nodes' clocks stand so long before it when they start
-UNTIL_MS = GAP_MS + 45_000
+BEFORE_S = 3 * 3_600  #: the nodes' clocks stand so long before it when they start first
+LEAST_S = 20  #: and so long before it when all is put, on a machine that starts as quickly as it did
+UNTIL_MS = GAP_MS + 32_000
+BEHIND_S = 16  #: until what was due by then has ended, or was given up
 APART_S = 3
 BERLIN = {"tz": "Europe/Berlin"}
 
@@ -52,24 +55,38 @@ def jobs(blackout: tuple[int, int]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+class Skewed:
+    """A cluster, agents included, by other clocks."""
+
+    def __init__(self, cluster: Cluster, control: Control, variables: dict[str, str]) -> None:
+        self.cluster, self._control, self._variables = cluster, control, variables
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000 + self._control.skew_ms
+
+    def start(self, before_s: float) -> float:
+        """By clocks that stand so long before the gap. Gives the seconds that it took."""
+        began_s = time.monotonic()
+        self._control.skew(GAP_MS - round(before_s * 1_000) - time.time_ns() // 1_000_000)
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self._variables.items():
+                patch.setenv(name, value)
+            self.cluster.start()
+        return time.monotonic() - began_s
+
+    def kill(self) -> None:
+        for agent in self.cluster.agents:
+            agent.kill()
+        self.cluster.kill_nodes()
+
+
 @pytest.fixture
-def skewed(
-    new_cluster: NewCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[Cluster, int]]:
-    """A cluster, agents included, by other clocks; and by how much."""
+def skewed(new_cluster: NewCluster, tmp_path: Path) -> Iterator[Skewed]:
     library = build(tmp_path / "shim")
     if not isinstance(library, Path):
         pytest.skip(library)
     control = Control(tmp_path / "clock")
-    skew_ms = GAP_MS - BEFORE_S * 1_000 - time.time_ns() // 1_000_000
-    control.skew(skew_ms)
-    for name, value in control.environment(library).items():
-        monkeypatch.setenv(name, value)
-    cluster = new_cluster()
-    cluster.start()
-    for name in control.environment(library):
-        monkeypatch.delenv(name)
-    yield cluster, skew_ms
+    yield Skewed(new_cluster(), control, control.environment(library))
     control.close()
 
 
@@ -99,23 +116,23 @@ def happened(cluster: Cluster, from_ms: int) -> dict[tuple[str, str], str]:
     return decided(rows, from_ms)
 
 
-def test_the_cluster_then_does_what_was_predicted(skewed: tuple[Cluster, int], tmp_path: Path) -> None:
-    cluster, skew_ms = skewed
-
-    def now_ms() -> int:
-        return time.time_ns() // 1_000_000 + skew_ms
-
+def test_the_cluster_then_does_what_was_predicted(skewed: Skewed, tmp_path: Path) -> None:
+    cluster = skewed.cluster
+    started_s = skewed.start(BEFORE_S)
     known = jobs((GAP_MS - 1_000, GAP_MS + 19_000))
     cluster.client.apply([{"job": job["job"], "run": job["run"]} for job in known])
     runs = [start_run(cluster, str(job["job"])) for job in known]
     for run in runs:
         assert wait_run(cluster, run)["state"] == "succeeded"
+    skewed.kill()
+    skewed.start(LEAST_S + 2 * started_s)
     cluster.client.apply(known)
     backup = tmp_path / "before.db"
     assert command_line(cluster, "cluster", "backup", str(backup)).returncode == 0
-    from_ms = now_ms() + APART_S * 1_000
-    assert from_ms < GAP_MS, "the machine took too long to begin"
-    wait_for(lambda: now_ms() > UNTIL_MS + 15_000, 4 * DEADLINE_S, "the slice is over", 0.5)
+    from_ms = skewed.now_ms() + APART_S * 1_000
+    assert from_ms < GAP_MS - 11_000, "the machine took too long to begin: no tick is left before the gap"
+    over_ms = UNTIL_MS + BEHIND_S * 1_000
+    wait_for(lambda: skewed.now_ms() > over_ms, 4 * DEADLINE_S, "the slice is over", 0.5)
 
     said, was = predicted(backup, from_ms), happened(cluster, from_ms)
     assert said == was
