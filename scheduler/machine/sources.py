@@ -43,8 +43,8 @@ def report_source(ctx: Context, command: ReportSource) -> Outcome:
         return refused(Code.INVALID, f"{command.state[:40]!r} is no state of a source")
     before = sources.get(ctx.store, command.namespace, command.name)
     is_applied = command.live_idx != before.live_idx or command.revision != before.revision
-    row = before._replace(
-        state=command.state, seen=command.seen[:LETTERS_MAX], looked_ms=ctx.stamp_ms, of_revision=revision,
+    row = sources.become(before, command.state)._replace(
+        seen=command.seen[:LETTERS_MAX], looked_ms=ctx.stamp_ms, of_revision=revision,
         detail=command.detail[:LETTERS_MAX],
         problems=json.dumps([each[:LETTERS_MAX] for each in command.problems[:TOLD_MAX]]),
         drift=json.dumps(command.drift[:TOLD_MAX]), drifted=command.drifted,

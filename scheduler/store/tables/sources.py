@@ -57,6 +57,11 @@ def get(store: Store, namespace: str, name: str) -> Source:
     return Source(namespace, name) if row is None else Source._make(row)
 
 
+def become(row: Source, state: str) -> Source:
+    """As whoever looked at it tells: the state of a source has no table of what may follow."""
+    return row._replace(state=state)
+
+
 def put(store: Store, row: Source) -> None:
     store.write(f"INSERT OR REPLACE INTO sources ({COLUMNS}) VALUES ({MARKS})", row)
 
