@@ -13,6 +13,7 @@ import stat
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 
 from scheduler.patterns import fits
 
@@ -61,7 +62,18 @@ def is_meant(name: str, match: str) -> bool:
     if any(name.endswith(end) and not match.endswith(end) for end in UNFINISHED):
         return False
     stem, dot, end = name.rpartition(".")  # `NAME.6eF82cBd`, as boto3 writes to
-    return not (dot and len(end) == 8 and _HEX.issuperset(end) and fits(match, stem))
+    return not (dot and len(end) == 8 and _HEX.issuperset(end) and not _is_day(end) and fits(match, stem))
+
+
+def _is_day(text: str) -> bool:
+    """`sales.20261201` is complete: eight such digits come of chance once in a million."""
+    if not (text.isascii() and text.isdigit() and text[:2] in ("19", "20", "21")):
+        return False
+    try:
+        date(int(text[:4]), int(text[4:6]), int(text[6:]))
+    except ValueError:
+        return False
+    return True
 
 
 def of(path: str) -> Facts | None:

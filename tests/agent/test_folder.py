@@ -92,6 +92,7 @@ def test_of_a_whole_nothing_is_told_before_all_stand_still() -> None:
     [
         (".a.csv", "*.csv"), (".a.csv.XYZ123", "*"), ("a.csv.part", "*"), ("a.tmp", "*"), ("a.csv~", "*"),
         ("a.filepart", "*"), ("#1234", "*"), ("a.csv.6eF82cBd", "*"), ("a.txt", "*.csv"),
+        ("a.20261301", "*"), ("a.12345678", "a*"),
         ("a\udcff.csv", "*"),
     ],
 )  # fmt: skip
@@ -103,7 +104,7 @@ def test_names_that_copying_programs_use_are_left_alone(name: str, match: str) -
     ("name", "match"),
     [
         ("a.csv", "*.csv"), ("a.tmp", "*.tmp"), (".done", ".done"), ("a.12345678", "regex:a[.][0-9]{8}"),
-        ("ä b.csv", "*"),
+        ("ä b.csv", "*"), ("sales.20261201", "*"), ("sales.20261201", "sales*"),
     ],
 )  # fmt: skip
 def test_unless_the_pattern_asks_for_them(name: str, match: str) -> None:
