@@ -11,8 +11,10 @@ Rules of this file:
 from __future__ import annotations
 
 import errno
+import filecmp
 import os
 import shutil
+import stat
 
 from agent.watching import facts
 
@@ -31,12 +33,12 @@ def settle(path: str, identity: str, to: str) -> str:
         if not to:
             os.unlink(path)
             return ""
-        return _move(path, to)
+        return _move(path, identity, to)
     except OSError as error:
         return f"{error.filename2 or error.filename or path}: {error.strerror or error}"
 
 
-def _move(path: str, to: str) -> str:
+def _move(path: str, identity: str, to: str) -> str:
     name = os.path.basename(path)
     try:
         return _place(path, to, name)
@@ -48,6 +50,10 @@ def _move(path: str, to: str) -> str:
         shutil.copyfileobj(source, target, COPIED_BYTES)
         target.flush()
         os.fsync(target.fileno())
+    now = facts.of(path)
+    if now is None or now.identity != identity:  # somebody wrote on meanwhile: what was copied is no whole
+        os.unlink(part)
+        return ""
     shutil.copystat(path, part)
     refused = _place(part, to, name)
     if not refused:
@@ -56,11 +62,15 @@ def _move(path: str, to: str) -> str:
 
 
 def _is_same(source: str, target: str) -> bool:
-    """Whether it is there already: linked, or copied whole."""
+    """Whether it is there already: linked, or copied whole. Size and mtime do not prove that: deliveries of
+    one name and length may keep an mtime of whole seconds."""
     one, other = os.lstat(source), os.lstat(target)
     if os.path.samestat(one, other):
         return True
-    return (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
+    if not stat.S_ISREG(other.st_mode):
+        return False
+    looks_so = (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
+    return looks_so and filecmp.cmp(source, target, shallow=False)
 
 
 def _place(source: str, to: str, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable
@@ -132,6 +133,41 @@ async def test_what_is_there_is_not_replaced_and_another_version_is_left(tmp_pat
     assert path.read_text() == "another"
     assert moving.settle(*known(path)[1:], "") == ""
     assert not path.exists()
+
+
+async def test_a_later_delivery_of_the_same_length_and_time_is_kept_too(tmp_path: Path) -> None:
+    """Writers that keep times (`cp -p`, rsync, tar) keep whole seconds."""
+    path, done = tmp_path / "a.csv", tmp_path / "done"
+    done.mkdir()
+    for text in ("one", "two"):
+        path.write_text(text)
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+        assert moving.settle(*known(path)[1:], str(done)) == ""
+    assert {each.name: each.read_text() for each in done.iterdir()} == {"a.csv": "one", "a.csv.1": "two"}
+
+
+async def test_what_is_written_on_while_it_is_copied_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, done = tmp_path / "a.csv", tmp_path / "done"
+    done.mkdir()
+    path.write_text("begin")
+    copy = shutil.copyfileobj
+
+    def copied(*args: Any) -> None:
+        copy(*args)
+        path.write_text("begin, and more")
+
+    def elsewhere(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EXDEV, "another file system")
+
+    before = known(path)[1:]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", elsewhere)
+        patch.setattr(shutil, "copyfileobj", copied)
+        assert moving.settle(*before, str(done)) == ""
+    assert path.read_text() == "begin, and more"
+    assert not list(done.iterdir())
 
 
 async def test_a_move_that_was_broken_off_is_brought_to_its_end(tmp_path: Path) -> None:
