@@ -106,7 +106,7 @@ def acknowledge(client: Client, effect: int, until: datetime | None, reason: str
     "mute",
     epilog=examples(
         "cronclave notify mute nightly-report --until +2h --reason 'the database is moved'",
-        "cronclave notify mute --namespace finance --about late --until tomorrow",
+        "cronclave notify mute --namespace finance --about late --until +1d",
         "cronclave notify mute --everything --until +1h --reason 'zone-b is replaced'",
     ),
 )

@@ -9,6 +9,7 @@ import click
 
 from cli import output
 from cli.client import Client, path_of
+from cli.examples import examples
 from cli.exits import FAILED, TIMED_OUT, Failure
 from cli.objects import GROUPS
 from cli.options import SPAN, connected, consistency, formatted, namespaced, stale
@@ -34,7 +35,7 @@ def show(client: Client, name: str, namespace: str, stale: bool, form: str) -> N
 
 
 @source.command(
-    "sync", epilog="Examples: cronclave source sync prd; cronclave source sync prd --prune-max 300"
+    "sync", epilog=examples("cronclave source sync prd", "cronclave source sync prd --prune-max 300")
 )
 @click.argument("name")
 @click.option("--prune-max", type=click.IntRange(0), help="So much of what it owns may go, this once.")

@@ -42,8 +42,8 @@ BAD_JOBS: list[tuple[str, Any, str, str]] = [
     ("no work", {"labels": {"a": "b"}}, "", "no work"),
     ("no tasks", {"tasks": {}}, "/tasks", "no work"),
     (
-        "what is not there yet", {**NOOP, "triggers": {"file": {"dir": "/incoming"}}},
-        "/triggers/file", "not available in this version",
+        "what is not there yet", {"run": "true", "limits": {"cpu": 2}},
+        "/limits/cpu", "not available in this version",
     ),
     ("an array", [], "", "object"),
     ("a text", "job", "", "object"),
