@@ -22,6 +22,7 @@ from api.problems import Problem
 from api.routes.runs import run_number
 from api.services import Services, services_of
 from api.threads import read_reply
+from api.told import MaySee, may_see, shown_target
 from scheduler.explain import Cluster, explain_instant, explain_run
 from scheduler.explain.runs import Compiled
 from scheduler.machine.rules import meant
@@ -89,6 +90,7 @@ async def explain_one_run(
     if member is not None and task is None:
         raise Problem("validation", "member is of one task", hint="Name it: task=NAME&member=NAME.")
     await settle(call, services.commits)
+    sees = may_see(call)
 
     def read() -> dict[str, Any]:
         with services.scheduler.read() as store:
@@ -97,16 +99,17 @@ async def explain_one_run(
             one = None if task is None else _meant(store, row, task, member or "", compiled)
             told = explain_run(store, row, _cluster(services), compiled, one)
             whom = outbox_reads.of_run(store, number, TOLD_MAX)
-            return {**run_explained(told, partial(call.principal.may, access.READ)), "told": told_json(whom)}
+            return {**run_explained(told, sees), "told": told_json(whom, sees)}
 
     return await read_reply(read)
 
 
-def told_json(rows: Sequence[Effect]) -> list[dict[str, Any]]:
+def told_json(rows: Sequence[Effect], sees: MaySee) -> list[dict[str, Any]]:
     """Was anybody told?"""
     return [
         {
-            "effect": row.id, "about": row.about, "to": row.target, "state": row.state,
+            "effect": row.id, "about": row.about, "to": shown_target(row.target, row.channel, sees),
+            "state": row.state,
             "at": rfc3339(row.created_ms), "acknowledged": row.actor or None, "reason": row.reason or None,
         }
         for row in rows

@@ -21,6 +21,7 @@ from api.problems import FieldError, Problem
 from api.reasons import need_fields, reason_of
 from api.schemas import notifications
 from api.services import services_of
+from api.told import may_see, shown_target
 from scheduler.machine.effects import FAILING, MUTES_MAX
 from scheduler.model.notify import ABOUT
 from scheduler.store.reads import outbox as outbox_reads
@@ -51,10 +52,10 @@ def mute_json(row: Mute) -> dict[str, Any]:
     }
 
 
-def receiver_json(row: Receiver) -> dict[str, Any]:
+def receiver_json(row: Receiver, call: Call) -> dict[str, Any]:
     return {
         "kind": row.kind,
-        "target": row.target,
+        "target": shown_target(row.target, row.channel, may_see(call)),
         "channel": row.channel or None,
         "namespace": row.namespace,
         "job": row.name or None,
@@ -148,7 +149,7 @@ async def list_receivers(request: Request) -> Response:
     await settle(call, services.commits)
     with services.scheduler.read() as store:
         rows = outbox_reads.failing(store, namespaces, FAILING, SHOWN_MAX)
-    return json_response({"items": [receiver_json(row) for row in rows], "next_cursor": None})
+    return json_response({"items": [receiver_json(row, call) for row in rows], "next_cursor": None})
 
 
 @router.post(

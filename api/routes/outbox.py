@@ -20,6 +20,7 @@ from api.problems import Problem, query_problem
 from api.reasons import need_fields, reason_of
 from api.schemas import notifications
 from api.services import services_of
+from api.told import may_see, need_all_of, shown_facts, shown_target
 from scheduler.machine.rules.sending import LIVES_MS
 from scheduler.store.connection import Store
 from scheduler.store.reads import outbox as outbox_reads
@@ -34,12 +35,12 @@ FIELDS = ("until", "reason")
 HINT = 'Send {"until": INSTANT} where nobody is to be told the same until then, {"reason": TEXT} as you like.'
 
 
-def effect_json(row: Effect) -> dict[str, Any]:
-    waits = row.state in outbox.TO_SEND
+def effect_json(row: Effect, call: Call) -> dict[str, Any]:
+    waits, sees = row.state in outbox.TO_SEND, may_see(call)
     return {
         "id": row.id,
         "kind": row.kind,
-        "target": row.target,
+        "target": shown_target(row.target, row.channel, sees),
         "about": row.about,
         "namespace": row.namespace,
         "job": row.name,
@@ -56,7 +57,7 @@ def effect_json(row: Effect) -> dict[str, Any]:
         "acknowledged": None
         if row.acknowledged_ms is None
         else {"by": row.actor or None, "at": rfc3339(row.acknowledged_ms)},
-        "facts": written(json.loads(row.payload)) or None,
+        "facts": written(shown_facts(json.loads(row.payload), sees)) or None,
     }
 
 
@@ -88,7 +89,7 @@ async def list_outbox(
         )  # fmt: skip
     shown = rows[:limit]
     more = make_cursor("outbox", shown[-1].id) if len(rows) > limit else None
-    return json_response({"items": [effect_json(row) for row in shown], "next_cursor": more})
+    return json_response({"items": [effect_json(row, call) for row in shown], "next_cursor": more})
 
 
 @router.post(
@@ -104,12 +105,12 @@ async def resend_effect(request: Request, effect: str) -> Response:
     if call.flag("dry_run"):
         now_ms = services.scheduler.now_ms()
         row = row._replace(state=outbox.WAITING, next_ms=now_ms, until_ms=now_ms + LIVES_MS)
-        return json_response(effect_json(row))
+        return json_response(effect_json(row, call))
     outcome = await services.scheduler.propose(ResendEffect(number, call.actor))
     expect_ok(outcome, what=f"effect {number}")
     with services.scheduler.read() as store:
         row = outbox.get(store, number) or row
-    return json_response(effect_json(row))
+    return json_response(effect_json(row, call))
 
 
 @router.post(
@@ -131,11 +132,11 @@ async def acknowledge_effect(request: Request, effect: str) -> Response:
     if call.flag("dry_run"):
         need_proposable(command, what=f"effect {number}")
         row = row._replace(escalate_ms=None, acknowledged_ms=now_ms, actor=call.actor.name)
-        return json_response(effect_json(row))
+        return json_response(effect_json(row, call))
     expect_ok(await services.scheduler.propose(command), what=f"effect {number}")
     with services.scheduler.read() as store:
         row = outbox.get(store, number) or row
-    return json_response(effect_json(row))
+    return json_response(effect_json(row, call))
 
 
 @router.delete(
@@ -154,12 +155,13 @@ async def drop_effect(request: Request, effect: str) -> Response:
 
 
 def need_effect(store: Store, call: Call, effect: int) -> Effect:
-    """The effect, if the caller may operate in the namespace of its job."""
+    """The effect, if the caller may operate in the namespace of its job, or of each of a digest."""
     row = need_seen(call, access.OPERATE, outbox.get(store, effect))
     if row is None:
         raise Problem(
             "not-found", f"there is no effect {effect} in the outbox", hint="What was sent is there no more."
         )
+    need_all_of(call, access.OPERATE, json.loads(row.payload))
     return row
 
 

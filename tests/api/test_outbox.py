@@ -12,8 +12,16 @@ import pytest
 
 from api.instants import rfc3339
 from scheduler.machine.effects import FAILING
-from scheduler.words.commands import DropEffect, Granted, PutToken, ReportSent, ReportUnsent
-from tests.node.effects.parts import Telling, url
+from scheduler.words.commands import (
+    DropEffect,
+    Granted,
+    PutToken,
+    ReportSent,
+    ReportUnsent,
+    RunJob,
+    TellTogether,
+)
+from tests.node.effects.parts import Telling, fail_last, url
 
 
 @pytest.fixture
@@ -197,3 +205,49 @@ async def test_a_route_of_all_needs_the_right_in_all(client: httpx2.AsyncClient,
     applied = await client.post("/v1/apply", json={"objects": [{"route": "r", **whole}]}, headers=ed)
     assert applied.status_code == 403
     assert (await client.put("/v1/routes/r", json=whole)).status_code == 200
+
+
+async def test_what_is_of_other_namespaces_is_not_shown_by_a_notice(
+    client: httpx2.AsyncClient, node: Telling
+) -> None:
+    """A route of all leads to a channel whose address is a secret, and tells two namespaces together."""
+    pager = "https://pager.example.org/T0/B0/very-secret"
+    channel = await client.put("/v1/channels/pager", json={"webhook": pager}, params={"namespace": "people"})
+    assert channel.status_code == 201, channel.text
+    route = {"on": ["failed"], "to": ["pager"], "everywhere": True, "digest": "1m", "namespace": "people"}
+    assert (await client.put("/v1/routes/all", json=route)).status_code == 201
+    for namespace in ("ours", "theirs"):
+        job = {"job": "j", "namespace": namespace, "noop": True}
+        assert (await client.put("/v1/jobs/j", json=job)).status_code == 201
+        node.apply(RunJob(namespace, "j", b"{}", node.now_ms()))
+        fail_last(node)
+    run = node.machine.state.last_run - 1  # of ours
+    roles = (Granted("ours", "operator"),)
+    node.apply(PutToken("al", hashlib.sha256(b"al").digest(), "", roles=roles))
+    al = {"Authorization": "Bearer al"}
+
+    async def shown(headers: dict[str, str]) -> list[dict[str, Any]]:
+        reply = await client.get("/v1/outbox", params={"namespace": "ours"}, headers=headers)
+        assert reply.status_code == 200, reply.text
+        return list(reply.json()["items"])
+
+    assert [each["target"] for each in await shown({})] == [pager]
+    assert [each["target"] for each in await shown(al)] == ["people/pager"]
+    explained = await client.get(f"/v1/runs/{run}/explain", headers=al)
+    assert [each["to"] for each in explained.json()["told"]] == ["people/pager"]
+
+    node.skew_ms += 61_000
+    gathered = next(row for row in node.outbox() if row.state == "gathered")
+    (told,) = node.apply(TellTogether(node.machine.state.epoch, gathered.id))
+    assert told.ok, told
+    digest = node.machine.state.last_effect
+    node.apply(*(ReportUnsent(digest, attempt, "refused") for attempt in range(1, FAILING + 1)))
+    whole, part = (await shown({}))[-1], (await shown(al))[-1]
+    assert [each["namespace"] for each in whole["facts"]["items"]] == ["ours", "theirs"]
+    assert [each["namespace"] for each in part["facts"]["items"]] == ["ours"]
+    assert (part["facts"]["count"], part["facts"]["by"]) == (1, {"failed": 1})
+    failing = await client.get("/v1/receivers", headers=al)
+    assert [each["target"] for each in failing.json()["items"]] == ["people/pager"]
+    assert (await client.delete(f"/v1/outbox/{digest}", headers=al)).status_code == 403
+    assert (await client.post(f"/v1/outbox/{digest}/resend", headers=al)).status_code == 403
+    assert (await client.delete(f"/v1/outbox/{digest}")).status_code == 204
