@@ -1,7 +1,7 @@
 """What of a notice its reader sees: a channel and a digest may be of namespaces that are not theirs to read.
 
-The address of a channel is often a secret in itself (a webhook's path), and routes of all namespaces tell it of
-jobs of any; a digest has notices of all that came together.
+The address of a channel is often a secret in itself (a webhook's path), and routes of all namespaces tell it
+of jobs of any; a digest has notices of all that came together.
 """
 
 from __future__ import annotations
