@@ -50,12 +50,13 @@ def text(parcel: Parcel, public_url: str = "") -> str:
     """`public_url`: of the cockpit; empty: nobody said."""
     facts = parcel.facts
     end = ["", "-- ", f"Cronclave, cluster {parcel.cluster}, notice {parcel.id}", ""]
-    if parcel.about in _OF_NO_JOB:
-        return "\n".join([*_OF_NO_JOB[parcel.about](facts), *end])
-    lines = [f"{_whose(facts)}{_HAPPENED[parcel.about](facts)}.", ""]
+    silence = []
     if "escalated" in facts:
         waited = format_duration(facts["silent_ms"] // 1_000 * 1_000)
-        lines += [f"Others were told {waited} ago, and nobody said that they saw it.", ""]
+        silence = [f"Others were told {waited} ago, and nobody said that they saw it.", ""]
+    if parcel.about in _OF_NO_JOB:
+        return "\n".join([*silence, *_OF_NO_JOB[parcel.about](facts), *end])
+    lines = [f"{_whose(facts)}{_HAPPENED[parcel.about](facts)}.", "", *silence]
     if why := _why(parcel.about, facts):
         lines += [f"Why: {why}", ""]
     lines += [f"{name + ':':<12}{value}" for name, value in _known(facts)]

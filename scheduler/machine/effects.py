@@ -6,12 +6,14 @@ Rules of this file:
    dropped.
 2. A failure is of one try. A late word of an earlier one changes nothing.
 3. A receiver that failed FAILING tries in a row is told to be failing, once, until it takes something.
-4. Who acknowledges an effect saw what it tells of: whoever else was told of the same need not see it too.
+4. Who acknowledges an effect saw what it tells of: whoever else was told of the same need not see it too. Of
+   a digest that is each notice in it.
 5. Of what is over by itself (the job succeeded again, the expectation holds) nobody is told by escalation."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from scheduler.machine.context import OK, Context, done, refused
 from scheduler.machine.rules import hands, routing, sending, verdicts
@@ -155,7 +157,7 @@ def acknowledge(ctx: Context, command: AcknowledgeEffect) -> Outcome:
         if not outcome.ok:
             return outcome
     actor = command.actor.name
-    for same in outbox.of_same(ctx.store, effect, _TOGETHER):
+    for same in [*_same(ctx, effect), *_in(effect)]:
         outbox.see(ctx.store, same, at_ms=ctx.stamp_ms, actor=actor)
     ctx.emit(
         e.EffectAcknowledged(
@@ -167,6 +169,33 @@ def acknowledge(ctx: Context, command: AcknowledgeEffect) -> Outcome:
         reason=command.reason,
     )  # fmt: skip
     return done(effect=effect.id)
+
+
+def _same(ctx: Context, effect: Effect) -> list[int]:
+    """Those that tell of the same. Digests of one instant may be of different things."""
+    same = outbox.of_same(ctx.store, effect, _TOGETHER)
+    if effect.about != outbox_steps.DIGEST:
+        return same
+    told, found = _things(effect), [effect.id]
+    for number in same:
+        other = outbox.get(ctx.store, number) if told and number != effect.id else None
+        if other is not None and _things(other) == told:
+            found += [other.id, *_in(other)]
+    return found
+
+
+def _items(effect: Effect) -> list[dict[str, Any]]:
+    """What a digest tells together; of one that was sent, and of which nobody else is told, no more."""
+    items: list[dict[str, Any]] = json.loads(effect.payload).get("items", [])
+    return items if effect.about == outbox_steps.DIGEST else []
+
+
+def _in(effect: Effect) -> list[int]:
+    return [item["effect"] for item in _items(effect)]
+
+
+def _things(effect: Effect) -> list[tuple[Any, ...]]:
+    return [tuple(value for name, value in item.items() if name != "effect") for item in _items(effect)]
 
 
 def mute(ctx: Context, command: Mute) -> Outcome:
@@ -215,18 +244,23 @@ def tell_together(ctx: Context, command: TellTogether) -> Outcome:
 
 def escalate(ctx: Context, command: Escalate) -> Outcome:
     effect = outbox.get(ctx.store, command.effect)
-    if effect is None or effect.escalate_ms is None or effect.escalate_ms > ctx.stamp_ms:
+    if effect is None or (effect.escalate_ms or 0) > ctx.stamp_ms:
         return refused(Code.SUPERSEDED, f"nobody else is to be told of effect {command.effect} now")
-    outbox.escalate(ctx.store, effect.id)
+    if effect.escalate_ms is None:  # somebody saw it, or another one of the same, planned with it, told on
+        return done(told=0)
+    for same in _same(ctx, effect):  # of several who were told of it by this route one tells on
+        row = outbox.get(ctx.store, same)
+        if row is not None and row.route == effect.route:
+            outbox.escalate(ctx.store, same)
     facts = json.loads(effect.payload)
-    if _is_over(ctx, effect, facts):
+    if all(_is_over(ctx, each) for each in _items(effect) or [facts]):
         return done(told=0)
     others = routing.escalated(ctx.store, effect.route)
     facts |= {"escalated": effect.id, "silent_ms": ctx.stamp_ms - effect.created_ms}
     for other in others:
         outbox_steps.put(
             ctx, other, about=effect.about, namespace=effect.namespace, name=effect.name, run=effect.run,
-            facts=facts,
+            facts=facts, alone=effect.about == outbox_steps.DIGEST,
         )  # fmt: skip
     ctx.emit(
         e.EffectEscalated(
@@ -236,13 +270,13 @@ def escalate(ctx: Context, command: Escalate) -> Outcome:
     return done(told=len(others))
 
 
-def _is_over(ctx: Context, effect: Effect, facts: dict[str, object]) -> bool:
-    number = facts.get("unmet")
+def _is_over(ctx: Context, told: dict[str, Any]) -> bool:
+    number = told.get("unmet")
     if isinstance(number, int):
         row = unmet.get(ctx.store, number)
         return row is None or row.over_ms is not None or row.is_acknowledged(ctx.stamp_ms)
-    if effect.about == FAILED:
-        job = job_rows.find(ctx.store, effect.namespace, effect.name)
+    if told["about"] == FAILED:
+        job = job_rows.find(ctx.store, told["namespace"], told["job"])
         return job is None or not job_rows.is_failing(ctx.store, job.id, verdicts.RUN_FAILURES)
     return False
 

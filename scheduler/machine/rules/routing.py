@@ -89,13 +89,25 @@ def _routed(
                 )  # fmt: skip
 
 
-def escalated(store: Store, route: str) -> list[Receiver]:
-    """Who is told next by this route; none: by now it leads nowhere."""
+def _standing(store: Store, route: str) -> Route | None:
+    """None: by now it leads nowhere."""
     home, _, name = route.partition("/")
     row = objects.find(store, ROUTE, home, name)
-    if row is None:
+    found = None if row is None else compiled_route(row.spec)
+    return found if found is not None and found.on else None
+
+
+def escalates_after_ms(store: Store, route: str) -> int | None:
+    found = _standing(store, route) if route else None
+    return None if found is None else found.escalate_ms
+
+
+def escalated(store: Store, route: str) -> list[Receiver]:
+    """Who is told next by this route."""
+    home, found = route.partition("/")[0], _standing(store, route)
+    if found is None:
         return []
-    ways = [way for to in compiled_route(row.spec).escalate_to for way in _of_channel(store, home, to)]
+    ways = [way for to in found.escalate_to for way in _of_channel(store, home, to)]
     return list({(way.kind, way.target): way._replace(route=route) for way in ways}.values())
 
 

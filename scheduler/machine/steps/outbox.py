@@ -6,7 +6,8 @@ Rules of this file:
    world outside. Where no room is left, an effect is born given up: seen, and never silently lost.
 2. What a person muted has its row as well, with who muted it: that nobody was told can be seen.
 3. What is to be told together, or is more than its receiver is to be told one by one, is gathered: as the
-   time of the first of it has come, all of it is one effect.
+   time of the first of it has come, all of it is one effect. Whoever is told by escalation is told of that
+   one, not of each: silence counts from when it was told.
 4. Of those that were given up the newest are kept (`rules.sending`), and for a time what was sent."""
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections import Counter
 from typing import Any
 
 from scheduler.machine.context import Context
-from scheduler.machine.rules import sending
+from scheduler.machine.rules import routing, sending
 from scheduler.machine.rules.routing import Receiver
 from scheduler.store.tables import mutes, outbox
 from scheduler.store.tables.mutes import Mute
@@ -45,7 +46,7 @@ def put(
         become, until_ms, reason = GIVEN_UP, stamp_ms + sending.KEPT_MS, full
     elif not alone and (at_ms := _gathered_until_ms(ctx, receiver)) is not None:
         become, next_ms, until_ms = GATHERED, at_ms, at_ms + sending.LIVES_MS
-    escalates = receiver.escalate_ms is not None and mute is None
+    escalates = receiver.escalate_ms is not None and mute is None and become != GATHERED
     payload = b"{}" if mute else json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()
     effect = Effect(
         id=number, kind=receiver.kind, target=receiver.target, about=about, namespace=namespace, name=name,
@@ -99,7 +100,9 @@ def tell_together(ctx: Context, first: Effect) -> int:
         "first_ms": told[0].created_ms, "last_ms": told[-1].created_ms, "items": items,
     }  # fmt: skip
     ctx.state.outbox_waiting -= len(told)
-    receiver = Receiver(first.kind, first.target, first.channel, first.route)
+    silent = any(each.acknowledged_ms is None for each in told)
+    after_ms = routing.escalates_after_ms(ctx.store, first.route) if silent else None
+    receiver = Receiver(first.kind, first.target, first.channel, first.route, escalate_ms=after_ms)
     put(ctx, receiver, about=DIGEST, namespace=first.namespace, name="", run=0, facts=facts, alone=True)
     for each in told:
         outbox.tell(
@@ -112,9 +115,11 @@ def tell_together(ctx: Context, first: Effect) -> int:
 def _item(effect: Effect) -> dict[str, Any]:
     """In a line, what the whole would say."""
     facts = json.loads(effect.payload)
+    unmet = {"unmet": facts["unmet"]} if "unmet" in facts else {}
     return {
-        "about": effect.about, "namespace": effect.namespace, "job": effect.name, "run": effect.run or None,
-        "at_ms": effect.created_ms, "reason": str(facts.get("reason") or facts.get("what") or "")[:200],
+        **unmet, "effect": effect.id, "about": effect.about, "namespace": effect.namespace,
+        "job": effect.name, "run": effect.run or None, "at_ms": effect.created_ms,
+        "reason": str(facts.get("reason") or facts.get("what") or "")[:200],
     }  # fmt: skip
 
 

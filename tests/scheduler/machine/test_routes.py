@@ -252,6 +252,66 @@ def test_who_was_told_by_another_way_has_seen_it_too(told: Story) -> None:
     assert (first.run, first.about) == (second.run, second.about)
 
 
+def flood(story: Story, times: int = 12) -> Effect:
+    """Of so many failures two are told one by one, the rest in a digest."""
+    ok(story, route(most={"n": 2, "per": "10m"}, escalate={"after": "30m", "to": ["boss"]}))
+    fail(story, times=times)
+    story.now_ms += 10 * MINUTE_MS
+    story.plan_and_apply()
+    return rows(story, "waiting")[-1]
+
+
+def test_of_a_flood_nobody_is_told_one_by_one_by_escalation_either(told: Story) -> None:
+    digest = flood(told)
+    told.tell_ok(c.ReportSent(digest.id))
+    told.now_ms += 20 * MINUTE_MS
+    told.plan_and_apply()
+    assert [row.about for row in rows(told) if row.target == BOSS] == ["failed", "failed"]
+    told.now_ms += 10 * MINUTE_MS
+    told.plan_and_apply()
+    (*_, last) = [row for row in rows(told) if row.target == BOSS]
+    facts = json.loads(last.payload)
+    assert (last.about, facts["count"], facts["escalated"]) == ("digest", 10, digest.id)
+    assert outbox.next_escalation_ms(told.store) is None
+
+
+def test_who_saw_a_digest_saw_each_notice_in_it(told: Story) -> None:
+    digest = flood(told)
+    for seen in (1, 2, digest.id):
+        told.tell_ok(c.AcknowledgeEffect(seen, None, "", ANN))
+    assert {row.actor for row in rows(told)} == {"ann"}
+    told.now_ms += 60 * MINUTE_MS
+    assert not [each for each in told.plan() if isinstance(each, c.Escalate)]
+
+
+def test_of_a_digest_of_what_is_over_nobody_is_told(told: Story) -> None:
+    flood(told)
+    told.tell(c.RunJob("default", "j", b"{}", told.now_ms))
+    told.settle()
+    told.now_ms += 30 * MINUTE_MS
+    told.plan_and_apply()
+    assert {row.target for row in rows(told)} == {OPS}
+
+
+def test_whom_several_leave_waiting_is_told_once(told: Story) -> None:
+    ok(told, {"channel": "ops", "email": [OPS, "night@example.org"]})
+    ok(told, route(to=["ops", "hook"], escalate={"after": "30m", "to": ["boss"]}))
+    fail(told)
+    told.now_ms += 30 * MINUTE_MS
+    told.plan_and_apply()
+    assert len([row for row in rows(told) if row.target == BOSS]) == 1
+
+
+def test_a_route_that_tells_nobody_any_more_does_not_escalate(told: Story) -> None:
+    tells = {"escalate": {"after": "30m", "to": ["boss"]}}
+    ok(told, route(**tells))
+    fail(told)
+    ok(told, route(enabled=False, **tells))
+    told.now_ms += 30 * MINUTE_MS
+    told.plan_and_apply()
+    assert [row.target for row in rows(told)] == [OPS]
+
+
 def test_what_is_over_by_itself_is_not_escalated(told: Story) -> None:
     ok(told, route(escalate={"after": "30m", "to": ["boss"]}))
     fail(told)
