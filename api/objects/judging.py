@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from api import access
 from api.call import Call
 from api.outcomes import need_proposable
-from api.problems import Problem
+from api.problems import FieldError, Problem
 from api.references import Place, Places, need_targets
 from scheduler.machine.rules import pruning
 from scheduler.model import Job
+from scheduler.model.objects import NAMES, kind_of
 from scheduler.model.objects.parsing import JOB, Definition
 from scheduler.store.connection import Store
 from scheduler.store.reads import objects as object_reads
@@ -47,6 +49,27 @@ def need_capable(call: Call, parsed: Job | Definition) -> None:
     reach = parsed.kind.reach
     for namespace in (parsed.namespace,) if reach is None else reach(parsed.given):
         call.need(parsed.kind.capability, namespace=namespace)
+
+
+def need_of_all(store: Store, call: Call, items: Sequence[Item], gone: Sequence[Deletion] = ()) -> None:
+    """Raises Problem forbidden for what concerns all namespaces, or did until now, where the caller may not
+    edit in all of them."""
+    if call.principal.may(access.EDIT, access.Reach.ALL):
+        return
+    given = {item.what: item for item in items if isinstance(item.prepared, PreparedObject)}
+    errors = []
+    for what in (*given, *(Named(each.kind, each.namespace, each.name) for each in gone)):
+        of_all = kind_of(what.kind).of_all if what.kind in NAMES else None
+        if of_all is None:
+            continue
+        item, row = given.get(what), object_rows.find(store, *what)
+        specs = [*([] if item is None else [item.prepared.spec]), *([] if row is None else [row.spec])]
+        if any(of_all(json.loads(spec)) for spec in specs):
+            errors.append(FieldError("" if item is None else item.pointer, f"{what} concerns all namespaces"))
+    if errors:
+        detail = f"{errors[0].detail}: to put, change or delete it needs 'edit' in all of them"
+        hint = "Ask for a role in all namespaces, or leave it out."
+        raise Problem("forbidden", detail, hint=hint, errors=errors)
 
 
 def places(items: Sequence[Item]) -> Places:

@@ -12,7 +12,7 @@ from api.edits import propose_edit
 from api.jobs.bodies import one_document, placed
 from api.jobs.writing import precondition
 from api.moves import moves
-from api.objects.judging import Item, diff, need_capable, need_possible, places
+from api.objects.judging import Item, diff, need_capable, need_of_all, need_possible, places
 from api.objects.reading import find_object, named, object_json
 from api.objects.secrets import need_serving
 from api.outcomes import expect_ok
@@ -24,7 +24,7 @@ from api.threads import BODIES, in_thread, judge_body, write_of
 from api.zone_data import need_zones
 from scheduler.model import JobError
 from scheduler.model.objects import kind_of
-from scheduler.model.objects.parsing import Definition, parse_object, prepare_object
+from scheduler.model.objects.parsing import parse_object, prepare_object
 from scheduler.model.server_facts import definition_of
 from scheduler.model.templates import KIND
 from scheduler.store.tables import objects as object_rows
@@ -47,9 +47,8 @@ async def put_object(services: Services, call: Call, plural: str, name: str) -> 
     need_capable(call, item.parsed)
     what = item.what
     need_nameable(call, what, item.parsed.refers)
-    if isinstance(item.parsed, Definition) and item.parsed.given.is_of_all:
-        call.need(access.EDIT, namespace=access.Reach.ALL)
     with services.scheduler.read() as store:
+        need_of_all(store, call, [item])
         need_serving(store, services.settings.vault, [item])
     await need_zones(services.scheduler, item.parsed, trial=call.flag("dry_run"))
     key, body = call.idempotency()
@@ -85,6 +84,8 @@ async def delete_object(services: Services, call: Call, plural: str, name: str) 
     if_revision = _precondition(services, call, what)
     key, body = call.idempotency()
     gone = Deletion(*what, if_revision)
+    with services.scheduler.read() as store:
+        need_of_all(store, call, [], [gone])
     command = Apply((), (), (gone,), services.scheduler.now_ms(), call.actor, key, body)
     if call.flag("dry_run"):
         with services.scheduler.read() as store:

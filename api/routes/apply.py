@@ -17,7 +17,16 @@ from api.edits import propose_edit
 from api.jobs.asking import unmet
 from api.jobs.bodies import documents, need_unspent
 from api.moves import moves
-from api.objects.judging import Item, committed, diff, need_capable, need_possible, places, pruned
+from api.objects.judging import (
+    Item,
+    committed,
+    diff,
+    need_capable,
+    need_of_all,
+    need_possible,
+    places,
+    pruned,
+)
 from api.objects.secrets import need_serving
 from api.outcomes import expect_ok
 from api.parameters import EACH, need_no_body
@@ -171,6 +180,8 @@ def _command(services: Services, call: Call, asked: _Asked, items: Sequence[Item
         if len(items) + len(deletions) > ITEMS_MAX:
             detail = f"{len(items)} documents and {len(deletions)} that are deleted, at most {ITEMS_MAX}"
             raise Problem("too-large", detail, hint=STAGE_IT)
+    with services.scheduler.read() as store:
+        need_of_all(store, call, items, deletions)
     key, body = call.idempotency()
     prepared = [item.prepared for item in items]
     return Apply(
@@ -266,8 +277,6 @@ def _items(call: Call, given: Sequence[tuple[str, Any]], now_ms: int) -> list[It
                 FieldError(f"{pointer}/{item.what.kind}", f"{item.what} is in it twice: also at {before}")
             )
         need_nameable(call, item.what, parsed.refers, pointer)
-        if isinstance(parsed, Definition) and parsed.given.is_of_all:
-            call.need(access.EDIT, namespace=access.Reach.ALL)
         items.append(item)
     errors += _unmet(call, items)
     if errors:

@@ -21,6 +21,8 @@ from scheduler.words.commands import (
     RunJob,
     TellTogether,
 )
+from tests.api.planning import planning
+from tests.api.test_namespaces import token
 from tests.node.effects.parts import Telling, fail_last, url
 
 
@@ -205,6 +207,37 @@ async def test_a_route_of_all_needs_the_right_in_all(client: httpx2.AsyncClient,
     applied = await client.post("/v1/apply", json={"objects": [{"route": "r", **whole}]}, headers=ed)
     assert applied.status_code == 403
     assert (await client.put("/v1/routes/r", json=whole)).status_code == 200
+
+    for reply in (
+        await client.put("/v1/routes/r", json=body, headers=ed),
+        await client.put("/v1/routes/r?dry_run=true", json=body, headers=ed),
+        await client.post("/v1/apply", json={"objects": [{"route": "r", **body}]}, headers=ed),
+        await client.post("/v1/apply?stage=s", json={"objects": [{"route": "r", **body}]}, headers=ed),
+        await client.delete("/v1/routes/r", headers=ed),
+        await client.delete("/v1/routes/r?dry_run=true", headers=ed),
+    ):
+        assert (reply.status_code, "route default/r concerns all" in reply.text) == (403, True), reply.text
+    assert (await client.get("/v1/routes/r")).json()["everywhere"] is True
+    assert (await client.delete("/v1/routes/r")).status_code == 204
+
+
+async def test_a_route_of_all_is_pruned_by_whom_may_edit_in_all(
+    client: httpx2.AsyncClient, node: Telling
+) -> None:
+    ed = token(node, "ed", default="submitter")
+    objects = [{"channel": "c", "email": ["c@example.org"]},
+               {"route": "r", "on": ["failed"], "to": ["c"], "everywhere": True}]  # fmt: skip
+    made = await client.post("/v1/apply?source=git", json={"objects": objects})
+    assert made.status_code == 200, made.text
+    less = {"objects": objects[:1]}
+    refused = await client.post("/v1/apply?source=git&prune=true", json=less, headers=ed)
+    assert (refused.status_code, "concerns all namespaces" in refused.text) == (403, True)
+    laid = await client.post("/v1/apply?stage=s&source=git", json=less, headers=ed)
+    assert laid.status_code == 200, laid.text
+    async with planning(node):
+        refused = await client.post("/v1/apply?stage=s&commit=true&slices=1&prune=true", headers=ed)
+    assert (refused.status_code, "concerns all namespaces" in refused.text) == (409, True), refused.text
+    assert (await client.post("/v1/apply?source=git&prune=true", json=less)).json()["deleted"]
 
 
 async def test_what_is_of_other_namespaces_is_not_shown_by_a_notice(

@@ -11,6 +11,7 @@ import json
 
 from scheduler.machine.context import ROW, Context, refused
 from scheduler.machine.rules import pruning
+from scheduler.machine.rules.routing import ROUTE, compiled_route
 from scheduler.machine.steps import staging
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables import objects as object_rows
@@ -40,6 +41,9 @@ def gather(ctx: Context, stage: Stage) -> Stage:
         if may is not None and each.namespace not in may:
             detail = f"source {stage.source!r} owns what is in namespace {each.namespace}, where"
             return _end(ctx, stage, refused(Code.NOT_ALLOWED, f"{detail} {stage.actor} may not edit"))
+        if may is not None and _is_of_all(ctx, each):
+            detail = f"source {stage.source!r} owns {each}, which concerns all namespaces, in some of which"
+            return _end(ctx, stage, refused(Code.NOT_ALLOWED, f"{detail} {stage.actor} may not edit"))
         ctx.room -= LAID
         gone.append(staging.deletion_item(Deletion(*each)))
     stage = staging.lay(ctx, stage, gone)
@@ -67,6 +71,11 @@ def _owned(ctx: Context, source: str, after: Named, limit: int) -> list[Named]:
         job_rows.owned_after(ctx.store, source, after[1:], limit - len(found)) if len(found) < limit else []
     )
     return [*found, *(Named(staging.JOB, *row) for row in jobs)]
+
+
+def _is_of_all(ctx: Context, what: Named) -> bool:
+    row = object_rows.find(ctx.store, *what) if what.kind == ROUTE else None
+    return row is not None and compiled_route(row.spec).everywhere
 
 
 def _end(ctx: Context, stage: Stage, refusal: Outcome) -> Stage:

@@ -26,11 +26,6 @@ class Described(Model):
         """The public shape, defaults filled in, as JSON values."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
-    @property
-    def is_of_all(self) -> bool:
-        """It concerns all namespaces: whoever puts it must be allowed to in all of them."""
-        return False
-
     def refers(self) -> list[Target]:
         """To which objects."""
         return []
@@ -65,5 +60,8 @@ class Kind:
     capability: str = "edit"  #: that whoever puts or deletes one needs
     reach: Callable[[Any], tuple[str, ...]] | None = None
     """Of an object: the namespaces in which it acts, where whoever puts it needs the same."""
+    of_all: Callable[[dict[str, Any]], bool] | None = None
+    """Of what is stored of an object: whether it concerns all namespaces. Whoever puts, changes or deletes
+    such a one must be allowed to in all of them."""
     planned: tuple[str, ...] = ()  #: fields that this version does not know how to honour
     other_words: tuple[str, ...] = ()  #: what people write who know it from elsewhere

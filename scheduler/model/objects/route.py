@@ -114,10 +114,6 @@ class Route(Described):
             raise Refused(f"digest and {other} exclude each other", "make a route of each", at=(other,))
         return self
 
-    @property
-    def is_of_all(self) -> bool:
-        return self.everywhere
-
     def refers(self) -> list[Target]:
         named = [("to", self.to), ("escalate/to", () if self.escalate is None else self.escalate.to)]
         return [
@@ -132,5 +128,6 @@ ROUTE = Kind(
     description="Who is told of what becomes of many jobs, without a word in them.",
     example={"route": "loads", "on": ["failed"], "match": {"jobs": ["load-*"]}, "to": ["ops"]},
     model=Route,
+    of_all=lambda stored: bool(stored["everywhere"]),
     other_words=("routes", "routing", "subscription"),
 )

@@ -152,6 +152,11 @@ async def test_a_look_without_news_writes_nothing(given: Sources) -> None:
         ({"absent": "job: absent\nvars: [nowhere]\nrun: x\n"}, "vars default/nowhere, which does not exist"),
         ({"inner": "source: other\nfolder: /x\n"}, "a source holds no sources"),
         ({"foreign": "job: f\nnamespace: finance\nrun: x\n"}, "'finance'"),
+        (
+            {"all": "channel: c\nemail: [c@example.org]\n---\n"
+                    "route: r\non: [failed]\nto: [c]\neverywhere: true\n"},
+            "all.yaml:4:1 : route default/r concerns all namespaces",
+        ),
         ({"what": "what: is this\n"}, "what.yaml:1:1: the document does not say what it is"),
         ({"what": "- 1\n"}, "what.yaml:1:3: a document is an object, not a number"),
     ],
