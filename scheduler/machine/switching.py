@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from scheduler.machine.context import Context, refused
+from scheduler.machine.rules.routing import CHANNEL, ROUTE
 from scheduler.machine.steps import booting, staging
 from scheduler.machine.steps.admitting import ADMITTED_MAX
 from scheduler.machine.steps.requiring import LOOKED_MAX
@@ -22,6 +23,7 @@ from scheduler.store.tables import (
     boots,
     ends,
     listeners,
+    outbox,
     quotas,
     required,
     reservations,
@@ -30,6 +32,7 @@ from scheduler.store.tables import (
     triggers,
 )
 from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables.refs import Named
 from scheduler.words import commands as c
 from scheduler.words.outcomes import Code, Outcome
 
@@ -172,6 +175,22 @@ def _of_attempt(ctx: Context, command: c.Grant | c.Finish | c.Lose | c.Revoke) -
         _run(ctx, row.run)
 
 
+def _of_effect(ctx: Context, command: c.TellTogether | c.Escalate) -> None:
+    """The route says whom it is told, and after how long; of what is over the job."""
+    row = outbox.get(ctx.store, command.effect)
+    if row is None:
+        return
+    home, _, route = row.route.partition("/")
+    if route:
+        staging.settle_all(ctx, Named(ROUTE, home, route))
+    if row.name:
+        staging.settle(ctx, row.namespace, row.name)
+
+
+def _channel(ctx: Context, command: c.TellChannel) -> None:
+    staging.settle_all(ctx, Named(CHANNEL, command.namespace, command.channel))
+
+
 def _startups(ctx: Context, command: c.FireStartups) -> None:
     """Those that the boot fires next, until what it would fire is live."""
     boot = boots.get(ctx.store, command.agent)
@@ -265,6 +284,9 @@ TOUCHES: dict[type[c.Command], Callable[[Context, Any], None]] = {
     c.Finish: _of_attempt,
     c.Lose: _of_attempt,
     c.Revoke: _of_attempt,
+    c.TellTogether: _of_effect,
+    c.Escalate: _of_effect,
+    c.TellChannel: _channel,
 }
 """What each of them decides by."""
 
@@ -276,7 +298,7 @@ UNTOUCHED: tuple[type[c.Command], ...] = (
     c.ReportSent, c.ReportUnsent, c.ResendEffect, c.DropEffect, c.StageSlice, c.DropStage, c.AdvanceStage,
     c.SyncSource, c.ReportSource,
     c.PutSecret, c.GrantSecret, c.ResealSecrets, c.DeleteNotice, c.KeepZones,
-    c.Acknowledge,
+    c.Acknowledge, c.AcknowledgeEffect, c.Mute, c.Unmute,
     # Of agents and of what they tell: what may start, waits for a Grant or a Place.
     c.ConnectAgent, c.DisconnectAgent, c.ReleaseAgent, c.DrainAgent, c.ResumeAgent, c.EndDrain, c.LoseNode,
     c.LetMembersGo, c.ReportRunning, c.ReportProgress, c.ReportSilence, c.MarkUnreachable, c.Adopt,

@@ -154,12 +154,16 @@ def switch(ctx: Context, stage: Stage) -> Stage:
 
 def settle(ctx: Context, namespace: str, name: str) -> None:
     """What is staged of this job and of what it refers to, and goes live, is live from here on."""
+    settle_all(ctx, Named(JOB, namespace, name))
+
+
+def settle_all(ctx: Context, what: Named) -> None:
+    """The same of anything."""
     stage = stages.get(ctx.store, ctx.state.stage)
     if stage is None or stage.at_ms is None:
         return
-    job = Named(JOB, namespace, name)
-    stage = _settle_one(ctx, stage, job)
-    for target in refs.of(ctx.store, job):
+    stage = _settle_one(ctx, stage, what)
+    for target in refs.of(ctx.store, what):
         stage = _settle_one(ctx, stage, target)
 
 

@@ -421,3 +421,26 @@ def test_a_new_leader_goes_on_from_the_rows(narrow: Story, steps: int) -> None:
     narrow.lead()
     until(narrow, "done")
     assert narrow.store.value("SELECT count(*) FROM jobs") == 3
+
+
+def test_who_is_told_meanwhile_is_whom_the_stage_says(narrow: Story) -> None:
+    def channel(name: str, to: str) -> dict[str, Any]:
+        return {"channel": name, "email": [f"{to}@example.org"]}
+
+    route = {"route": "r", "on": ["failed"], "to": ["ops"], "escalate": {"after": "1m", "to": ["ops"]}}
+    assert narrow.apply(channel("ops", "old"), channel("boss", "boss"), route).ok
+    narrow.connect()
+    narrow.put(job("j"))
+    narrow.tell(c.RunJob("default", "j", b"{}", narrow.now_ms))
+    narrow.settle(exit_code=1)
+    effect = narrow.machine.state.last_effect
+    narrow.tell_ok(c.ReportSent(effect))
+    others = [channel(f"c{number}", "c") for number in range(5)]
+    stage(narrow, *others, channel("ops", "new"), {**route, "escalate": {"after": "1m", "to": ["boss"]}})
+    until(narrow, "switching")
+    narrow.tell_ok(c.TellChannel("default", "ops", "test", b'{"about":"test","of":"test"}'))
+    narrow.now_ms += 60_000
+    narrow.tell_ok(c.Escalate(narrow.epoch, effect))
+    assert row(narrow).state == "switching"
+    targets = narrow.store.rows("SELECT target FROM outbox ORDER BY id")
+    assert [target for (target,) in targets] == ["old@example.org", "new@example.org", "boss@example.org"]
