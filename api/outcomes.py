@@ -8,6 +8,7 @@ from api.problems import FieldError, Problem
 from api.references import NOWHERE, Places
 from scheduler.machine.rules import (
     owning,
+    route_counts,
     shared_asks,
     substitutes,
     together,
@@ -76,6 +77,7 @@ def need_proposable(
         beside = substitutes.put_with(objects, gone_names)
         refusal = together.judge(store, asked, gone, shared_asks.changes(store, beside) if beside else ())
         refusal = refusal or substitutes.judge(store, objects, beside)
+        refusal = refusal or route_counts.judge(store, route_counts.change(store, objects, gone_names))
         refusal = refusal or _owned(store, command)
         if refusal is not None:
             expect_ok(refusal, what=what, places=places)

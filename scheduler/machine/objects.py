@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scheduler.machine.context import Context, done, refused
-from scheduler.machine.rules import owning, pins, references, revisions, shared_asks, substitutes
+from scheduler.machine.rules import (
+    owning,
+    pins,
+    references,
+    revisions,
+    route_counts,
+    shared_asks,
+    substitutes,
+)
 from scheduler.machine.steps import editing, editing_objects, putting, redating
 from scheduler.machine.steps.editing import Edit
 from scheduler.machine.steps.editing_objects import Judged, named
@@ -49,6 +57,8 @@ def apply(ctx: Context, command: Apply) -> Outcome:
     if superseded := pins.judge(ctx.store, changed, pins.put_with(command.objects)):
         return superseded
     if wrong := substitutes.judge(ctx.store, command.objects, beside):
+        return wrong
+    if wrong := route_counts.judge(ctx.store, route_counts.change(ctx.store, command.objects, gone)):
         return wrong
     edit = Edit(command.actor.name, command.source, command.after_ms, ctx.stamp_ms, ctx.state.idx)
     deleted = _delete(ctx, edit, gone)

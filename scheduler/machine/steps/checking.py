@@ -27,6 +27,7 @@ from scheduler.machine.rules import (
     pins,
     references,
     revisions,
+    route_counts,
     secret_uses,
     shared_asks,
     spent,
@@ -69,6 +70,7 @@ class _Found:
         self.names: dict[str, list[Named]] = json.loads(stage.names)
         self.has_named = False
         self.asks: dict[str, tuple[int, int]] = {}
+        self.routes: dict[str, int] = {}
         self.once_ms: list[int] = []  #: of new triggers with one instant
         self.changes: dict[tuple[str, str], int] = {}  #: what schedules ask for more than before
 
@@ -78,6 +80,11 @@ class _Found:
         if word != "unchanged" and len(names := self.names.setdefault(word, [])) < NAMES_MAX:
             names.append(what)
             self.has_named = True
+
+    def route(self, more: dict[str, int]) -> None:
+        """So many routes more than before, by whose they are: of all namespaces those of WHOLE."""
+        for scope, change in more.items():
+            self.routes[scope] = self.routes.get(scope, 0) + change
 
     def ask(self, namespace: str, per_day: int, jobs: int) -> None:
         """So many instants a day more than before, and jobs."""
@@ -143,6 +150,8 @@ def _judge(ctx: Context, stage: Stage, new: New, stored: Stored, found: _Found) 
         found.count(what, "unchanged")
         return _judge_targets(ctx, stage, what, new)
     found.count(what, "created" if stored is None else "changed")
+    if isinstance(new, PreparedObject):
+        found.route(route_counts.change(ctx.store, [new], ()))
     refusal = _judge_ticks(ctx, stage, verdict, found) if isinstance(verdict, Judged) else None
     refusal = refusal or _judge_targets(ctx, stage, what, new)
     if refusal is None and what.kind == known_schedules.KIND and isinstance(new, PreparedObject):
@@ -341,6 +350,7 @@ def _judge_deletion(
         found.ask(new.namespace, -of_job(ctx.store, stored.id), jobs=-1)
         _without_shared(ctx, stage, stored, found)
     found.count(what, "deleted")
+    found.route(route_counts.change(ctx.store, (), [what]))
     wrong = revisions.judge(what, stored.revision, new.if_revision)
     return wrong or owning.judge(ctx.store, what, stored.source, stage.source)
 
@@ -361,7 +371,8 @@ def _judge_referrers(
 
 def _note(ctx: Context, stage: Stage, found: _Found, looked: list[Item], referrer: Named | None) -> Stage:
     """What was found stands in the stage's row from now on."""
-    for scope, asked in found.asks.items():
+    for scope in dict.fromkeys((*found.asks, *found.routes)):
+        asked = (*found.asks.get(scope, (0, 0)), found.routes.get(scope, 0))
         if any(asked):
             staged.ask(ctx.store, staged.Asked(stage.id, scope, *asked))
     if staged.asks_of_more_than(ctx.store, stage.id, NAMESPACES_MAX):
@@ -399,4 +410,5 @@ def _judge_together(ctx: Context, stage: Stage) -> Outcome | None:
     asks = staged.asks(ctx.store, stage.id)
     ticks = tick_limits.judge_scopes(ctx.store, [(asked.namespace, asked.per_day) for asked in asks])
     counts = (allowances.judge_count(ctx.store, asked.namespace, asked.jobs) for asked in asks)
-    return ticks or next(filter(None, counts), None)
+    routes = route_counts.judge(ctx.store, {asked.namespace: asked.routes for asked in asks})
+    return ticks or next(filter(None, counts), None) or routes

@@ -44,7 +44,8 @@ STATEMENTS: tuple[str, ...] = (
     ) WITHOUT ROWID
     """,
     "CREATE UNIQUE INDEX staged_name ON staged (stage, kind, namespace, name)",
-    # Of a stage that is checked: how many ticks a day more than before it asks for, of what was looked at.
+    # Of a stage that is checked: how many ticks a day, jobs and routes more than before it asks for, of what
+    # was looked at; of the namespace without a name all together, and the routes of all.
     "CREATE TABLE staged_asks (stage INTEGER NOT NULL, namespace TEXT NOT NULL, per_day INTEGER NOT NULL,"
-    " jobs INTEGER NOT NULL, PRIMARY KEY (stage, namespace)) WITHOUT ROWID",
+    " jobs INTEGER NOT NULL, routes INTEGER NOT NULL, PRIMARY KEY (stage, namespace)) WITHOUT ROWID",
 )

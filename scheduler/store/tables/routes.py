@@ -18,6 +18,19 @@ def drop(store: Store, namespace: str, name: str) -> None:
     store.write("DELETE FROM routes WHERE namespace = ? AND name = ?", (namespace, name))
 
 
+def covers(store: Store, namespace: str, name: str) -> str | None:
+    """The namespace of whose jobs it is, or EVERYWHERE; None: there is no such route."""
+    found: str | None = store.value(
+        "SELECT covers FROM routes WHERE namespace = ? AND name = ?", (namespace, name)
+    )
+    return found
+
+
+def count(store: Store, of: str) -> int:
+    found: int = store.value("SELECT count(*) FROM routes WHERE covers = ?", (of,))
+    return found
+
+
 def covering(store: Store, namespace: str) -> list[tuple[str, str]]:
     """Namespace and name of the routes that jobs of this namespace may go by."""
     rows = store.rows(

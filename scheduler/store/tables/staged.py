@@ -147,20 +147,23 @@ class Asked(NamedTuple):
     namespace: str
     per_day: int
     jobs: int
+    routes: int = 0
 
 
 def ask(store: Store, asked: Asked) -> None:
     store.write(
-        "INSERT INTO staged_asks (stage, namespace, per_day, jobs) VALUES (?, ?, ?, ?)"
+        "INSERT INTO staged_asks (stage, namespace, per_day, jobs, routes) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (stage, namespace)"
-        " DO UPDATE SET per_day = per_day + excluded.per_day, jobs = jobs + excluded.jobs",
+        " DO UPDATE SET per_day = per_day + excluded.per_day, jobs = jobs + excluded.jobs,"
+        " routes = routes + excluded.routes",
         asked,
     )
 
 
 def asks(store: Store, stage: int) -> Sequence[Asked]:
     rows = store.rows(
-        "SELECT stage, namespace, per_day, jobs FROM staged_asks WHERE stage = ? ORDER BY namespace", (stage,)
+        "SELECT stage, namespace, per_day, jobs, routes FROM staged_asks WHERE stage = ? ORDER BY namespace",
+        (stage,),
     )
     return [Asked._make(row) for row in rows]
 

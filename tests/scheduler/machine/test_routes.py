@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from scheduler.machine import effects
-from scheduler.machine.rules import sending
+from scheduler.machine.rules import route_counts, sending
 from scheduler.store.reads import outbox as outbox_reads
 from scheduler.store.tables import outbox
 from scheduler.store.tables.outbox import STATES, Effect
@@ -100,6 +100,29 @@ def test_a_route_is_of_its_namespace_or_of_all(told: Story) -> None:
     ok(told, route(everywhere=True))
     fail(told, "far", namespace="web")
     assert [(row.namespace, row.target) for row in rows(told)] == [("web", OPS)]
+
+
+def test_there_are_no_routes_that_are_never_asked(told: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(route_counts, "ROUTES_MAX", 2)
+
+    def names(*names: str, **fields: Any) -> list[dict[str, Any]]:
+        return [route(route=name, **fields) for name in names]
+
+    refused = told.apply(*names("a", "b", "c"))
+    assert (refused.code, refused.detail) == (
+        Code.QUOTA, "there would be 3 routes of namespace default; 2 are the most",
+    )  # fmt: skip
+    ok(told, *names("a", "b"))
+    ok(told, *names("a", "b", on=["late"]))
+    refused = told.apply(*names("c"))
+    assert refused.code == Code.QUOTA
+    ok(told, *names("c"), gone=[("route", "default", "a")])
+    ok(told, *names("c", "d", everywhere=True))
+    assert told.apply(*names("e", everywhere=True)).detail == (
+        "there would be 3 routes of all namespaces; 2 are the most"
+    )
+    ok(told, *names("e"))
+    assert told.apply(*names("d")).code == Code.QUOTA, "it would be one of the namespace again"
 
 
 def test_nobody_hears_of_the_same_twice_and_a_job_may_name_a_channel(told: Story) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from scheduler.machine.rules import route_counts
 from scheduler.machine.steps import checking
 from scheduler.words import commands as c
 from scheduler.words.outcomes import Outcome
@@ -179,3 +180,27 @@ def test_names_are_told_up_to_a_limit(story: Story, monkeypatch: pytest.MonkeyPa
     done = until(story, "done")
     assert len(json.loads(done.names)["created"]) == 2
     assert done.total("created") == 3
+
+
+def test_what_is_staged_makes_no_more_routes_than_are_asked(
+    narrow: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(route_counts, "ROUTES_MAX", 2)
+    told = {"on": ["failed"], "to": ["ops"]}
+    channel = {"channel": "ops", "email": ["ops@example.org"]}
+    routes = [{"route": name, **told} for name in "abcd"]
+    assert narrow.apply(channel, *routes[:2], source="git").ok
+    stage(narrow, {**routes[0], "description": "new"}, routes[2])
+    (problem,) = json.loads(until(narrow, "refused").problems)
+    assert problem["detail"] == "there would be 3 routes of namespace default; 2 are the most"
+    everywhere = [{**each, "everywhere": True} for each in routes]
+    stage(narrow, *everywhere[1:], name="t")
+    while row(narrow, "t").state not in ("refused", "done"):
+        narrow.plan_and_apply()
+    (problem,) = json.loads(row(narrow, "t").problems)
+    assert problem["detail"] == "there would be 3 routes of all namespaces; 2 are the most"
+    assert a_slice(narrow, 0, channel, *routes[2:], source="git", stage="u").ok
+    narrow.tell_ok(c.CommitStage("u", 1, prune=True))
+    while row(narrow, "u").state not in ("refused", "done"):
+        narrow.plan_and_apply()
+    assert [name for name in live(narrow)] == ["c", "d", "ops"]
