@@ -217,7 +217,7 @@ def open_triggers(store: Store, now_ms: int, limit: int) -> list[Open]:
         " ORDER BY r.at_ms, r.attempt LIMIT 1), 0)"
         " FROM autonomies a CROSS JOIN jobs j ON j.id = a.job CROSS JOIN triggers t ON t.job = a.job"
         " WHERE a.held_ms <= ? AND j.state = 'active' AND t.until_ms IS NULL AND t.event = ''"
-        " AND t.next_due_ms IS NOT NULL AND t.next_due_ms + t.jitter_ms <= ? + a.window_ms"
+        " AND t.next_due_ms > t.from_ms AND t.next_due_ms + t.jitter_ms <= ? + a.window_ms"
         " AND NOT EXISTS (SELECT 1 FROM reservations o WHERE o.job = a.job"
         " AND (o.asked_back = 1 OR o.revision <> j.revision))"
         " ORDER BY t.next_due_ms, t.id LIMIT ?",

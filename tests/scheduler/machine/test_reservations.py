@@ -266,6 +266,24 @@ def test_an_edit_while_the_agent_is_away(story: Story, returns: bool) -> None:
     assert sum(endings(story).values()) == found.due - found.undecided
 
 
+def test_nothing_is_reserved_in_vain_before_an_edit_counts(story: Story) -> None:
+    """The agent was away as the job was edited, so the new words count behind what it had."""
+    agent = connect(story)
+    put(story)
+    go(story, 1.5)
+    had = reserved(story)
+    story.disconnect(agent)
+    policies = {"autonomy": {"window": "10m"}}
+    story.put(job("j", trigger={"every": "2m"}, policies=policies))  # its id is another one
+    connect(story)
+    story.tell_ok(c.GiveBack(agent, tuple(row.attempt for row in had)))
+    assert not [each for each in story.plan() if isinstance(each, c.Reserve)]
+    go(story, 20)
+    assert endings(story) == {"ran": 16}, "eleven by the former words, five by the new ones"
+    assert len(reserved(story)) == 5
+    proof(story)
+
+
 def test_a_deletion_while_the_agent_is_away(story: Story) -> None:
     agent = connect(story)
     put(story)
