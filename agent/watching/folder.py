@@ -49,6 +49,7 @@ class Folder:
         self._still: dict[str, _Still] = {}
         self._told_ms: dict[Key, float] = {}
         self._gone_ms: dict[int, float] = {}  #: by serial
+        self._more_gone = False  #: more than are told at once
         self._device: int | None = None
         self.begin_anew(known)
 
@@ -94,8 +95,9 @@ class Folder:
         return arrived, gone
 
     def wait_ms(self, now_ms: float) -> float | None:
-        """How long until a file may be complete that is not, or is to be told again; None: there is none."""
-        found = None
+        """How long until a file may be complete that is not, or is to be told again, or there is more to tell;
+        None: there is none."""
+        found = now_ms if self._more_gone else None
         for path, each in self._still.items():
             key = (path, each.facts.identity)
             if key in self._known or not each.facts.modified_ns:
@@ -113,6 +115,7 @@ class Folder:
         return told_ms is None or now_ms - told_ms >= AGAIN_MS
 
     def _gone(self, device: int, there: set[Key], now_ms: float) -> list[int]:
+        self._more_gone = False
         here = any(key in there for key in self._known)
         if self._known and not here and device != self._device:
             return []
@@ -121,6 +124,9 @@ class Folder:
         for key, serial in self._known.items():
             told_ms = self._gone_ms.get(serial)
             if key not in there and (told_ms is None or now_ms - told_ms >= AGAIN_MS):
+                if len(found) == TOLD_AT_ONCE_MAX:
+                    self._more_gone = True
+                    break
                 self._gone_ms[serial] = now_ms
                 found.append(serial)
-        return found[:TOLD_AT_ONCE_MAX]
+        return found

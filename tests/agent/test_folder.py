@@ -63,6 +63,17 @@ def test_what_is_known_and_not_there_is_gone_until_that_is_known_too() -> None:
     assert one.look(DISK, [other], 99_000) == ([], [])
 
 
+def test_thousands_that_are_gone_at_once_are_told_one_part_after_the_other_at_once() -> None:
+    files = [of(f"{number}.csv") for number in range(1_001)]
+    one = folder(*enumerate(files))
+    left, told = files[:1], set[int]()
+    for look_ms in range(10):
+        assert not told or one.wait_ms(look_ms) == 0
+        told |= set(one.look(DISK, left, look_ms)[1])
+    assert told == set(range(1, 1_001))
+    assert one.wait_ms(10) is None
+
+
 def test_a_mount_that_is_missing_makes_nothing_gone() -> None:
     one, file = folder((3, of())), of()
     assert one.look(DISK, [file], 0) == ([], [])
