@@ -95,8 +95,8 @@ class Folder:
         return arrived, gone
 
     def wait_ms(self, now_ms: float) -> float | None:
-        """How long until a file may be complete that is not, or is to be told again, or there is more to tell;
-        None: there is none."""
+        """How long until a file may be complete that is not, or is to be told again, or more that are gone are
+        told; None: there is none."""
         found = now_ms if self._more_gone else None
         for path, each in self._still.items():
             key = (path, each.facts.identity)
@@ -120,7 +120,7 @@ class Folder:
         if self._known and not here and device != self._device:
             return []
         self._device = device
-        found = []
+        found: list[int] = []
         for key, serial in self._known.items():
             told_ms = self._gone_ms.get(serial)
             if key not in there and (told_ms is None or now_ms - told_ms >= AGAIN_MS):
