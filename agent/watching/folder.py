@@ -95,8 +95,8 @@ class Folder:
         return arrived, gone
 
     def wait_ms(self, now_ms: float) -> float | None:
-        """How long until a file may be complete that is not, or is to be told again, or more that are gone are
-        told; None: there is none."""
+        """How long until a file may be complete that is not, or is to be told again, or there is more to
+        tell of those that are gone; None: never."""
         found = now_ms if self._more_gone else None
         for path, each in self._still.items():
             key = (path, each.facts.identity)
