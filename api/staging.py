@@ -21,6 +21,7 @@ from api.instants import rfc3339
 from api.objects.judging import DIFF, diff
 from api.outcomes import expect_ok
 from api.problems import Problem, query_problem
+from api.reserving import give_back_staged
 from api.services import Services
 from api.threads import in_thread, write_of
 from scheduler.machine.rules.pruning import PRUNED_MAX
@@ -101,6 +102,8 @@ async def commit(services: Services, call: Call) -> Response:
     most = call.integer("prune_max", 0, least=0, most=PRUNED_MAX) if "prune_max" in call.query else None
     may_in = call.principal.where(access.EDIT) if prune else None
     command = CommitStage(name, slices, call.actor, call.flag("dry_run"), prune, most, may_in)
+    if not command.dry_run:
+        await give_back_staged(services.scheduler, name, call.actor, prune=prune)
     expect_ok(await propose_edit(services.scheduler, command), what=f"stage {name}")
     until_s = asyncio.get_running_loop().time() + COMMIT_WAIT_S
     while (told := _read(services, name))["state"] in MOVING:

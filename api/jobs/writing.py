@@ -35,7 +35,7 @@ from scheduler.model.known_schedules import NO_SCHEDULES, Schedules
 from scheduler.store.tables import jobs as job_rows
 from scheduler.store.tables.jobs import Job as JobRow
 from scheduler.store.tables.refs import Named
-from scheduler.words.commands import PutJobs
+from scheduler.words.commands import Apply, PutJobs
 from scheduler.words.json_text import json_text
 from scheduler.words.outcomes import Code
 
@@ -88,7 +88,7 @@ async def write_job(services: Services, call: Call, job: Job, if_revision: int |
     for _ in range(TRIES):
         command = await judge_body(len(call.body), lambda: _command(call, job, if_revision))
         (made,), after_ms = command.jobs, command.after_ms
-        await give_back_of(scheduler, command.jobs, (), call.actor)
+        await give_back_of(scheduler, Apply((), command.jobs, (), after_ms), call.actor)
         async with write_of(len(made.spec)):
             outcome = await propose_edit(scheduler, command)
         if outcome.code != Code.SUPERSEDED:  # else a calendar, or the zone data, is another meanwhile

@@ -18,6 +18,7 @@ from api.objects.secrets import need_serving
 from api.outcomes import expect_ok
 from api.problems import FieldError, Problem, from_job_problems
 from api.references import need_nameable, need_references
+from api.reserving import give_back_of
 from api.services import Services
 from api.templates import need_followers
 from api.threads import BODIES, in_thread, judge_body, write_of
@@ -64,6 +65,7 @@ async def put_object(services: Services, call: Call, plural: str, name: str) -> 
         answer = {"dry_run": True, "name": name, "namespace": what.namespace, "change": word}
         told |= {"follow": follow} if what.kind == KIND else {}
         return json_response({**answer, "revision": revision, **told})
+    await give_back_of(services.scheduler, command, call.actor)
     async with write_of(len(item.prepared.spec)):
         outcome = await propose_edit(services.scheduler, command)
     value = _accepted(services, call, outcome, what, [item])
@@ -96,6 +98,7 @@ async def delete_object(services: Services, call: Call, plural: str, name: str) 
             need_possible(store, call, command, [], what=str(what))
         answer = {"dry_run": True, "name": name, "namespace": what.namespace, "change": "deleted"}
         return json_response(answer)
+    await give_back_of(services.scheduler, command, call.actor)
     outcome = await propose_edit(services.scheduler, command)
     if outcome.code == Code.NOT_FOUND:
         with services.scheduler.read() as store:

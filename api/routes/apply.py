@@ -133,7 +133,7 @@ async def applied(services: Services, call: Call) -> Response:
     await in_thread(need_followers, call, command)
     if "stage" in call.query:
         return await staging.lay(services, call, command, _warnings(services, asked, items))
-    await give_back_of(services.scheduler, command.jobs, command.deletions, call.actor)
+    await give_back_of(services.scheduler, command, call.actor)
     for left in reversed(range(TRIES)):
         async with write_of(sum(len(item.prepared.spec) for item in items)):
             outcome = await propose_edit(services.scheduler, command, timeout_s=30.0)

@@ -114,7 +114,7 @@ async def delete_job(request: Request, name: str) -> Response:
             {"dry_run": True, "name": name, "namespace": call.namespace, "change": "deleted"}
         )
     key, body = call.idempotency()
-    await give_back(services.scheduler, call.namespace, name, call.actor)
+    await give_back(services.scheduler, call.namespace, [name], call.actor)
     command = DeleteJob(call.namespace, name, if_revision, call.actor, key, body)
     outcome = await propose_edit(services.scheduler, command)
     need_job(services, outcome, call.namespace, name)

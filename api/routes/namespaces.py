@@ -21,6 +21,7 @@ from api.jobs.writing import precondition
 from api.outcomes import expect_ok, need_proposable
 from api.parameters import EACH
 from api.problems import FieldError, Problem, from_job_problems
+from api.reserving import give_back
 from api.revisions import changes_json, revision_json
 from api.services import Services, services_of
 from api.threads import in_thread, read_reply
@@ -151,6 +152,7 @@ async def put_namespace(request: Request, namespace: str) -> Response:
         if trial:
             need_proposable(command, what=f"namespace {namespace}")
             return json_response(await in_thread(_trial, services, command, follow))
+        await give_back(services.scheduler, namespace, follow.jobs, call.actor)
         outcome = await propose_edit(services.scheduler, command)
         if outcome.code != Code.SUPERSEDED:  # else other zone data came into force meanwhile
             break

@@ -71,6 +71,15 @@ def of_job(store: Store, job: int) -> OfJob | None:
     return None if row is None else OfJob(row[0], bool(row[1]), *row[2:])
 
 
+def jobs(store: Store, limit: int) -> list[tuple[str, str]]:
+    """Those of which something is reserved: namespace and name."""
+    return store.rows(
+        "SELECT j.namespace, j.name FROM autonomies a CROSS JOIN jobs j ON j.id = a.job"
+        " WHERE EXISTS (SELECT 1 FROM reservations r WHERE r.job = a.job) ORDER BY a.job LIMIT ?",
+        (limit,),
+    )
+
+
 def any_of_all(store: Store) -> bool:
     return store.value("SELECT 1 FROM reservations LIMIT 1") is not None
 
