@@ -65,10 +65,15 @@ def list_(
 def _row(item: dict[str, Any]) -> tuple[object, ...]:
     seen = item["acknowledged"]
     return (
-        item["id"], item["about"], f"{item['namespace']}/{item['job']}" if item["job"] else item["namespace"],
-        item["run"], item["state"], item["target"], item["route"] or item["channel"], item["attempts"],
-        item["next"], f"{seen['by'] or 'somebody'} {seen['at']}" if seen else None, item["reason"],
+        item["id"], item["about"], _whose(item), item["run"], item["state"], item["target"],
+        item["route"] or item["channel"], item["attempts"], item["next"],
+        f"{seen['by'] or 'somebody'} {seen['at']}" if seen else None, item["reason"],
     )  # fmt: skip
+
+
+def _whose(item: dict[str, Any]) -> str:
+    """Of its job; a digest and a test are of none."""
+    return f"{item['namespace']}/{item['job']}" if item["job"] else str(item["namespace"])
 
 
 @notify.command("resend", epilog="Example: cronclave notify resend 17")
@@ -99,7 +104,7 @@ def drop(client: Client, effect: int) -> None:
 def acknowledge(client: Client, effect: int, until: datetime | None, reason: str | None) -> None:
     """Say that you saw what it tells of: nobody else is told of it by escalation."""
     found = client.post(path_of("outbox", str(effect), "acknowledge"), _given(until, reason))
-    click.echo(f"{found['about']} of {found['namespace']}/{found['job']} is acknowledged")
+    click.echo(f"{found['about']} of {_whose(found)} is acknowledged")
 
 
 @notify.command(
