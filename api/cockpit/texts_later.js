@@ -990,6 +990,7 @@ export default {
   "run.tickName": ["Tick", "Tick"],
   "run.timeline": ["Timeline", "Zeitverlauf"],
   "run.title": ["Run {run}", "Lauf {run}"],
+  "run.told": ["Who was told", "Wer benachrichtigt wurde"],
   "run.tries": ["Attempts", "Versuche"],
   "run.trigger": ["Trigger", "Auslöser"],
   "run.waits": ["What it waits for", "Worauf er wartet"],

@@ -49,6 +49,13 @@ async def test_notices_are_seen_answered_and_muted(
     await expect(notices).to_contain_text("sent")
     await expect(failing).to_have_count(0)
 
+    run = await tab(f"{url}cockpit/runs/{one['run']}")
+    told = run.get_by_role("region", name="Who was told")
+    await expect(told).to_contain_text("pager@example.org")
+    await expect(told).to_contain_text("sent")
+    await expect(told).to_contain_text("seen by admin")
+    assert await violations(run) == []
+
     await page.get_by_role("button", name="Mute").click()
     await page.get_by_role("textbox", name="Job").fill("loud")
     await confirm(page, "Mute")

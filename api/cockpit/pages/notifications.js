@@ -5,11 +5,11 @@ import { instantOf, localOf } from "../parts/instants.js";
 import { jobAt, nameOf, runAt } from "../parts/jobs.js";
 import { usePages } from "../parts/pages_of.js";
 import { answer } from "../parts/reason.js";
+import { NOTICED } from "../parts/told_of.js";
 import { LongTable } from "../parts/window.js";
 
 const EVENTS = ["effect_queued", "effect_sent", "effect_given_up", "effect_dropped", "effect_acknowledged", "effect_escalated", "effect_muted"];
 const STATES = ["all", "open", "waiting", "gathered", "sent", "given_up", "muted", "together"];
-const LOOKS = { sent: "ok", given_up: "bad", waiting: "wait", gathered: "wait", muted: "stop", together: "ok" };
 const ROW_PIXELS = 46, COLUMNS = 6, FIRST_MS = 4 * 3600000;
 
 const of = (one) => ({ namespace: one.namespace, capability: "operate", method: "POST", dry: true });
@@ -49,7 +49,7 @@ function Failing() {
 
 function Row({ one, again }) {
   const open = ["waiting", "given_up"].includes(one.state), silent = one.escalates && !one.acknowledged;
-  return html`<tr><td><${When} at=${one.created} /></td><td><${Status} look=${LOOKS[one.state] || "none"} title=${one.reason || ""}>${t(`noticed.${one.state}`)}</${Status}></td>
+  return html`<tr><td><${When} at=${one.created} /></td><td><${Status} look=${NOTICED[one.state] || "none"} title=${one.reason || ""}>${t(`noticed.${one.state}`)}</${Status}></td>
     <td>${one.about} ${one.run ? html`<a href=${runAt(one.run)}>#${one.run}</a>` : null}</td>
     <td>${one.job ? html`<a class="who plain" href=${jobAt({ namespace: one.namespace, name: one.job })}>${nameOf({ namespace: one.namespace, name: one.job })}</a>` : null}</td>
     <td class="wide"><span class="note" title=${one.target}>${one.channel || one.target}${one.reason ? `: ${one.reason}` : ""}</span></td>

@@ -12,6 +12,7 @@ import { FAILED, firstOf, groupsOf, roundOf, spansOf } from "../parts/run_tasks.
 import { named } from "../parts/run_rows.js";
 import { Members } from "../parts/task_members.js";
 import { Timeline } from "../parts/timeline.js";
+import { ToldOf } from "../parts/told_of.js";
 import { AskWhy, Chain, Tree } from "../parts/why.js";
 
 const ATTEMPTS_SHOWN = 200, TASKS_SHOWN = 20, AGENT_EVENTS = ["agent_connected", "agent_disconnected"];
@@ -63,7 +64,8 @@ function Why({ run }) {
     ${tasks.length > 1 ? html`<ul class="waiting-tasks">${tasks.slice(0, TASKS_SHOWN).map(([one, gate]) => html`<li key=${`${one.task} ${one.member}`}><${Status} state=${gate.state} title=${gate.gate}>${word("gate", gate.gate)}</${Status}> <p><span class="who">${one.task}${one.member ? ` (${one.member})` : ""}</span> <${Said}>${gate.reason}</${Said}>${gate.opens_at ? html` <span class="note"><${When} at=${gate.opens_at} /></span>` : null}</p>
       ${one.help ? html`<${Copy} text=${one.help}>CLI</${Copy}>` : null}</li>`)}</ul>` : null}</div></section>
     ${data.condition ? html`<section aria-labelledby="condition-title"><h2 id="condition-title">${t("run.madeBy")}</h2><div class="card"><${Tree} parts=${data.condition.parts} /></div></section>` : null}
-    ${data.whens.length ? html`<section aria-labelledby="conditions-title"><h2 id="conditions-title">${t("run.conditions")}</h2><ul class="card conditions">${data.whens.map((when) => html`<li key=${when.task}><span class="who">${when.task}</span> <${Status} state=${when.state} /><${Tree} parts=${when.parts} /></li>`)}</ul></section>` : null}`;
+    ${data.whens.length ? html`<section aria-labelledby="conditions-title"><h2 id="conditions-title">${t("run.conditions")}</h2><ul class="card conditions">${data.whens.map((when) => html`<li key=${when.task}><span class="who">${when.task}</span> <${Status} state=${when.state} /><${Tree} parts=${when.parts} /></li>`)}</ul></section>` : null}
+    <${ToldOf} told=${data.told} />`;
 }
 
 // What a task is that has no output of its own, and where to look for it.
