@@ -19,6 +19,7 @@ from scheduler.machine.effects import FAILING
 from scheduler.model.expected import WORDS
 from scheduler.store.reads import expectations as expectation_reads
 from scheduler.store.reads import outbox as outbox_reads
+from scheduler.store.reads import reservations as reservation_reads
 from scheduler.store.reads.bounds import LOOKED_MAX
 from scheduler.store.state import overload
 from scheduler.store.tables import differences, outbox, triggers
@@ -158,6 +159,7 @@ class _NodeCollector(Collector):
                 difference = differences.get(store)
                 first_ms = triggers.next_fire_ms(store)
                 unmet = expectation_reads.counts(store, LOOKED_MAX)
+                reserved = reservation_reads.counts(store)
         except UnavailableError:
             return
         yield GaugeMetricFamily(
@@ -180,6 +182,24 @@ class _NodeCollector(Collector):
             "cronclave_tick_lateness_seconds",
             "How late the tick is that is due longest and not decided; 0: none is late.",
             value=0.0 if first_ms is None else max(0, now_ms - first_ms) / 1000,
+        )
+        ahead = GaugeMetricFamily(
+            "cronclave_reserved_ticks",
+            "Ticks that agents have in advance (policies.autonomy), by whether their agent is connected.",
+            labels=["connected"],
+        )
+        ahead.add_metric(["true"], reserved.connected)
+        ahead.add_metric(["false"], reserved.away)
+        yield ahead
+        yield GaugeMetricFamily(
+            "cronclave_agents_alone",
+            "Agents that are away and go on with what they have in advance, where they run.",
+            value=reserved.agents_away,
+        )
+        yield GaugeMetricFamily(
+            "cronclave_reserved_overdue_seconds",
+            "How long the oldest tick is due of which an agent that is away has not told; 0: none is.",
+            value=0.0 if reserved.first_away_ms is None else max(0, now_ms - reserved.first_away_ms) / 1000,
         )
         rows = GaugeMetricFamily(
             "cronclave_outbox",

@@ -81,6 +81,32 @@ async def test_it_is_asked_back(client: httpx2.AsyncClient, node: SingleNode, ag
         assert (await client.post(f"{PATH}/unreserve", json=wrong)).status_code == 422
 
 
+async def test_what_agents_have_is_measured(
+    client: httpx2.AsyncClient, node: SingleNode, agent: int
+) -> None:
+    async def measured() -> dict[str, float]:
+        text = (await client.get("/metrics")).text
+        told = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+        wanted = ("cronclave_reserved_", "cronclave_agents_alone")
+        return {name.removeprefix("cronclave_"): float(of) for name, _, of in told if name.startswith(wanted)}
+
+    here = {
+        'reserved_ticks{connected="true"}': 3.0, 'reserved_ticks{connected="false"}': 0.0,
+        "agents_alone": 0.0, "reserved_overdue_seconds": 0.0,
+    }  # fmt: skip
+    assert await measured() == here
+    assert node.apply(DisconnectAgent(agent, session(1), node.status().node))[0].ok
+    with node.read() as store:
+        first_ms = reservations.of_job(store, 1, 1)[0].due_ms
+    node.skew_ms += first_ms + 90_000 - node.now_ms()
+    away = await measured()
+    assert away.pop("reserved_overdue_seconds") >= 90.0
+    assert away == {
+        'reserved_ticks{connected="true"}': 0.0, 'reserved_ticks{connected="false"}': 3.0,
+        "agents_alone": 1.0,
+    }  # fmt: skip
+
+
 async def test_it_is_given_up_with_its_agent(
     client: httpx2.AsyncClient, node: SingleNode, agent: int
 ) -> None:

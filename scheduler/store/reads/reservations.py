@@ -84,6 +84,28 @@ def any_of_all(store: Store) -> bool:
     return store.value("SELECT 1 FROM reservations LIMIT 1") is not None
 
 
+class Counts(NamedTuple):
+    """Ticks that agents have, here and away: also of one that came back as another installation."""
+
+    connected: int
+    away: int
+    agents_away: int
+    first_away_ms: int | None  #: the oldest tick of those that are away
+
+
+def counts(store: Store) -> Counts:
+    """A job has RESERVED_MAX at most, and few have any."""
+    if not any_of_all(store):
+        return Counts(0, 0, 0, None)
+    rows = store.rows(
+        "SELECT g.node <> '' AND g.installation = r.installation, count(*), count(DISTINCT r.agent),"
+        " min(r.due_ms) FROM reservations r JOIN agents g ON g.id = r.agent GROUP BY 1"
+    )
+    told = {bool(here): rest for here, *rest in rows}
+    ticks, agents, first_ms = told.get(False, (0, 0, None))
+    return Counts(told.get(True, (0,))[0], ticks, agents, first_ms)
+
+
 def of_named(store: Store, namespace: str, name: str) -> OfJob | None:
     """None as well where there is no such job."""
     if not any_of_all(store):
