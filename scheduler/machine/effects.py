@@ -150,6 +150,9 @@ def acknowledge(ctx: Context, command: AcknowledgeEffect) -> Outcome:
     if refusal := hands.of_reason(command.reason):
         return refusal
     if command.until_ms is not None:
+        if effect.about not in ABOUT:
+            detail = f"a {effect.about} is not of one job: acknowledge it without an end, and mute jobs"
+            return refused(Code.INVALID, detail)
         mute = Mute(
             effect.namespace, effect.name, effect.about, command.until_ms, command.reason, command.actor
         )

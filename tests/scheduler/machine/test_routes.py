@@ -300,6 +300,8 @@ def test_of_a_flood_nobody_is_told_one_by_one_by_escalation_either(told: Story) 
 
 def test_who_saw_a_digest_saw_each_notice_in_it(told: Story) -> None:
     digest = flood(told)
+    refused = told.one(c.AcknowledgeEffect(digest.id, told.now_ms + MINUTE_MS, "", ANN))
+    assert (refused.code, refused.detail.split(":")[0]) == (Code.INVALID, "a digest is not of one job")
     for seen in (1, 2, digest.id):
         told.tell_ok(c.AcknowledgeEffect(seen, None, "", ANN))
     assert {row.actor for row in rows(told)} == {"ann"}
