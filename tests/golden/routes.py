@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scheduler.model.objects.parsing import parse_document, prepare_document
 from scheduler.words import commands as c
 from tests.golden.log import Recorder
 from tests.scheduler.story import job
@@ -47,3 +48,18 @@ def routing(story: Recorder) -> None:
     story.tell_ok(c.TellChannel("default", "ops", "test", b'{"about":"test"}', ADA))
     story.tell(c.TellTogether(story.epoch, first), c.Escalate(story.epoch, first), c.Unmute(mute, ADA))
     story.apply(gone=[("route", "default", "loud"), ("route", "far", "loud")])
+    _staged(story)
+
+
+def _staged(story: Recorder) -> None:
+    """A route that is put by a stage counts there for its namespace."""
+    documents = (
+        {"channel": "staged", "email": ["a@example.org"]},
+        {"route": "staged", "on": ["failed"], "to": ["staged"]},
+    )
+    prepared = [prepare_document(parse_document(each), story.now_ms) for each in documents]
+    objects = tuple(each for each in prepared if isinstance(each, c.PreparedObject))
+    story.tell_ok(c.StageSlice("routes", 0, objects, (), (), story.now_ms, ADA, b"r"))
+    story.tell_ok(c.CommitStage("routes", 1, ADA))
+    while commands := [each for each in story.plan() if isinstance(each, c.AdvanceStage)]:
+        story.tell_ok(*commands)
