@@ -157,7 +157,7 @@ def _withdrawn_user(ctx: Context, attempt: Attempt, run: Run) -> str:
 
 def report_running(ctx: Context, command: ReportRunning) -> Outcome:
     if ctx.state.reserves:
-        reserving.begun(ctx, command.attempt, command.agent)
+        reserving.begun(ctx, command.attempt, command.agent, command.started_ms)
     attempt = attempt_rows.get(ctx.store, command.attempt)
     if attempt is None:
         return refused(Code.NOT_FOUND, f"no attempt {command.attempt}")
@@ -212,7 +212,7 @@ def revoke(ctx: Context, command: Revoke) -> Outcome:
 def finish(ctx: Context, command: Finish) -> Outcome:
     ctx.has_end, ctx.reporter = False, command.agent
     if ctx.state.reserves:
-        reserving.begun(ctx, command.attempt, command.agent)
+        reserving.begun(ctx, command.attempt, command.agent, command.started_ms)
     outcome = ends.report(ctx, command)
     if ctx.has_end:
         hearing.hear_soon(ctx)

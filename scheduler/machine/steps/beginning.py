@@ -38,8 +38,11 @@ from scheduler.words.causes import Kind
 from scheduler.words.lifecycle import RunEvent, TaskEvent
 
 
-def begin_run(ctx: Context, run: Run, graph: Graph, due_ms: int) -> None:
-    """The run's first start is committed: it runs, and so its cause ran."""
+def begin_run(
+    ctx: Context, run: Run, graph: Graph, due_ms: int, began_ms: int | None = None
+) -> None:
+    """The run's first start is committed: it runs, and so its cause ran. `began_ms`: when that was, where the
+    cluster hears of it later."""
     # Committed ahead of its instant, it starts at that instant and not before.
     started_ms = max(ctx.stamp_ms, due_ms)
     timeout_ms = graph.job.timeout_ms
@@ -54,7 +57,8 @@ def begin_run(ctx: Context, run: Run, graph: Graph, due_ms: int) -> None:
     if run.counts:
         quotas.begin(ctx, run, started_ms)
     if graph.job.expected is not None:
-        expecting.begin(ctx, run, graph.job.expected, started_ms)
+        own_ms = started_ms if began_ms is None else max(due_ms, min(began_ms, ctx.stamp_ms))
+        expecting.begin(ctx, run, graph.job.expected, own_ms)
     if not run.decided:
         decisions.decide_cause_of(ctx, run, "ran", "")
     ctx.emit(e.RunStarted(run.id, run.job, run.namespace, run.name))

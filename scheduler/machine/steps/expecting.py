@@ -10,7 +10,9 @@ Rules of this file:
 3. `end_by` is met by a success: of the run itself, or of any later one of the job but a backfill. A run that
    a person cancelled is no longer waited for.
 4. Of a job that is deleted nobody waits for anything: nothing is told of what still goes on.
-5. Of the runs of a job that failed, ENDED_MAX at most are still watched for that."""
+5. A run that its agent began alone (`steps.reserving`) began and ended when that says, not when the cluster
+   heard of it; never before it was due, nor later than now.
+6. Of the runs of a job that failed, ENDED_MAX at most are still watched for that."""
 
 from __future__ import annotations
 
@@ -29,8 +31,8 @@ from scheduler.model.expected import (
     Expected,
 )
 from scheduler.store.tables import jobs as job_rows
+from scheduler.store.tables import reservations, watches
 from scheduler.store.tables import unmet as unmet_rows
-from scheduler.store.tables import watches
 from scheduler.store.tables.runs import Run
 from scheduler.store.tables.watches import Watch
 from scheduler.words.causes import LEDGERED, Kind
@@ -99,17 +101,17 @@ def judge(ctx: Context, run: Run) -> bool:
 
 
 def end(ctx: Context, run: Run, state: str, expected: Expected | None) -> None:
-    """It ended so, now."""
-    now, stamp_ms = watches.get(ctx.store, run.id), ctx.stamp_ms
+    """It ended so, now, or before the cluster heard of it."""
+    now, (started_ms, ended_ms) = watches.get(ctx.store, run.id), _own_times(ctx, run)
     if now is not None and job_rows.standing(ctx.store, run.job) is None:
         watches.drop(ctx.store, run.id)
         now = expected = None
     if now is not None:
-        if now.start_ms is not None and now.start_ms < stamp_ms:
+        if now.start_ms is not None and now.start_ms < ended_ms:
             _tell(ctx, run, LATE_START, now.start_ms)
-        if now.long_ms is not None and now.long_ms < stamp_ms:
+        if now.long_ms is not None and now.long_ms < ended_ms:
             _tell_long(ctx, run, now.long_ms)
-        if now.end_ms is not None and now.end_ms < stamp_ms:
+        if now.end_ms is not None and now.end_ms < ended_ms:
             _tell(ctx, run, LATE_END, now.end_ms)
             now = now._replace(end_ms=None)
         goes_on = state not in ("succeeded", "cancelled") and now.end_ms is not None
@@ -118,11 +120,11 @@ def end(ctx: Context, run: Run, state: str, expected: Expected | None) -> None:
         else:
             watches.drop(ctx.store, run.id)
     if state == "succeeded":
-        if expected is not None and expected.shortest is not None and run.started_ms is not None:
+        if expected is not None and expected.shortest is not None and started_ms is not None:
             least_ms = expected.shortest.of(None if now is None else now.usual_ms)
-            took_ms = stamp_ms - run.started_ms
+            took_ms = ended_ms - started_ms
             if least_ms is not None and took_ms < least_ms:
-                _tell(ctx, run, SHORT, run.started_ms + least_ms, found=took_ms, wanted=least_ms)
+                _tell(ctx, run, SHORT, started_ms + least_ms, found=took_ms, wanted=least_ms)
         if run.cause != Kind.BACKFILL:
             succeed(ctx, run)
     for row in unmet_rows.of_run(ctx.store, run.id):
@@ -165,8 +167,18 @@ def _tell_risk(ctx: Context, run: Run, now: Watch) -> None:
 
 
 def _tell_long(ctx: Context, run: Run, long_ms: int) -> None:
-    started_ms = run.started_ms if run.started_ms is not None else run.due_ms
-    _tell(ctx, run, LONG, long_ms, found=max(0, ctx.stamp_ms - started_ms), wanted=long_ms - started_ms)
+    own_ms, ended_ms = _own_times(ctx, run)
+    started_ms = run.due_ms if own_ms is None else own_ms
+    _tell(ctx, run, LONG, long_ms, found=max(0, ended_ms - started_ms), wanted=long_ms - started_ms)
+
+
+def _own_times(ctx: Context, run: Run) -> tuple[int | None, int]:
+    """When it started, and ended, if it has."""
+    if not ctx.state.reserves or run.cause != Kind.TICK:
+        return run.started_ms, ctx.stamp_ms
+    began_ms, done_ms = reservations.own_times(ctx.store, run.id)
+    started_ms = run.started_ms if began_ms is None else max(run.due_ms, min(began_ms, ctx.stamp_ms))
+    return started_ms, ctx.stamp_ms if done_ms is None else max(started_ms or 0, min(done_ms, ctx.stamp_ms))
 
 
 def _tell(

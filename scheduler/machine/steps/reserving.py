@@ -57,8 +57,9 @@ def pinned(ctx: Context, row: Reservation) -> Pinned:
     return Pinned(row.job, job.namespace, job.name, row.revision, job.active_runs)
 
 
-def begin(ctx: Context, row: Reservation, fence: int) -> Attempt:
-    """It makes its run, with its attempt granted to the agent that has it. No gate is asked."""
+def begin(ctx: Context, row: Reservation, fence: int, began_ms: int | None = None) -> Attempt:
+    """It makes its run, with its attempt granted to the agent that has it. No gate is asked. `began_ms`: when
+    its agent says that it started, alone."""
     reservations.drop(ctx.store, row.attempt)
     firing.fire(
         ctx, cause_of(row), pinned(ctx, row), due_ms=row.due_ms, bound=row.agent, plan_day=row.plan_day,
@@ -80,18 +81,18 @@ def begin(ctx: Context, row: Reservation, fence: int) -> Attempt:
     )  # fmt: skip
     ctx.emit(e.AttemptGranted(row.attempt, run.id, row.agent, fence))
     graph = ctx.graph(run.job, run.namespace, run.name, run.revision)
-    beginning.begin_run(ctx, run, graph, row.due_ms)
+    beginning.begin_run(ctx, run, graph, row.due_ms, began_ms)
     granted = attempt_rows.get(ctx.store, row.attempt)
     assert granted is not None
     return granted
 
 
-def begun(ctx: Context, attempt: int, agent: int) -> None:
+def begun(ctx: Context, attempt: int, agent: int, began_ms: int | None = None) -> None:
     """Its agent says of this attempt that it started, or how it ended: where it was reserved, it has a run
     now."""
     row = reservations.get(ctx.store, attempt)
     if row is not None and row.agent == agent:
-        begin(ctx, row, row.fence)
+        begin(ctx, row, row.fence, began_ms)
 
 
 def ask_back(ctx: Context, row: Reservation, reason: str) -> None:

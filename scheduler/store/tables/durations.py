@@ -10,6 +10,12 @@ from scheduler.store.connection import Store
 MEASURED_MAX = 50  #: runs that tell how long the next will take: the newest that succeeded
 LOOKED_MAX = 200  #: runs among which those are looked for
 
+_TOOK = "finished_ms - started_ms"
+_ALONE = (
+    "coalesce((SELECT max(0, a.finished_ms - a.started_ms) FROM attempts a WHERE a.run = r.id"
+    f" AND a.claim = 'reserved' AND a.state = 'succeeded'), {_TOOK})"
+)
+
 
 class Usual(NamedTuple):
     """How long runs of a job took of late."""
@@ -20,10 +26,11 @@ class Usual(NamedTuple):
 
 
 def usual(store: Store, job: int) -> Usual | None:
-    """None: no run of it has succeeded of late."""
+    """None: no run of it has succeeded of late. What its agent began alone took as long as that says."""
+    autonomy = store.value("SELECT 1 FROM autonomies WHERE job = ?", (job,))
     rows = store.rows(
-        "SELECT finished_ms - started_ms FROM (SELECT id, state, started_ms, finished_ms FROM runs"
-        " INDEXED BY runs_job WHERE job = ? ORDER BY id DESC LIMIT ?)"
+        f"SELECT {_ALONE if autonomy else _TOOK} FROM (SELECT id, state, started_ms, finished_ms FROM runs"
+        " INDEXED BY runs_job WHERE job = ? ORDER BY id DESC LIMIT ?) r"
         " WHERE state = 'succeeded' AND started_ms IS NOT NULL AND finished_ms IS NOT NULL"
         " ORDER BY id DESC LIMIT ?",
         (job, LOOKED_MAX, MEASURED_MAX),

@@ -51,6 +51,16 @@ def get(store: Store, attempt: int) -> Reservation | None:
     return None if row is None else Reservation._make(row)
 
 
+def own_times(store: Store, run: int) -> tuple[int | None, int | None]:
+    """When the run's agent says that it began it alone, and that it ended; None: it did not, or the cluster
+    knows itself."""
+    rows = store.rows("SELECT claim, started_ms, finished_ms FROM attempts WHERE run = ? ORDER BY id", (run,))
+    if not rows:
+        return None, None
+    (first, started_ms, _), (last, _, finished_ms) = rows[0], rows[-1]
+    return started_ms if first == BY_ITSELF else None, finished_ms if last == BY_ITSELF else None
+
+
 def insert(store: Store, row: Reservation) -> None:
     store.write(f"INSERT INTO reservations ({COLUMNS}) VALUES ({_MARKS})", row)
 

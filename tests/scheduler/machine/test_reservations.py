@@ -12,7 +12,7 @@ import pytest
 from scheduler.explain.findings import Cluster
 from scheduler.explain.ticks import explain_instant
 from scheduler.protocol import RESERVES
-from scheduler.store.tables import reservations
+from scheduler.store.tables import durations, reservations
 from scheduler.store.tables.reservations import BY_ITSELF, Reservation
 from scheduler.verify import Verification, verify
 from scheduler.words import commands as c
@@ -140,6 +140,38 @@ def test_two_hours_without_any_node(story: Story) -> None:
     assert proof(story).due == 121
     runs = story.store.rows("SELECT fence, claim FROM attempts WHERE id = ?", (had[-1].attempt,))
     assert runs == [(had[-1].fence, BY_ITSELF)]
+
+
+def test_what_an_agent_did_alone_is_judged_by_its_own_times(story: Story) -> None:
+    """Not by when the cluster heard of it: it was on time, and took as long as it says."""
+    agent = connect(story)
+    expect = {"start_by": "20s", "end_by": "40s", "duration": {"min": "5s", "max": "30s"}}
+    shape = job("j", trigger={"every": "1m", "id": "t"}, policies={"autonomy": {"window": "10m"}})
+    story.put({**shape, "expect": expect})
+    go(story, 0.5)
+    had = reserved(story)
+    story.disconnect(agent)
+    go(story, 9)
+    connect(story)
+
+    def told(row: Reservation, after_ms: int, took_ms: int) -> list[str]:
+        story.events.clear()
+        started_ms = row.due_ms + after_ms
+        story.tell_ok(c.Finish(row.attempt, agent, started_ms, started_ms + took_ms, 0, "exit"))
+        return [event.what for event in story.events if isinstance(event, e.ExpectationUnmet)]
+
+    assert told(had[0], 10, 10_000) == []
+    assert durations.usual(story.store, 1) == (10_000, 10_000, 1)
+    assert told(had[1], 10, 1_000) == ["short"]
+    assert told(had[2], 25_000, 10_000) == ["late_start"]
+    assert told(had[3], 10, 35_000) == ["long"]
+    assert told(had[4], 10, 45_000) == ["long", "late_end"]
+    assert told(had[5], -600_000, 610_000) == [], "never before it was due"
+    going = had[6]
+    story.events.clear()
+    story.tell_ok(c.ReportRunning(going.attempt, agent, going.due_ms + 10))
+    assert not [event for event in story.events if isinstance(event, e.ExpectationUnmet)]
+    proof(story)
 
 
 def test_a_tick_that_its_agent_never_started_is_caught_up(story: Story) -> None:
