@@ -13,6 +13,7 @@ from scheduler.model.notify import ABOUT
 
 _UNTIL = {"type": "string", "format": "date-time"}
 _REASON = text(500, pattern=r"\S")
+_OR_ALL = {**text(200), "type": ["string", "null"]}  #: null, as in what is answered: all
 
 acknowledge_effect: dict[str, Any] = {
     "parameters": [DRY_RUN],
@@ -26,8 +27,8 @@ mute: dict[str, Any] = {
     "requestBody": body(
         {"namespace": "default", "until": "2199-01-31T23:00:00Z", "reason": "maintenance"},
         schema=fields(
-            "until", until=_UNTIL, namespace=text(200), job=text(200),
-            about={"type": "string", "enum": list(ABOUT)}, reason=_REASON,
+            "until", until=_UNTIL, namespace=_OR_ALL, job=_OR_ALL,
+            about={"type": ["string", "null"], "enum": [*ABOUT, None]}, reason=_REASON,
         ),
     ),
 }

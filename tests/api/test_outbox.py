@@ -284,3 +284,13 @@ async def test_what_is_of_other_namespaces_is_not_shown_by_a_notice(
     assert (await client.delete(f"/v1/outbox/{digest}", headers=al)).status_code == 403
     assert (await client.post(f"/v1/outbox/{digest}/resend", headers=al)).status_code == 403
     assert (await client.delete(f"/v1/outbox/{digest}")).status_code == 204
+
+
+async def test_what_a_mute_answers_may_be_sent(client: httpx2.AsyncClient) -> None:
+    """Null means all there too, and the description says so."""
+    said = {"namespace": "default", "job": None, "about": None, "until": "2027-01-01T00:00:00Z"}
+    muted = await client.post("/v1/mutes?dry_run=true", json=said)
+    assert (muted.status_code, muted.json()["job"]) == (200, None)
+    described = (await client.get("/openapi.json")).json()["paths"]["/v1/mutes"]["post"]["requestBody"]
+    fields = described["content"]["application/json"]["schema"]["properties"]
+    assert all("null" in fields[name]["type"] for name in ("namespace", "job", "about"))
