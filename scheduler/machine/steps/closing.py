@@ -248,7 +248,7 @@ def end_run(
         ctx.store, run, RUN_END[state], finished_ms=ctx.stamp_ms, exit_code=exit_code,
         reason=reason,
     )  # fmt: skip
-    if not run.decided:
+    if not run.decided and not (now and now.decided):
         if state == "cancelled":
             decisions.decide_cause_of(ctx, run, "skipped", "cancelled")
         elif state == "expired":

@@ -218,9 +218,8 @@ def delete(ctx: Context, edit: Edit, job: Job, *, runs_max: int | None = None) -
     backfilling.end_of_job(ctx, job.id)
     eras.wake(ctx, job.id)
     asked_rows.add(ctx.store, job.namespace, -asked)
-    # Newest first, so that the end of one does not admit another that is cancelled next.
     most = ACTIVE_RUNS_CANCELLED_MAX if runs_max is None else runs_max
-    for run in reversed(run_rows.active(ctx.store, job.id, limit=most)):
+    for run in stopping.in_turn(run_rows.active(ctx.store, job.id, limit=most)):
         if not run.stopping and run.cause != Kind.ORPHAN:
             stopping.end_for_deletion(ctx, run)
     if redating.names_schedules(job.spec):

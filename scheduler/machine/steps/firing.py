@@ -349,8 +349,7 @@ def _make_room(ctx: Context, view: RunView, *, at_once: bool) -> None:
         for run in run_rows.active(ctx.store, view.job, view.key, limit=CANCELLED_AT_ONCE_MAX)
         if not run.stopping and run.cause != Kind.BACKFILL and rests.get(ctx.store, run.id) is None
     ]
-    # Newest first, so that the end of one does not admit another that is cancelled next.
-    for run in reversed(left[: max(0, len(left) - view.most + 1)]):
+    for run in stopping.in_turn(left[: max(0, len(left) - view.most + 1)]):
         stopping.stop(ctx, run, stopping="cancelled", reason="a newer tick", at_once=at_once)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from scheduler.machine.context import Context
 from scheduler.machine.rules import verdicts, walks
 from scheduler.machine.rules.graphs import Graph
@@ -31,6 +33,12 @@ def stop(
         run = holding.let_go(ctx, run, actor="", walk=False)  # or that would wait for a person too
     run_rows.set_stopping(ctx.store, run.id, stopping=stopping, reason=reason)
     begin(ctx, run._replace(stopping=stopping, reason=reason, waiting=0), walk)
+
+
+def in_turn(runs: Iterable[Run]) -> list[Run]:
+    """Runs of a job that are all to be stopped: those that wait for others first, and of each the newest, so
+    that the end of one admits none that comes next. A manual one has not waited for those before it."""
+    return sorted(runs, key=lambda run: (run.decided, -run.id))
 
 
 def let_end(ctx: Context, run: Run) -> None:

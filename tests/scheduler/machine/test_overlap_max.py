@@ -81,6 +81,30 @@ def test_a_run_of_a_person_counts_and_is_never_judged(story: Story) -> None:
     assert told(story) == [("skipped", "overlap")]
 
 
+@pytest.mark.parametrize("then", ["queue_all", "cancel_running"])
+def test_what_waits_behind_a_run_of_a_person_is_decided_once_where_both_are_stopped(
+    story: Story, then: str
+) -> None:
+    """The end of that run would admit it, and its own end decide it again."""
+    document = {
+        "job": "j", "tasks": {"t": {"sleep": "1h"}}, "triggers": {"every": "1s", "id": "t"},
+        "policies": {"overlap": "queue_all"},
+    }  # fmt: skip
+    story.put(document)
+    ticks(story, 2)
+    story.tell_ok(c.RunJob("default", "j", b"{}", story.now_ms))
+    story.tell_ok(c.CancelRun(1))
+    assert waiting(story) == [1, 0]
+    if then == "queue_all":
+        story.tell_ok(c.DeleteJob("default", "j"))
+        assert told(story) == [("ran", ""), ("skipped", "cancelled")]
+    else:
+        story.put({**document, "policies": {"overlap": then}})
+        ticks(story, 1)
+        assert told(story) == [("ran", ""), ("skipped", "cancelled"), ("ran", "")]
+    assert verify(story.store, START_MS - 1, story.now_ms, now_ms=story.now_ms).problems == []
+
+
 def test_a_hook_with_more_triggers_than_may_be_active(story: Story) -> None:
     """Of one notice that three triggers of the job hear, two go on, and as many wait as their queue takes."""
     assert story.apply({"board": "stock"}).ok
