@@ -105,7 +105,8 @@ class Store:
 
     @classmethod
     def create_or_open(cls, path: Path | str, *, cluster: str) -> Store:
-        """The writer of the state at `path`, made if there is none. Raises StoreError for a foreign file."""
+        """The writer of the state at `path`, made if there is none. Raises StoreError for a foreign file,
+        and DamagedError."""
         path = Path(path)
         connection = sqlite3.connect(
             path, isolation_level=None, check_same_thread=False, cached_statements=512
@@ -121,8 +122,10 @@ class Store:
             if store.value("SELECT count(*) FROM sqlite_schema") == 0:
                 store._create(cluster)
             store._check(cluster)
-        except BaseException:
+        except BaseException as error:
             connection.close()
+            if is_damage(error):
+                raise DamagedError(f"{path}: {error}") from error
             raise
         return store
 

@@ -122,7 +122,7 @@ def test_a_leader_that_dies_while_it_sends_loses_no_notice_and_makes_none_up(new
         bodies = {(id, body) for id, body in receiver.heard}
         assert len(bodies) == len(told), "each try says the same"
         assert len(receiver.heard) >= len(told) + HELD * KILLS, "what nobody had reported was sent again"
-        listed = command_line(cluster, "outbox", "list", "-o", "json")
+        listed = command_line(cluster, "notify", "list", "-o", "json")
         assert (listed.returncode, json.loads(listed.stdout)) == (0, []), listed.stderr
         cluster.equal_heads()
 

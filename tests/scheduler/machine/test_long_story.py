@@ -17,7 +17,7 @@ COME_ABOUT: tuple[type[c.Command], ...] = (
 
 
 def test_much_comes_about_and_nothing_is_odd(tmp_path: Path) -> None:
-    story, accepted, moves = tell(tmp_path, 600, 1)
+    story, accepted, moves = tell(tmp_path, 600, 5)
     assert [kind for kind in COME_ABOUT if not accepted[kind]] == []
     assert moves.made["attempts"] > 50
     assert len(story.frames) > 400

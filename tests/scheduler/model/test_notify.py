@@ -180,7 +180,9 @@ def _value():
     return str
 
 
-SHOUT = Kind("shout", "out of a window", "the yard", _value, lambda notice: (notice["shout"],), ("yell",))
+SHOUT = Kind(
+    "shout", "out of a window", "the yard", _value, lambda notice: (notice["shout"],), other_words=("yell",)
+)
 '''
 
 USE = """

@@ -116,7 +116,7 @@ def test_bad_triggers(trigger: dict[str, Any], pointer: str, said: str) -> None:
         (job(timeout="0s"), "/timeout", "longer than zero"),
         (job(retry={}), "/retry/max", "required"),
         (job(retry={"max": -1}), "/retry/max", "at least 0"),
-        (job(on={"zone": "spread"}), "/on/zone", "not available in this version"),
+        (job(on={"strategy": "hash"}), "/on/strategy", "one of least_loaded"),
         (job(on={"labels": {"n": 1}}), "/on/labels", "put it in quotes"),
         (job(env={"A": 1}), "/env", "put it in quotes"),
         (job(env={"CRONCLAVE_X": "1"}), "/env", "set by the scheduler"),
