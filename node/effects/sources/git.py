@@ -166,17 +166,19 @@ async def _files(run: _Call, commit: str, below: str) -> dict[str, bytes]:
     """Raises WrongError for what nobody could take for a file."""
     tree = f"{commit}:{below}" if below else commit
     try:
-        listed = await run.git("ls-tree", "-rz", "--full-tree", tree)
+        listed = await run.git("ls-tree", "-rlz", "--full-tree", tree)
     except UnreachableError:
         raise WrongError(f"there is no folder {below!r} in it at {commit[:12]}") from None
     wanted: list[tuple[str, str]] = []
+    budget = Budget()
     for line in listed.split(b"\0")[:-1]:
         about, _, name = line.partition(b"\t")
-        mode, _, oid = about.decode().split()
+        mode, _, oid, size = about.decode().split()
         path = name.decode("utf-8", "replace")
         if mode in ODD and not path.startswith("."):
             raise WrongError(f"{path} is {ODD[mode]}: only files are read", (f"{path}:1:1",))
         if is_wanted(path):
+            budget.take(path, int(size))  # before a byte of it is read
             wanted.append((path, oid))
     printed = await run.git("cat-file", "--batch", given="".join(f"{oid}\n" for _, oid in wanted).encode())
     return _contents(wanted, printed)
@@ -185,11 +187,10 @@ async def _files(run: _Call, commit: str, below: str) -> dict[str, bytes]:
 def _contents(wanted: Sequence[tuple[str, str]], printed: bytes) -> dict[str, bytes]:
     """Of each a line with id, type and size, its bytes, and a line's end."""
     files: dict[str, bytes] = {}
-    place, budget = 0, Budget()
+    place = 0
     for path, _ in wanted:
         end = printed.index(b"\n", place)
         size = int(printed[place:end].rsplit(b" ", 1)[1])
-        budget.take(path, size)
         files[path] = printed[end + 1 : end + 1 + size]
         place = end + size + 2
         if files[path].startswith(LFS):

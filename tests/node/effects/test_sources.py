@@ -14,6 +14,7 @@ import httpx2
 import pytest
 
 from api.app import Api
+from node.effects.sources import contract
 from node.effects.sources.contract import Place, Snapshot, Wanted
 from node.effects.sources.folder import Folder
 from node.effects.sources.follower import Follower
@@ -344,6 +345,29 @@ async def test_what_is_no_file_is_refused(given: Sources, name: str, make: Any, 
     await given.put(git=given.begin())
     found = await given.look()
     assert (found["state"], told in found["detail"]) == ("refused", True), found
+
+async def test_a_file_that_is_too_large_is_refused_before_it_is_read(
+    given: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = given.begin()
+    (given.repository / "jobs" / "large.yaml").write_text("#" * ((2 << 20) + 1))
+    given.git("add", "-A")
+    given.git("commit", "-q", "-m", "large")
+    asked: list[str] = []
+    real = asyncio.create_subprocess_exec
+
+    async def noted(*words: str, **more: Any) -> asyncio.subprocess.Process:
+        asked.append(words[1])
+        return await real(*words, **more)
+
+    monkeypatch.setattr(contract, "FILE_BYTES_MAX", 1 << 20)
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", noted)
+    await given.put(git=said)
+    told = await given.look()
+    assert told["state"] == "refused"
+    assert told["detail"] == "large.yaml has more than 1 MiB, the most of a file"
+    assert ("ls-tree" in asked, "cat-file" in asked) == (True, False)
+
 
 
 async def test_nothing_of_the_repository_is_run(given: Sources, tmp_path: Path) -> None:
