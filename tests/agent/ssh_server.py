@@ -111,6 +111,9 @@ async def _run(process: asyncssh.SSHServerProcess[bytes]) -> None:
     finally:
         feeding.cancel()
         told.cancel()
+        # Its pipes too, which what it left behind may hold open.
+        child._transport.close()  # type: ignore[attr-defined]
+        await child.wait()
 
 
 async def _pumped(reader: Any, writer: Any) -> None:

@@ -181,15 +181,20 @@ async def answering(node: SingleNode, agent: int) -> AsyncIterator[None]:
     task.cancel()
 
 
-@pytest.mark.parametrize("staged", [False, True], ids=["put", "staged"])
-@pytest.mark.parametrize("path", OBJECTS)
+@pytest.mark.parametrize(
+    ("path", "staged"),
+    [
+        pytest.param(path, staged, id=f"{path}-{'staged' if staged else 'put'}")
+        for path in OBJECTS
+        for staged in (False, True)
+        if not (staged and "namespaces" in path)  # none is laid down in slices
+    ],
+)
 async def test_an_edit_of_what_a_job_names_asks_for_what_is_reserved_first(
     client: httpx2.AsyncClient, node: SingleNode, path: str, staged: bool
 ) -> None:
     first, other = OBJECTS[path]
     kind, name = path.split("/")[2].removesuffix("s"), path.split("/")[3]
-    if staged and kind == "namespace":
-        pytest.skip("no namespace is laid down in slices")
     stages = itertools.count()
 
     async def put(shape: dict[str, Any]) -> None:

@@ -32,7 +32,7 @@ from scheduler.store.schema import (
     ticks,
 )
 
-SCHEMA_VERSION = 83
+SCHEMA_VERSION = 84
 """The layout of an empty state of the oldest format; a test holds the two together. Once released, it stays
 as long as that format is supported. What later formats add is in `scheduler.formats`.
 """

@@ -16,7 +16,7 @@ from scheduler.words import commands as c
 from tests.golden.log import tables
 from tests.scheduler.story import Story, job
 
-LAYOUT = (83, "f913db6713d7b13f")
+LAYOUT = (84, "cb7b459769edc23b")
 DEADLINE_S = 60.0
 
 
