@@ -28,6 +28,7 @@ RESOURCES: Mapping[str, Mapping[str, Any]] = {DESK: {"count": 1}}
 EXPIRES_S = 6
 AGAIN_S = 0.3
 LEFT_ALONE, OTHERWISE = 0.15, 0.3  #: shares of runs
+AT_FIRST = 3  #: answers, before any run is left alone: each of those holds up the next
 BEFORE_S = 2 * EXPIRES_S  #: as long is an answer sent
 
 Payload = Callable[..., str]
@@ -53,14 +54,14 @@ class Approver:
 
     def __init__(self, seed: int, over: threading.Event) -> None:
         self._seed, self._over = seed, over
-        self._count = 0
+        self._count = self._taken = 0
 
     def __call__(self, api: Api) -> None:
         outcome, _, found = api.call(
             "ask", "POST", f"/v1/jobs/{JOB}/runs", told={"job": JOB}, body={},
             read=lambda document, _: {"run": document["id"]},
         )  # fmt: skip
-        if outcome != "ok" or api.dice.random() < LEFT_ALONE:
+        if outcome != "ok" or (api.dice.random() < LEFT_ALONE and self._taken >= AT_FIRST):
             return
         word = APPROVE if api.dice.random() < 0.6 else REJECT
         self._surely(api, found["run"], word)
@@ -82,4 +83,5 @@ class Approver:
             told={"run": run, "answer": word, "reason": reason}, body={"reason": reason},
             read=lambda document, _: {"state": document["state"]},
         )  # fmt: skip
+        self._taken += outcome == "ok"
         return outcome == "ok"
